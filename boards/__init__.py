@@ -1,0 +1,1 @@
+"""FPGA builds: synthesis, place and route, and what differs between boards."""

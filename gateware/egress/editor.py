@@ -1,0 +1,142 @@
+"""The only place where frames change."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from ..memory.ports import ReadPort
+from ..packet import PacketSignature
+from ..params import Params
+from ..tables.bus import TableBus
+from .buffer import Buffer
+from .cutter import Cutter
+from .entry import Job
+from .outer import OuterTable
+from .packer import Packer
+from .program import FabricProgram, program_type
+from .reader import Reader
+from .stepper import Plan, Stepper
+from .tables import OuterHeader
+
+__all__ = ["Editor"]
+
+_JOBS_AHEAD = 8
+"""Jobs whose reading may have begun before they are edited."""
+_JOBS_INSIDE = _JOBS_AHEAD + 5
+"""All accepted jobs: further ones are in the stepper, before, in and behind the cutter."""
+_RELEASES = 16
+"""References waiting to be released. A job is accepted only if its own will find room."""
+
+
+class Editor(wiring.Component):
+    """Turns jobs into frames, in order.
+
+    A job is accepted when reading for the one before is done; the program runs behind, over what has been
+    read. The first word is out ``READ_LATENCY`` + 4 + ``Packer.stages`` - 1 clocks after a job of an idle
+    port was accepted (with an outer header 6 + stages), if memory grants at once. A reference is released
+    when the last octet of the stored frame has been taken from the reader, thus after the response to the
+    last read.
+
+    ``outer``, ``mac``, ``address`` exist on fabric ports only.
+    """
+
+    def __init__(self, params: Params, port: int):
+        self.params = params
+        self.port = port
+        self.fabric = params.is_fabric(port)
+        members = {
+            "job": In(stream.Signature(Job(params, port))),
+            "read": Out(ReadPort(params)),
+            "release": Out(stream.Signature(params.cell_bits)),
+            "output": Out(PacketSignature(params.width)),
+        }
+        if self.fabric:
+            members |= {"outer": In(TableBus(OuterHeader, params.teps)), "mac": In(48), "address": In(128)}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        job = self.job.payload
+        m.submodules.reader = reader = Reader(params)
+        m.submodules.stepper = stepper = Stepper(params, self.port)
+        m.submodules.cutter = cutter = Cutter(params, self.port)
+        m.submodules.packer = packer = Packer(params.width)
+        wiring.connect(m, reader.read, wiring.flipped(self.read))
+        m.submodules.orders = orders = Buffer(stepper.order.payload.shape())
+        wiring.connect(m, stepper.order, orders.input)
+        wiring.connect(m, orders.output, cutter.order)
+        wiring.connect(m, packer.output, wiring.flipped(self.output))
+
+        # A job goes to the reader, to the outer headers and to the program at the same time.
+        plan = Signal(Plan(params, self.port))
+        m.submodules.plans = plans = SyncFIFO(width=plan.shape().size, depth=_JOBS_AHEAD)
+        # All three stay ready until they get a job, so that a registered ready is true
+        # one clock late at worst.
+        m.submodules.releases = releases = SyncFIFO(width=params.cell_bits, depth=_RELEASES)
+        ready = Signal()
+        accept = Signal()
+        all_ready = reader.range.ready & plans.w_rdy & (releases.level < _RELEASES - _JOBS_INSIDE)
+        if self.fabric:
+            m.submodules.outer = outer = OuterTable(params)
+            wiring.connect(m, wiring.flipped(self.outer), outer.bus)
+            all_ready &= outer.job.ready
+            encapsulates = (job.program == FabricProgram.ENCAP) | (job.program == FabricProgram.ENCAP_TAGGED)
+            m.d.comb += [
+                cutter.mac.eq(self.mac),
+                cutter.address.eq(self.address),
+                outer.job.valid.eq(accept & encapsulates),
+                *(outer.job.payload[name].eq(job[name]) for name in outer.job.payload.shape().members),
+            ]
+            variable = job.flow[:16]
+            outer_words = outer.words
+        else:
+            variable = job.tag
+            outer_words = None
+        m.d.sync += ready.eq(all_ready & ~accept)
+        m.d.comb += [
+            self.job.ready.eq(ready),
+            accept.eq(self.job.valid & ready),
+            reader.range.valid.eq(accept & (job.program != program_type(self.fabric).NOTHING)),
+            *(reader.range.payload[name].eq(job[name]) for name in reader.range.payload.shape().members),
+            *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variable"),
+            plan.variable.eq(variable),
+            plans.w_en.eq(accept),
+            plans.w_data.eq(plan),
+            stepper.plan.valid.eq(plans.r_rdy),
+            stepper.plan.payload.eq(plans.r_data),
+            plans.r_en.eq(stepper.plan.ready),
+        ]
+        m.d.comb += [
+            self.release.valid.eq(releases.r_rdy),
+            self.release.payload.eq(releases.r_data),
+            releases.r_en.eq(self.release.ready),
+        ]
+        self._execute(m, cutter.cut, reader.words, outer_words, packer.input, releases)
+        return m
+
+    def _execute(self, m: Module, stream_of_cuts, words, outer_words, chunks, releases):
+        """Take the octets of each cut from its source; release what is done with."""
+        cut = stream_of_cuts.payload
+        chunk = chunks.payload
+        possible = stream_of_cuts.valid & (~cut.memory | words.valid)
+        m.d.comb += chunk.data.eq(Mux(cut.memory, words.payload, cut.literal))
+        if outer_words is not None:
+            possible &= ~cut.outer | outer_words.valid
+            with m.If(cut.outer):
+                m.d.comb += chunk.data.eq(outer_words.payload)
+        go = Signal()
+        m.d.comb += [
+            go.eq(possible & (chunks.ready | ~cut.emit)),
+            stream_of_cuts.ready.eq(go),
+            chunks.valid.eq(possible & cut.emit),
+            chunk.first.eq(cut.first),
+            chunk.count.eq(cut.count),
+            chunk.last.eq(cut.done),
+            words.ready.eq(go & cut.pop),
+            releases.w_en.eq(go & cut.done & cut.release),
+            releases.w_data.eq(cut.head),
+        ]
+        if outer_words is not None:
+            m.d.comb += outer_words.ready.eq(go & cut.outer)

@@ -1,0 +1,89 @@
+"""What an egress port keeps of a descriptor, and what it makes of it."""
+
+from amaranth.hdl import Module, Mux, ValueLike
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from ..headers import UNSPECIFIED_BIT, Descriptor, Edit
+from ..params import CELL_BYTES, Params
+from .program import AccessProgram, FabricProgram, program_type
+
+__all__ = ["CONTROL_BYTES", "CONTROL_START", "Entry", "Job", "admit"]
+
+CONTROL_START = 6
+"""First octet of a stored frame that an answer to it uses: its source MAC."""
+CONTROL_BYTES = 38
+"""Behind the last octet that a neighbour advertisement takes from a solicitation: the IPv6 source address."""
+
+
+class Entry(data.StructLayout):
+    """An entry of the queue of ``port``: a :class:`Descriptor` reduced to what this role of port can use.
+
+    Octets ``start`` to ``end`` of the stored frame are read, ``program`` says what becomes of them. On a list
+    entry ``target`` is the list.
+    """
+
+    def __init__(self, params: Params, port: int):
+        list_bits = ceil_log2(params.lists)
+        fields = {
+            "head": params.cell_bits,
+            "start": ceil_log2(CELL_BYTES),
+            "end": 14,
+            "program": program_type(params.is_fabric(port)),
+            "is_list": 1,
+        }
+        if params.is_fabric(port):
+            fields |= {"target": max(list_bits, ceil_log2(params.teps)), "traffic_class": 8, "flow": 20}
+        else:
+            fields |= {"target": max(list_bits, 12), "pcp_dei": 4, "exclude": 1, "exclude_vid": 12}
+        super().__init__(fields)
+
+
+class Job(data.StructLayout):
+    """One frame to send, or with program NOTHING none.
+
+    ``release``  the reference to ``head`` is given up when this job is done.
+    ``tag``      the 802.1Q tag control information to push (access ports).
+    ``tep``, ``traffic_class``, ``flow``, ``length``
+                 what the outer header says (fabric ports); ``length`` is that of the inner frame without
+                 tag. For answers ``flow`` holds the checksum in its low 16 bits.
+    """
+
+    def __init__(self, params: Params, port: int):
+        fields = {
+            "head": params.cell_bits,
+            "start": ceil_log2(CELL_BYTES),
+            "end": 14,
+            "program": program_type(params.is_fabric(port)),
+            "release": 1,
+        }
+        if params.is_fabric(port):
+            fields |= {"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20, "length": 14}
+        else:
+            fields |= {"tag": 16}
+        super().__init__(fields)
+
+
+def admit(m: Module, params: Params, port: int, entry: ValueLike, descriptor: ValueLike) -> None:
+    """Make ``entry`` of ``descriptor``, combinationally; ``port`` selects the role."""
+    entry = data.View(Entry(params, port), entry)
+    descriptor = data.View(Descriptor(params), descriptor)
+    for name in entry.shape().members:
+        if name != "program":
+            m.d.comb += entry[name].eq(descriptor[name])
+    if not params.is_fabric(port):
+        tagged = descriptor.tagged & (descriptor.edit == Edit.RETAG)
+        m.d.comb += entry.program.eq(Mux(tagged, AccessProgram.TAGGED, AccessProgram.UNTAGGED))
+        return
+    with m.If(descriptor.is_list | (descriptor.edit == Edit.ENCAP)):
+        m.d.comb += entry.program.eq(Mux(descriptor.tagged, FabricProgram.ENCAP_TAGGED, FabricProgram.ENCAP))
+    with m.Elif(descriptor.edit == Edit.ECHO_REPLY):
+        m.d.comb += [entry.program.eq(FabricProgram.ECHO_REPLY), entry.start.eq(CONTROL_START)]
+    with m.Else():
+        m.d.comb += [
+            entry.program.eq(
+                Mux(descriptor.flow[UNSPECIFIED_BIT], FabricProgram.ADVERT_ALL, FabricProgram.ADVERT)
+            ),
+            entry.start.eq(CONTROL_START),
+            entry.end.eq(CONTROL_BYTES),
+        ]

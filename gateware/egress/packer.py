@@ -1,0 +1,108 @@
+"""From pieces of words to words."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..packet import PacketSignature, Word
+from .buffer import Buffer
+
+__all__ = ["Chunk", "Packer"]
+
+_ROTATE_BITS = 3
+"""Address bits of the rotator per clock: an 8:1 multiplexer."""
+
+
+class Chunk(data.StructLayout):
+    """``count`` octets of ``data``, beginning with octet ``first``: 1 to ``width // 8``, none beyond the
+    word's end.
+
+    ``last``: the frame ends with them.
+    """
+
+    def __init__(self, width: int):
+        octets = width // 8
+        super().__init__({"data": width, "first": range(octets), "count": range(octets + 1), "last": 1})
+
+
+class Packer(wiring.Component):
+    """Concatenates chunks into full words.
+
+    Takes one chunk per clock, except that a frame may cost one clock more than it has chunks. A word is out
+    1 + :attr:`stages` clocks after the chunk that completes it.
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+        self.octet_bits = ceil_log2(width // 8)
+        self.stages = -(-self.octet_bits // _ROTATE_BITS)
+        """Clocks of the rotator."""
+        super().__init__({"input": In(stream.Signature(Chunk(width))), "output": Out(PacketSignature(width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        octets = self.width // 8
+        chunk = self.input.payload
+
+        # The place in the word where the next chunk's first octet goes.
+        place = Signal(range(octets))
+        advance = Signal()
+        m.d.comb += self.input.ready.eq(advance)
+        with m.If(self.input.valid & advance):
+            m.d.sync += place.eq(Mux(chunk.last, 0, place + chunk.count))
+
+        # Rotate; what decides over the merge travels alongside.
+        valid = self.input.valid
+        rotated: Value = chunk.data
+        distance: Value = Signal(self.octet_bits)
+        m.d.comb += distance.eq(place - chunk.first)
+        total: Value = Signal(range(2 * octets))
+        m.d.comb += total.eq(place + chunk.count)
+        new: Value = Signal(octets)  # octets of the word that come from this chunk, or from none
+        m.d.comb += new.eq(Cat(place <= index for index in range(octets)))
+        last: Value = chunk.last
+        for stage in range(self.stages):
+            low = stage * _ROTATE_BITS
+            for bit in range(low, min(low + _ROTATE_BITS, self.octet_bits)):
+                rotated = Mux(distance[bit], rotated.rotate_left(8 << bit), rotated)
+            registered = []
+            for name, value in (
+                ("valid", valid),
+                ("rotated", rotated),
+                ("distance", distance),
+                ("total", total),
+                ("new", new),
+                ("last", last),
+            ):
+                register = Signal.like(value, name=f"{name}{stage}")
+                with m.If(advance):
+                    m.d.sync += register.eq(value)
+                registered.append(register)
+            valid, rotated, distance, total, new, last = registered
+
+        # Merge with what is left from before.
+        m.submodules.buffer = buffer = Buffer(Word(self.width))
+        wiring.connect(m, buffer.output, wiring.flipped(self.output))
+        word = buffer.input.payload
+        kept = Signal(self.width)
+        kept_count = Signal(range(octets))
+        flush = Signal()  # the frame's last octets did not fit into the word before
+        full = Signal()
+        over = Signal(range(octets))
+        m.d.comb += [
+            advance.eq(~valid | (buffer.input.ready & ~flush)),
+            full.eq(total >= octets),
+            over.eq(total),
+            buffer.input.valid.eq(flush | (valid & (full | last))),
+            word.last.eq(flush | (last & (~full | (over == 0)))),
+            word.count.eq(Mux(flush, kept_count, Mux(full, octets, total))),
+        ]
+        for index in range(octets):
+            octet = slice(8 * index, 8 * index + 8)
+            m.d.comb += word.data[octet].eq(Mux(new[index] & ~flush, rotated[octet], kept[octet]))
+        with m.If(buffer.input.ready):
+            m.d.sync += flush.eq(valid & ~flush & last & full & (over != 0))
+        with m.If(valid & advance):
+            m.d.sync += [kept.eq(Mux(full, rotated, word.data)), kept_count.eq(over)]
+        return m

@@ -1,0 +1,114 @@
+"""Everything of one egress port."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..headers import Descriptor
+from ..memory.ports import ReadPort
+from ..packet import PacketSignature
+from ..params import Params
+from ..tables.bus import TableBus
+from .editor import Editor
+from .queue import Queue
+from .replicator import Replicator
+from .tables import ListHead, ListMember, OuterHeader
+
+__all__ = ["EgressPort", "Sent"]
+
+
+def Sent() -> wiring.Signature:
+    """Strobe per frame sent, with its octets (without FCS and wire padding)."""
+    return wiring.Signature({"valid": Out(1), "octets": Out(14)})
+
+
+class EgressPort(wiring.Component):
+    """Descriptors in, edited frames out, references released.
+
+    ``port`` is the number of the port; its role follows from ``params``. Only the edits of the role are
+    built: RETAG and DECAP on access ports, ENCAP, ECHO_REPLY and ADVERT on fabric ports. A descriptor that
+    is a list always means one of its members' targets: a tag to push on access ports, a TEP to send to on
+    fabric ports.
+
+    The first word of a frame is out 8 clocks after its descriptor was accepted by an idle port with a 32- or
+    64-bit datapath (9 with wider ones), if memory grants reads at once. A frame takes as many clocks as it
+    has words, and at most 3 more.
+
+    Members
+    -------
+    enqueue : In(stream of Descriptor)
+        ``ready`` low means full.
+    read : Out(ReadPort)
+    release : Out(stream of cell index)
+        Exactly one per descriptor, after the response to its last read.
+    output : Out(PacketSignature)
+        Edited frames, never ``error``.
+    sent : Out(Sent())
+    heads, members : In(TableBus)
+        Replica lists of this port (see :mod:`.tables`).
+    outer : In(TableBus(OuterHeader)), fabric ports only
+        Outer header per remote TEP.
+    mac, mtu, address : In, fabric ports only
+        The port's own MAC and IPv6 address, and the largest IPv6 packet in octets.
+    too_big : Out(1), fabric ports only
+        Strobe: a frame to a list with members exceeds ``mtu`` and was sent to none of them.
+    """
+
+    def __init__(self, params: Params, port: int):
+        if not 0 <= port < params.ports:
+            raise ValueError(f"port must be from 0 to {params.ports - 1}, not {port}")
+        self.params = params
+        self.port = port
+        self.fabric = params.is_fabric(port)
+        members = {
+            "enqueue": In(stream.Signature(Descriptor(params))),
+            "read": Out(ReadPort(params)),
+            "release": Out(stream.Signature(params.cell_bits)),
+            "output": Out(PacketSignature(params.width)),
+            "sent": Out(Sent()),
+            "heads": In(TableBus(ListHead(params), params.lists)),
+            "members": In(TableBus(ListMember, params.members)),
+        }
+        if self.fabric:
+            members |= {
+                "outer": In(TableBus(OuterHeader, params.teps)),
+                "mac": In(48),
+                "address": In(128),
+                "mtu": In(14),
+                "too_big": Out(1),
+            }
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.queue = queue = Queue(self.params, self.port)
+        m.submodules.replicator = replicator = Replicator(self.params, self.port)
+        m.submodules.editor = editor = Editor(self.params, self.port)
+        wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
+        wiring.connect(m, queue.output, replicator.entry)
+        wiring.connect(m, replicator.job, editor.job)
+        wiring.connect(m, editor.read, wiring.flipped(self.read))
+        wiring.connect(m, editor.release, wiring.flipped(self.release))
+        wiring.connect(m, editor.output, wiring.flipped(self.output))
+        wiring.connect(m, wiring.flipped(self.heads), replicator.heads)
+        wiring.connect(m, wiring.flipped(self.members), replicator.members)
+        if self.fabric:
+            wiring.connect(m, wiring.flipped(self.outer), editor.outer)
+            m.d.comb += [
+                editor.mac.eq(self.mac),
+                editor.address.eq(self.address),
+                replicator.mtu.eq(self.mtu),
+                self.too_big.eq(replicator.too_big),
+            ]
+
+        octets = Signal(14)
+        word = self.output.payload
+        m.d.sync += self.sent.valid.eq(0)
+        with m.If(self.output.valid & self.output.ready):
+            m.d.sync += [
+                octets.eq(octets + self.params.word_bytes),
+                self.sent.octets.eq(octets + word.count),
+            ]
+            with m.If(word.last):
+                m.d.sync += [octets.eq(0), self.sent.valid.eq(1)]
+        return m

@@ -1,0 +1,238 @@
+"""The edits as data: what a port does with the octets of a stored frame.
+
+A stored frame is a string of octets that is passed over once, from the start of the range given by the job
+to its end; a program copies, skips and inserts. :func:`assemble` turns the programs of a port into
+operations for the :class:`~.stepper.Stepper` and rows of literal octets for one datapath width.
+"""
+
+from dataclasses import dataclass, field
+
+from amaranth.lib import enum
+
+from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES
+
+__all__ = [
+    "MAX_STEP",
+    "AccessProgram",
+    "Assembly",
+    "FabricProgram",
+    "Operation",
+    "Register",
+    "assemble",
+    "program_type",
+    "programs",
+]
+
+
+class AccessProgram(enum.Enum, shape=2):
+    """What an access port can do. RETAG of a tagged frame is TAGGED; all else, DECAP
+    included, pushes a tag."""
+
+    NOTHING = 0
+    UNTAGGED = 1
+    TAGGED = 2
+
+
+class FabricProgram(enum.Enum, shape=3):
+    """What a fabric port can do."""
+
+    NOTHING = 0
+    ENCAP = 1
+    ENCAP_TAGGED = 2
+    ECHO_REPLY = 3
+    ADVERT = 4
+    ADVERT_ALL = 5
+    """Neighbour advertisement to all nodes, if the solicitation came from the unspecified address."""
+
+
+@dataclass(frozen=True)
+class Register:
+    """Octets that are known only when the frame is sent, as an integer with the first
+    octet most significant."""
+
+    name: str
+    octets: int
+
+
+_TAG = Register("variable", 2)
+_CHECKSUM = Register("variable", 2)
+_MAC = Register("mac", 6)
+_ADDRESS = Register("address", 16)
+
+
+@dataclass(frozen=True)
+class Copy:
+    octets: int
+
+
+@dataclass(frozen=True)
+class Skip:
+    octets: int
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Copy all that is left of the range. Always the last step."""
+
+
+@dataclass(frozen=True)
+class Outer:
+    """Insert the outer header of the remote TEP."""
+
+
+class Insert:
+    """Insert constants and registers."""
+
+    def __init__(self, *parts: bytes | Register):
+        octets: list[int | tuple[str, int]] = []
+        for part in parts:
+            if isinstance(part, Register):
+                # Bit offset of every octet in the register.
+                octets += [(part.name, 8 * index) for index in reversed(range(part.octets))]
+            else:
+                octets += part
+        self.octets = tuple(octets)
+
+
+Step = Copy | Skip | Rest | Outer | Insert
+
+_MAC_BYTES, _TAG_BYTES, _ADDRESS_BYTES = 6, 4, 16
+_ADDRESSES = 2 * _MAC_BYTES
+
+_PUSH_TAG = Insert(ETHERTYPE_VLAN.to_bytes(2, "big"), _TAG)
+
+_ACCESS_PROGRAMS: dict[AccessProgram, tuple[Step, ...]] = {
+    AccessProgram.NOTHING: (),
+    AccessProgram.UNTAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Rest()),
+    AccessProgram.TAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Skip(_TAG_BYTES), Rest()),
+}
+
+# ICMPv6 neighbour advertisement (RFC 4861, 4.4) of 32 octets with hop limit 255.
+_ADVERT_HEADER = Insert(
+    _MAC, ETHERTYPE_IPV6.to_bytes(2, "big"), bytes((0x60, 0, 0, 0, 0, 32, 58, 255)), _ADDRESS
+)
+
+
+def _advert_message(flags: int) -> Insert:
+    return Insert(bytes((136, 0)), _CHECKSUM, bytes((flags, 0, 0, 0)), _ADDRESS, bytes((2, 1)), _MAC)
+
+
+_SOLICITED_OVERRIDE, _OVERRIDE = 0x60, 0x20
+
+_FABRIC_PROGRAMS: dict[FabricProgram, tuple[Step, ...]] = {
+    FabricProgram.NOTHING: (),
+    FabricProgram.ENCAP: (Outer(), Copy(_ADDRESSES), Rest()),
+    FabricProgram.ENCAP_TAGGED: (Outer(), Copy(_ADDRESSES), Skip(_TAG_BYTES), Rest()),
+    # Answers pass over the solicitation or request from its source MAC (octet 6) on.
+    FabricProgram.ECHO_REPLY: (
+        Copy(_MAC_BYTES),
+        Insert(_MAC),
+        Copy(9),  # up to the hop limit
+        Insert(bytes((64,)), _ADDRESS),
+        Skip(1),
+        Copy(_ADDRESS_BYTES),
+        Insert(bytes((129, 0)), _CHECKSUM),  # RFC 4443, 4.2
+        Skip(_ADDRESS_BYTES + 4),
+        Rest(),
+    ),
+    FabricProgram.ADVERT: (
+        Copy(_MAC_BYTES),
+        _ADVERT_HEADER,
+        Skip(10),
+        Copy(_ADDRESS_BYTES),
+        _advert_message(_SOLICITED_OVERRIDE),
+    ),
+    FabricProgram.ADVERT_ALL: (
+        Insert(bytes.fromhex("333300000001")),
+        _ADVERT_HEADER,
+        Skip(_MAC_BYTES + 10 + _ADDRESS_BYTES),
+        Insert(bytes.fromhex("ff02" + 13 * "00" + "01")),
+        _advert_message(_OVERRIDE),
+    ),
+}
+
+
+def program_type(fabric: bool) -> type[AccessProgram] | type[FabricProgram]:
+    """Names of the programs of a fabric or access port."""
+    return FabricProgram if fabric else AccessProgram
+
+
+def programs(fabric: bool) -> dict:
+    """The programs of a fabric or access port."""
+    return _FABRIC_PROGRAMS if fabric else _ACCESS_PROGRAMS
+
+
+MAX_STEP = OUTER_BYTES
+"""Most octets of a step other than ``Rest``."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step, as the stepper takes it."""
+
+    memory: bool = False
+    """Consumes octets of the stored frame."""
+    emit: bool = False
+    """Puts octets out."""
+    outer: bool = False
+    """They are the outer header's."""
+    rest: bool = False
+    """``octets`` is what is left of the range."""
+    octets: int = 0
+    row: int = 0
+    """First row of literals."""
+    drain: bool = False
+    """Nothing of the stored frame is needed after it."""
+    last: bool = False
+
+
+@dataclass
+class Assembly:
+    """Programs for one datapath width."""
+
+    operations: list[Operation] = field(default_factory=list)
+    begin: dict[AccessProgram | FabricProgram, int] = field(default_factory=dict)
+    """Index of each program's first operation."""
+    passed: dict[AccessProgram | FabricProgram, int] = field(default_factory=dict)
+    """Octets of the stored frame that each program has passed over when it comes to ``Rest``."""
+    literals: list[list[int | tuple[str, int]]] = field(default_factory=list)
+    """Rows of up to one word: octets, or {register, bit offset}."""
+
+
+def assemble(programs: dict, word_bytes: int) -> Assembly:
+    """Lay out ``programs`` for words of ``word_bytes`` octets; equal literals share their rows.
+
+    ValueError if the rest of a frame would come too early: the stepper needs two
+    operations to find its length.
+    """
+    result = Assembly()
+    rows: dict[tuple, int] = {}
+    for program, steps in programs.items():
+        result.begin[program] = len(result.operations)
+        result.passed[program] = sum(step.octets for step in steps if isinstance(step, Copy | Skip))
+        uses_memory = [index for index, step in enumerate(steps) if isinstance(step, Copy | Skip | Rest)]
+        if any(isinstance(step, Rest) and index < 2 for index, step in enumerate(steps)):
+            raise ValueError(f"{program}: fewer than two steps before the rest of the frame")
+        if not steps:
+            result.operations.append(Operation(last=True))
+        for index, step in enumerate(steps):
+            place = {"drain": index == uses_memory[-1], "last": index == len(steps) - 1}
+            match step:
+                case Copy(octets):
+                    operation = Operation(memory=True, emit=True, octets=octets, **place)
+                case Skip(octets):
+                    operation = Operation(memory=True, octets=octets, **place)
+                case Rest():
+                    operation = Operation(memory=True, emit=True, rest=True, **place)
+                case Outer():
+                    operation = Operation(emit=True, outer=True, octets=OUTER_BYTES, **place)
+                case Insert():
+                    if step.octets not in rows:
+                        rows[step.octets] = len(result.literals)
+                        result.literals += [
+                            list(step.octets[at : at + word_bytes])
+                            for at in range(0, len(step.octets), word_bytes)
+                        ]
+                    operation = Operation(emit=True, octets=len(step.octets), row=rows[step.octets], **place)
+            result.operations.append(operation)
+    return result

@@ -1,0 +1,151 @@
+"""From queue entries to one job per frame."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..headers import OUTER_BYTES
+from ..params import Params
+from ..tables.bus import TableBus
+from ..tables.memory import TableMemory
+from .entry import Entry, Job
+from .program import FabricProgram, program_type
+from .tables import ListHead, ListMember
+
+__all__ = ["Replicator"]
+
+_ETHERNET_BYTES = 14
+_IPV6_BYTES = OUTER_BYTES - _ETHERNET_BYTES
+_TAG_BYTES = 4
+
+
+class Replicator(wiring.Component):
+    """Turns a list entry into one job per member and a last one that only releases; passes others through.
+
+    Passing through is combinational. The first replica of a list stands 7 (access ports: 8) clocks after its
+    entry, the next ones 3 (4) clocks after the one before was taken, which is hidden behind the editing of the frames.
+
+    The entry's reference is released by the job for a plain entry, and by a job NOTHING behind all replicas
+    of a list. On access ports the member equal to ``exclude_vid`` is left out if the entry says so. On
+    fabric ports a frame that would exceed ``mtu`` octets with its IPv6 header has no replicas; ``too_big``
+    strobes for it if the list has members.
+
+    A list without ``last`` ends at the end of the members table.
+    """
+
+    def __init__(self, params: Params, port: int):
+        self.params = params
+        self.port = port
+        self.fabric = params.is_fabric(port)
+        members = {
+            "entry": In(stream.Signature(Entry(params, port))),
+            "job": Out(stream.Signature(Job(params, port))),
+            "heads": In(TableBus(ListHead(params), params.lists)),
+            "members": In(TableBus(ListMember, params.members)),
+        }
+        if self.fabric:
+            members |= {"mtu": In(14), "too_big": Out(1)}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        entry = self.entry.payload
+        job = self.job.payload
+        nothing = program_type(self.fabric).NOTHING
+
+        m.submodules.heads = heads = TableMemory(ListHead(params), params.lists)
+        m.submodules.members = members = TableMemory(ListMember, params.members, clear=False)
+        wiring.connect(m, wiring.flipped(self.heads), heads.bus)
+        wiring.connect(m, wiring.flipped(self.members), members.bus)
+
+        target = Signal(12)
+        replica = Signal()
+        last = Signal()
+        index = Signal(range(params.members))
+        m.d.comb += [
+            heads.lookup.index.eq(entry.target),
+            members.lookup.index.eq(index),
+            *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program")),
+        ]
+        wanted = Signal(12)
+        m.d.comb += wanted.eq(Mux(replica, target, entry.target))
+        self._fill_in(m, wanted)
+
+        dropped = self._too_long(m) if self.fabric else Const(0)
+        member = members.lookup.data
+
+        with m.FSM():
+            with m.State("ENTRY"):
+                m.d.comb += job.release.eq(1)
+                with m.If(self.entry.valid & entry.is_list):
+                    m.d.comb += heads.lookup.enable.eq(1)
+                    m.next = "HEAD-RAM"
+                with m.Elif(self.entry.valid):
+                    m.d.comb += [self.job.valid.eq(1), self.entry.ready.eq(self.job.ready)]
+            with m.State("HEAD-RAM"):
+                m.next = "HEAD"
+            with m.State("HEAD"):
+                m.d.sync += index.eq(heads.lookup.data.base)
+                if self.fabric:
+                    m.d.comb += self.too_big.eq(heads.lookup.data.valid & dropped)
+                with m.If(heads.lookup.data.valid & ~dropped):
+                    m.next = "READ"
+                with m.Else():
+                    m.next = "RELEASE"
+            with m.State("READ"):
+                m.d.comb += members.lookup.enable.eq(1)
+                m.next = "MEMBER-RAM"
+            with m.State("MEMBER-RAM"):
+                m.next = "MEMBER"
+            with m.State("MEMBER"):
+                m.d.sync += [
+                    target.eq(member.target),
+                    last.eq(member.last | (index == params.members - 1)),
+                    index.eq(index + 1),
+                ]
+                m.next = "REPLICA" if self.fabric else "JUDGE"
+            if not self.fabric:
+                with m.State("JUDGE"):
+                    with m.If(~(entry.exclude & (target == entry.exclude_vid))):
+                        m.next = "REPLICA"
+                    with m.Elif(last):
+                        m.next = "RELEASE"
+                    with m.Else():
+                        m.next = "READ"
+            with m.State("REPLICA"):
+                m.d.comb += [replica.eq(1), self.job.valid.eq(1)]
+                with m.If(self.job.ready):
+                    with m.If(last):
+                        m.next = "RELEASE"
+                    with m.Else():
+                        m.d.comb += members.lookup.enable.eq(1)
+                        m.next = "MEMBER-RAM"
+            with m.State("RELEASE"):
+                m.d.comb += [self.job.valid.eq(1), job.program.eq(nothing), job.release.eq(1)]
+                with m.If(self.job.ready):
+                    m.d.comb += self.entry.ready.eq(1)
+                    m.next = "ENTRY"
+        return m
+
+    def _fill_in(self, m: Module, target):
+        """What differs from port to port."""
+        entry = self.entry.payload
+        job = self.job.payload
+        if self.fabric:
+            tagged = entry.program == FabricProgram.ENCAP_TAGGED
+            m.d.comb += [
+                job.tep.eq(target),
+                job.traffic_class.eq(entry.traffic_class),
+                job.flow.eq(entry.flow),
+                job.length.eq(entry.end - entry.start - Mux(tagged, _TAG_BYTES, 0)),
+            ]
+        else:
+            m.d.comb += job.tag.eq(Cat(target, entry.pcp_dei))
+
+    def _too_long(self, m: Module) -> Signal:
+        """Whether the entry's frame exceeds the MTU when encapsulated; known when the list's head is."""
+        result = Signal()
+        size = Signal(15)
+        m.d.sync += [size.eq(self.job.payload.length + _IPV6_BYTES), result.eq(size > self.mtu)]
+        return result

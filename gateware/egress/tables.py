@@ -1,0 +1,79 @@
+"""Entries of an egress port's tables, used by gateware and host alike."""
+
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from ..headers import ETHERTYPE_IPV6, NEXT_HEADER_ETHERNET, OUTER_BYTES
+from ..params import Params
+
+__all__ = ["OUTER_ENTRY_BYTES", "ListHead", "ListMember", "OuterHeader", "outer_header"]
+
+OUTER_ENTRY_BYTES = 64
+"""Octets of an entry of the outer header table; a multiple of every datapath width."""
+
+
+class ListHead(data.StructLayout):
+    """Where the members of a replica list stand. A list with ``valid`` = 0 is empty."""
+
+    def __init__(self, params: Params):
+        super().__init__({"valid": 1, "base": ceil_log2(params.members)})
+
+
+class ListMember(data.Struct):
+    """One member of a replica list; the others follow at the next indices up to the one with ``last``.
+
+    To change a list without a mixture being seen, write the members elsewhere, then the head.
+    """
+
+    target: 12
+    """VLAN ID on access ports, TEP index on fabric ports."""
+    last: 1
+
+
+class OuterHeader(data.Struct):
+    """What is put in front of a frame to a remote TEP, octets in the order of the wire (RFC 8200, 3).
+
+    Traffic class, flow label and payload length must be 0: the gateware fills them in for every frame.
+    """
+
+    destination: data.ArrayLayout(8, 6)
+    """MAC address of the next hop."""
+    source: data.ArrayLayout(8, 6)
+    ethertype: data.ArrayLayout(8, 2)
+    version_class_flow: data.ArrayLayout(8, 4)
+    payload_length: data.ArrayLayout(8, 2)
+    next_header: 8
+    hop_limit: 8
+    source_address: data.ArrayLayout(8, 16)
+    destination_address: data.ArrayLayout(8, 16)
+    reserved: data.ArrayLayout(8, OUTER_ENTRY_BYTES - OUTER_BYTES)
+    """Not stored: reads as 0."""
+
+
+def outer_header(
+    *,
+    next_hop: int,
+    mac: int,
+    source: int,
+    destination: int,
+    hop_limit: int = 64,
+    next_header: int = NEXT_HEADER_ETHERNET,
+) -> int:
+    """An :class:`OuterHeader` as an integer, first octet on the wire lowest, as the table takes it.
+
+    ``next_hop`` and ``mac`` are 48-bit, ``source`` and ``destination`` 128-bit integers with the first octet
+    most significant. OverflowError if one does not fit.
+    """
+    octets = b"".join(
+        (
+            next_hop.to_bytes(6, "big"),
+            mac.to_bytes(6, "big"),
+            ETHERTYPE_IPV6.to_bytes(2, "big"),
+            (6 << 28).to_bytes(4, "big"),
+            bytes(2),
+            bytes((next_header, hop_limit)),
+            source.to_bytes(16, "big"),
+            destination.to_bytes(16, "big"),
+        )
+    )
+    return int.from_bytes(octets, "little")

@@ -1,0 +1,27 @@
+"""Every counter of a TEP, by name."""
+
+from .headers import Drop
+from .params import Params
+
+__all__ = ["MAC_EVENTS", "PORT_COUNTERS", "counter_names"]
+
+PORT_COUNTERS = (
+    "rx_frames",
+    "rx_octets",
+    "tx_frames",
+    "tx_octets",
+    "queue_full",
+    *(drop.label for drop in Drop if drop is not Drop.NONE),
+)
+"""Per port. Frames are counted when they end, bad ones included; octets are without FCS and wire padding of
+transmitted frames. ``queue_full`` counts copies that the port's egress queue had no room for; the others are the
+reasons why frames that came in on the port were dropped (``too-big`` of a group frame: on the fabric port)."""
+
+MAC_EVENTS = ("learned", "moved", "aged", "refused")
+"""Per TEP: what happened to learned entries of the MAC table."""
+
+
+def counter_names(params: Params) -> list[str]:
+    """Names of all counters in the order of their indices: ``port[0].rx_frames`` … ``mac.refused``."""
+    names = [f"port[{port}].{name}" for port in range(params.ports) for name in PORT_COUNTERS]
+    return names + [f"mac.{name}" for name in MAC_EVENTS]

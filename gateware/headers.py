@@ -1,0 +1,140 @@
+"""Header fields, verdicts and descriptors: what travels beside a frame on its way through the core."""
+
+from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
+
+from .params import CELL_BYTES, Params
+
+__all__ = [
+    "ETHERTYPE_IPV6",
+    "ETHERTYPE_VLAN",
+    "NEXT_HEADER_ETHERNET",
+    "OUTER_BYTES",
+    "UNSPECIFIED_BIT",
+    "Control",
+    "Descriptor",
+    "Drop",
+    "Edit",
+    "Header",
+    "Stored",
+]
+
+ETHERTYPE_IPV6 = 0x86DD
+ETHERTYPE_VLAN = 0x8100
+NEXT_HEADER_ETHERNET = 143
+"""Ethernet in IPv6 (RFC 8986, 10.1)."""
+NEXT_HEADER_ICMPV6 = 58
+OUTER_BYTES = 14 + 40
+"""Outer Ethernet and IPv6 header."""
+UNSPECIFIED_BIT = 19
+"""Bit of ``flow`` that tells, for a solicitation, that its source was the unspecified address."""
+
+
+class Drop(enum.Enum, shape=4):
+    """Why a frame was not forwarded (SPEC names). Counted per port under ``label``."""
+
+    NONE = 0
+    RX_ERROR = 1
+    UNTAGGED = 2
+    LINK_LOCAL = 3
+    BAD_SOURCE = 4
+    UNKNOWN_TENANT = 5
+    SPOOFED = 6
+    POLICY = 7
+    UNKNOWN_UNICAST = 8
+    REFLECTED = 9
+    """The destination is the place the frame came from."""
+    NOT_MINE = 10
+    UNKNOWN_TEP = 11
+    MALFORMED = 12
+    SPLIT_HORIZON = 13
+    """From the fabric for a MAC that is behind the fabric."""
+    TOO_BIG = 14
+    """Encapsulated, it would exceed the fabric MTU. Group frames: counted once per fabric port."""
+    NO_BUFFER = 15
+    """Packet memory was full, or the port's ingress queue overran."""
+
+    @property
+    def label(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+class Control(enum.Enum, shape=2):
+    """Underlay control that the gateware answers itself."""
+
+    NONE = 0
+    SOLICITATION = 1
+    """Neighbour solicitation (RFC 4861, 4.3) for the TEP's address."""
+    ECHO = 2
+    """ICMPv6 echo request (RFC 4443, 4.1) to the TEP's address."""
+
+
+class Edit(enum.Enum, shape=3):
+    """What the editor does to a stored frame on its way out."""
+
+    RETAG = 0
+    """Access to access: 802.1Q tag with another VID (inserted if the frame came untagged)."""
+    DECAP = 1
+    """Fabric to access: outer headers removed, 802.1Q tag pushed."""
+    ENCAP = 2
+    """Access to fabric: tag removed, outer headers of a remote TEP prepended."""
+    ECHO_REPLY = 3
+    ADVERT = 4
+    """Neighbour advertisement."""
+
+
+class Header(data.StructLayout):
+    """Result of parsing one frame; the same for both port roles, unused fields are zero.
+
+    MAC and IP addresses are integers with the first octet on the wire most significant.
+    """
+
+    def __init__(self, params: Params):
+        super().__init__(
+            {
+                "drop": Drop,  # a reason found by the parser alone, else NONE
+                "control": Control,
+                "dst": 48,  # (inner) destination MAC
+                "src": 48,  # (inner) source MAC
+                "tagged": 1,  # access: an 802.1Q tag precedes the EtherType; 0 on fabric ports
+                "vid": 12,  # VLAN ID of the tag or the port's native VLAN (access ports)
+                "pcp_dei": 4,  # of the tag, 0 if untagged
+                "start": ceil_log2(CELL_BYTES),  # offset of the (inner) destination MAC in the stored frame
+                "end": 14,  # offset behind the last octet of the (inner) frame in the stored frame
+                "traffic_class": 8,  # of the (inner) IPv4 or IPv6 packet, 0 for others
+                "flow": 20,  # flow label (access); checksum of the answer, UNSPECIFIED_BIT (fabric)
+                "outer_src": 128,  # outer IPv6 source (fabric ports)
+            }
+        )
+
+
+class Stored(data.StructLayout):
+    """A frame in packet memory, reported when its last word has been written."""
+
+    def __init__(self, params: Params):
+        super().__init__({"head": params.cell_bits, "no_buffer": 1})
+
+
+class Descriptor(data.StructLayout):
+    """An entry of an egress queue: one reference to a stored frame, and what to make of it.
+
+    With ``is_list`` the entry stands for one replica per member of list ``target`` on this port.
+    """
+
+    def __init__(self, params: Params):
+        super().__init__(
+            {
+                "head": params.cell_bits,
+                "start": ceil_log2(CELL_BYTES),
+                "end": 14,
+                "edit": Edit,
+                "is_list": 1,
+                "target": 12,  # VID (RETAG, DECAP), TEP index (ENCAP) or list index (is_list)
+                "tagged": 1,  # the stored frame has a tag at start + 12
+                "pcp_dei": 4,  # for the pushed tag
+                "exclude": 1,  # leave out the member whose VID is ``exclude_vid`` (the sender)
+                "exclude_vid": 12,
+                "traffic_class": 8,
+                "flow": 20,
+            }
+        )

@@ -1,0 +1,1 @@
+"""The host link: UART, COBS framing and the request engine."""

@@ -1,0 +1,94 @@
+"""One ingress port: from the MAC to packet memory and the lookup."""
+
+from amaranth.hdl import Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..headers import Header, Stored
+from ..packet import PacketSignature
+from ..params import Params
+from .access import AccessParser
+from .fabric import FabricParser
+from .gate import Gate
+from .queue import IngressQueue
+
+__all__ = ["Frame", "IngressPort"]
+
+
+class Frame(data.StructLayout):
+    """A frame whose header is parsed and whose last word is in packet memory."""
+
+    def __init__(self, params: Params):
+        super().__init__({"header": Header(params), "stored": Stored(params)})
+
+
+class IngressPort(wiring.Component):
+    """Gate, queue and parser of port ``port``; pairs each header with the place where packet memory put the frame.
+
+    ``native_vid`` matters to access ports, ``mac``, ``address`` and ``advert_sum`` to fabric ports.
+    ``frames`` has one frame for each one that passed the gate, bad ones included; its consumer must not be
+    ready without ``valid``, which keeps the ports' handshakes short.
+    """
+
+    def __init__(self, params: Params, port: int):
+        self.params = params
+        self.port = port
+        super().__init__(
+            {
+                "rx": In(PacketSignature(params.width, always_ready=True)),
+                "enable": In(1),
+                "native_vid": In(12),
+                "mac": In(48),
+                "address": In(128),
+                "advert_sum": In(16),
+                "words": Out(PacketSignature(params.width)),
+                "stored": In(stream.Signature(Stored(params))),
+                "frames": Out(stream.Signature(Frame(params))),
+                "received": Out(
+                    wiring.Signature({"frame": Out(1), "octets": Out(range(params.word_bytes + 1))})
+                ),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        m.submodules.gate = gate = Gate(params.width)
+        m.submodules.queue = queue = IngressQueue(params)
+        if params.is_fabric(self.port):
+            m.submodules.parser = parser = FabricParser(params)
+            m.d.comb += [
+                parser.mac.eq(self.mac),
+                parser.address.eq(self.address),
+                parser.advert_sum.eq(self.advert_sum),
+            ]
+        else:
+            m.submodules.parser = parser = AccessParser(params)
+            m.d.comb += parser.native_vid.eq(self.native_vid)
+        m.d.comb += gate.enable.eq(self.enable)
+
+        connect(m, flipped(self.rx), gate.input)
+        connect(m, gate.output, queue.input)
+        connect(m, queue.output, parser.input)
+        connect(m, parser.output, flipped(self.words))
+
+        # Both are taken together; ``frames.ready`` comes only while both are there.
+        m.d.comb += [
+            self.frames.valid.eq(parser.header.valid & self.stored.valid),
+            self.frames.payload.header.eq(parser.header.payload),
+            self.frames.payload.stored.eq(self.stored.payload),
+            parser.header.ready.eq(self.frames.ready),
+            self.stored.ready.eq(self.frames.ready),
+        ]
+
+        word = gate.output.payload
+        m.d.sync += [
+            self.received.frame.eq(gate.output.valid & word.last),
+            self.received.octets.eq(0),
+        ]
+        with m.If(gate.output.valid):
+            with m.If(word.last):
+                m.d.sync += self.received.octets.eq(word.count)
+            with m.Else():
+                m.d.sync += self.received.octets.eq(params.word_bytes)
+        return m

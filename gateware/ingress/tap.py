@@ -1,0 +1,134 @@
+"""The word stream of a port with a look at it: what both parsers have in common."""
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..packet import PacketSignature, Word
+from ..params import Params
+
+__all__ = ["LENGTH_BITS", "WordTap"]
+
+LENGTH_BITS = 14
+"""Width of a frame's length in octets."""
+
+
+class WordTap(wiring.Component):
+    """Passes packets through one register and times the stages of a parser beside it.
+
+    A frame's fields go through three ranks of registers, which the parser owns and this block enables:
+    *captured* (loaded from ``word`` while ``capture``), *judged* (from captured while ``judge``), and the
+    *header* (from judged while ``finish``). Ranks are elastic: only when one frame's header waits, the next
+    one is judged and a third one captured is the input held.
+
+    Latency: ``input`` to ``output`` 1 clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks.
+    Throughput: one word, and if frames are that short one frame, per clock.
+
+    Parameters
+    ----------
+    params
+        Build parameters.
+    span
+        The parser looks at octets 0 to ``span - 1``.
+
+    Members
+    -------
+    input, output
+        The packet stream. ``output`` is registered.
+    load
+        ``input`` is being taken; ``next_at`` tells which word of its frame that is.
+    word, at
+        The word under inspection, and its number in the frame, one-hot. Numbers do not go beyond
+        :attr:`beyond`.
+    capture
+        ``word`` counts in this clock.
+    length, error
+        Captured rank: octets and error flag of the frame. Lengths are modulo 2**14, the ingress queue cuts
+        longer frames.
+    judge, finish
+        Enables of the other ranks.
+    header_valid, header_ready
+        Handshake of the header stream.
+    """
+
+    def __init__(self, params: Params, span: int):
+        if not isinstance(span, int) or span < 1:
+            raise ValueError(f"span must be a positive number of octets, not {span!r}")
+        self.params = params
+        self.span = span
+        self.beyond = -(-span // params.word_bytes)
+        """Number of every word behind the span."""
+        super().__init__(
+            {
+                "input": In(PacketSignature(params.width)),
+                "output": Out(PacketSignature(params.width)),
+                "load": Out(1),
+                "next_at": Out(self.beyond + 1, init=1),
+                "word": Out(Word(params.width)),
+                "at": Out(self.beyond + 1, init=1),
+                "capture": Out(1),
+                "length": Out(LENGTH_BITS),
+                "error": Out(1),
+                "judge": Out(1),
+                "finish": Out(1),
+                "header_valid": Out(1),
+                "header_ready": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        pending = Signal()  # `word` has not been inspected yet
+        captured = Signal()  # the captured rank holds a whole frame
+        judged = Signal()
+        hold = Signal()
+        m.d.comb += [
+            self.finish.eq(judged & (~self.header_valid | self.header_ready)),
+            self.judge.eq(captured & (~judged | self.finish)),
+            hold.eq(captured & ~self.judge),
+            self.capture.eq(pending & ~hold),
+            self.input.ready.eq((~self.output.valid | self.output.ready) & ~(pending & hold)),
+            self.load.eq(self.input.valid & self.input.ready),
+            self.word.eq(self.output.payload),
+        ]
+
+        before = Signal(LENGTH_BITS)  # octets in front of `word`
+        next_before = Signal(LENGTH_BITS)
+        with m.If(self.output.ready):
+            m.d.sync += self.output.valid.eq(0)
+        with m.If(self.capture):
+            m.d.sync += pending.eq(0)
+        with m.If(self.load):
+            m.d.sync += [
+                self.output.payload.eq(self.input.payload),
+                self.output.valid.eq(1),
+                pending.eq(1),
+                self.at.eq(self.next_at),
+                before.eq(next_before),
+                next_before.eq(next_before + self.params.word_bytes),
+            ]
+            with m.If(self.input.payload.last):
+                m.d.sync += [self.next_at.eq(1), next_before.eq(0)]
+            with m.Else():
+                m.d.sync += self.next_at.eq(Cat(Const(0, 1), self.next_at[:-2], self.next_at[-2:].any()))
+
+        with m.If(self.judge):
+            m.d.sync += captured.eq(0)
+        with m.If(self.capture):
+            m.d.sync += [
+                self.length.eq(before + self.word.count),
+                self.error.eq(self.word.error),
+            ]
+            with m.If(self.word.last):
+                m.d.sync += captured.eq(1)
+
+        with m.If(self.finish):
+            m.d.sync += judged.eq(0)
+        with m.If(self.judge):
+            m.d.sync += judged.eq(1)
+        with m.If(self.header_ready):
+            m.d.sync += self.header_valid.eq(0)
+        with m.If(self.finish):
+            m.d.sync += self.header_valid.eq(1)
+        return m

@@ -1,0 +1,68 @@
+"""What the pipeline carries beside the keys of a frame."""
+
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from ..headers import Header, Stored
+from ..params import Params
+from ..tables.mac_entry import MacEntry
+from .tables import TenantFlags
+
+__all__ = ["Context", "Findings", "Resolution"]
+
+
+class Context(data.StructLayout):
+    """The part of a frame that the verdict needs and no table key holds."""
+
+    def __init__(self, params: Params):
+        super().__init__(
+            {
+                "port": range(max(2, params.ports)),
+                "stored": Stored(params),
+                **{
+                    name: Header(params)[name].shape
+                    for name in (
+                        "drop",
+                        "control",
+                        "tagged",
+                        "vid",
+                        "pcp_dei",
+                        "start",
+                        "end",
+                        "traffic_class",
+                        "flow",
+                    )
+                },
+            }
+        )
+
+
+class Resolution(data.StructLayout):
+    """What the tables know of one MAC address of a frame."""
+
+    def __init__(self, params: Params):
+        super().__init__(
+            {
+                "mac": 48,
+                "tenant_hit": 1,
+                "tenant": params.tenant_bits,
+                "hit": 1,  # (tenant, mac) has an entry
+                "entry": MacEntry,
+            }
+        )
+
+
+class Findings(data.StructLayout):
+    """Everything a verdict is made of, all of one frame."""
+
+    def __init__(self, params: Params):
+        super().__init__(
+            {
+                "context": Context(params),
+                "source": Resolution(params),
+                "destination": Resolution(params),
+                "flags": TenantFlags,  # of the source's tenant
+                "tep_hit": 1,  # the outer source is a known TEP
+                "tep": ceil_log2(params.teps),
+            }
+        )

@@ -1,0 +1,92 @@
+"""The tables of the lookup: their entries and sizes, for gateware and host."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Shape
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from ..params import Params
+from ..tables.cuckoo import CuckooTable
+from ..tables.match import Candidate
+
+__all__ = ["CuckooGeometry", "TenantFlags", "TenantKey", "source_geometry", "tenant_geometry"]
+
+
+class TenantFlags(data.Struct):
+    """Policies of a tenant, by tenant index."""
+
+    valid: 1
+    """The tenant is present on this TEP."""
+    learn_source: 1
+    """Source policy ``learn`` (else ``strict``)."""
+    learn_remote: 1
+    """Learn source MACs of frames from the fabric."""
+    flood_unknown: 1
+    """Flood unknown unicast in the tenant (else drop)."""
+    flood_list: 12
+    """Replica list of all the tenant's VMs and remote TEPs."""
+
+
+class TenantKey(data.Struct):
+    """What identifies a tenant in a frame, after masking. The mask has the same fields."""
+
+    vid: 12
+    mac: 48
+
+
+@dataclass(frozen=True)
+class CuckooGeometry:
+    """Shape of a cuckoo table, for the gateware that holds it and the host that fills it."""
+
+    key_bits: int
+    value_bits: int
+    buckets: int
+    slots: int
+    choices: int
+    stash: int
+
+    @property
+    def entry(self) -> Candidate:
+        """One slot: {valid, key, value}."""
+        return Candidate(self.key_bits, self.value_bits)
+
+    @property
+    def depth(self) -> int:
+        """Number of slots."""
+        return self.choices * self.buckets * self.slots
+
+    def table(self) -> CuckooTable:
+        return CuckooTable(
+            self.key_bits,
+            self.value_bits,
+            self.buckets,
+            slots=self.slots,
+            choices=self.choices,
+            stash=self.stash,
+        )
+
+
+def tenant_geometry(params: Params) -> CuckooGeometry:
+    """Masked source (or destination) → tenant index. Half full with all tenants present, so that the host
+    always finds a place."""
+    return CuckooGeometry(
+        key_bits=Shape.cast(TenantKey).width,
+        value_bits=params.tenant_bits,
+        buckets=max(2, params.tenants // 2),
+        slots=2,
+        choices=2,
+        stash=params.stash,
+    )
+
+
+def source_geometry(params: Params) -> CuckooGeometry:
+    """Outer IPv6 source → TEP index. A TEP may send from several addresses: four per TEP fit."""
+    return CuckooGeometry(
+        key_bits=128,
+        value_bits=ceil_log2(params.teps),
+        buckets=2 * params.teps,
+        slots=1,
+        choices=2,
+        stash=params.stash,
+    )

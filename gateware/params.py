@@ -1,0 +1,109 @@
+"""Everything about a TEP core that is fixed when it is built."""
+
+from dataclasses import asdict, dataclass, fields
+
+from amaranth.utils import ceil_log2
+
+__all__ = ["CELL_BYTES", "MIN_FRAME", "Params"]
+
+CELL_BYTES = 128
+"""Unit of packet memory. One cell holds every header that an edit may touch, so that edits never walk links."""
+
+MIN_FRAME = 60
+"""Shortest Ethernet frame without FCS (IEEE 802.3, 3.2.8); the wire pads to it."""
+
+
+def _power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True)
+class Params:
+    """Build parameters of one TEP core.
+
+    The same object configures the gateware, tells the host the register map, and is read back from the
+    identification registers of a running TEP. Access ports are numbered first, fabric ports follow.
+    """
+
+    width: int = 32
+    """Datapath width in bits: 32, 64, 128, 256 or 512."""
+    access_ports: int = 1
+    fabric_ports: int = 1
+    tenants: int = 1024
+    """Tenants present on this TEP."""
+    macs: int = 2048
+    """Slots of the MAC table: four ways of a quarter each."""
+    teps: int = 128
+    """Remote TEPs."""
+    lists: int = 1024
+    """Replica lists (one per flooded tenant or group)."""
+    members: int = 1024
+    """Replica list members in all, per port."""
+    packet_bytes: int = 16384
+    """Packet memory in bytes."""
+    queue_depth: int = 256
+    """Descriptors per egress queue."""
+    stash: int = 4
+    """Entries of the stash CAM beside each cuckoo table."""
+    max_frame: int = 9216
+    """Longest frame accepted from a MAC, in bytes without FCS."""
+    clock_hz: int = 125_000_000
+    """Frequency of the core clock: the unit of ageing and of the host link's baud rate."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{field.name} must be a positive integer, not {value!r}")
+        if self.width not in (32, 64, 128, 256, 512):
+            raise ValueError(f"width must be 32, 64, 128, 256 or 512, not {self.width}")
+        if self.ports > 16:
+            raise ValueError(f"at most 16 ports in all, not {self.ports}")
+        for name, low, high in (
+            ("tenants", 16, 4096),
+            ("macs", 64, 65536),
+            ("teps", 16, 4096),
+            ("lists", 16, 4096),
+            ("members", 16, 4096),
+            ("packet_bytes", 2048, 1 << 22),
+            ("queue_depth", 16, 4096),
+            ("stash", 1, 16),
+        ):
+            value = getattr(self, name)
+            if not _power_of_two(value) or not low <= value <= high:
+                raise ValueError(f"{name} must be a power of two from {low} to {high}, not {value}")
+        if not 1518 <= self.max_frame <= 16383:
+            raise ValueError(f"max_frame must be from 1518 to 16383 bytes, not {self.max_frame}")
+
+    @property
+    def ports(self) -> int:
+        return self.access_ports + self.fabric_ports
+
+    def is_fabric(self, port: int) -> bool:
+        """Whether ``port`` faces the underlay."""
+        return port >= self.access_ports
+
+    @property
+    def word_bytes(self) -> int:
+        return self.width // 8
+
+    @property
+    def cells(self) -> int:
+        return self.packet_bytes // CELL_BYTES
+
+    @property
+    def cell_words(self) -> int:
+        return CELL_BYTES // self.word_bytes
+
+    @property
+    def cell_bits(self) -> int:
+        """Width of a cell index."""
+        return ceil_log2(self.cells)
+
+    @property
+    def tenant_bits(self) -> int:
+        """Width of a tenant index."""
+        return ceil_log2(self.tenants)
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)

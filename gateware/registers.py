@@ -1,0 +1,136 @@
+"""The registers and tables of a TEP, declared once for gateware, host and documentation."""
+
+from dataclasses import fields
+from functools import cache
+
+from amaranth.hdl import ShapeLike, unsigned
+
+from .counters import COUNTER_BITS
+from .csr.bank import Bank
+from .csr.element import Access, Register, Table
+from .csr.memory_map import Builder, MemoryMap
+from .egress.tables import ListHead, ListMember, OuterHeader
+from .events import counter_names
+from .lookup.tables import TenantFlags, TenantKey, source_geometry, tenant_geometry
+from .params import Params
+from .tables.mac_engine import BURST
+from .tables.mac_entry import MacRequest
+
+__all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
+
+MAGIC = 0x4F544550
+"""``OTEP``: what the first word of the register space must read as."""
+API_VERSION = 1
+"""Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
+
+
+def _add_identification(builder: Builder, params: Params, build: int) -> None:
+    def constant(name: str, value: int, doc: str) -> None:
+        builder.add(name, Register(32, doc, access=Access.READ, constant=value))
+
+    with builder.cluster("id"):
+        constant("magic", MAGIC, "`OTEP` in ASCII.")
+        constant("api_version", API_VERSION, "Version of this register map.")
+        for field in fields(Params):
+            constant(field.name, getattr(params, field.name), f"Build parameter `{field.name}`.")
+        constant("build", build, "Identifies the build (first 32 bits of the commit, 0 if unknown).")
+
+
+def _add_configuration(builder: Builder, params: Params) -> None:
+    with builder.cluster("control"):
+        builder.add("enable", Register(1, "Forward frames; while 0, every frame is dropped uncounted."))
+        builder.add("scratch", Register(32, "Has no effect; for tests of the host link."))
+    builder.add(
+        "hash_seed", Register(64, "Seed of the hash functions of all tables, against crafted collisions.")
+    )
+    builder.add("address", Register(128, "The TEP's own IPv6 address, first octet most significant."))
+    builder.add("age_seconds", Register(16, "Lifetime of learned MAC entries without traffic.", reset=300))
+    with builder.cluster("port", params.ports):
+        builder.add("mac", Register(48, "Own MAC address (fabric ports), first octet most significant."))
+        builder.add(
+            "mtu",
+            Register(14, "Largest IPv6 packet the underlay takes, in octets (fabric ports).", reset=1500),
+        )
+        builder.add("native_vid", Register(12, "VLAN ID of untagged frames; 0 drops them (access ports)."))
+        builder.add(
+            "key_mask",
+            Register(
+                TenantKey,
+                "Which bits of source MAC and VLAN ID make the tenant key (access ports).",
+                reset={"mac": 0xFFFFFF000000},
+            ),
+        )
+        builder.add(
+            "advert_sum",
+            Register(
+                16,
+                "Ones' complement sum of the constant part of neighbour advertisements (fabric ports).",
+            ),
+        )
+
+
+def _add_status(builder: Builder, params: Params) -> None:
+    with builder.cluster("status"):
+        builder.add("cells_used", Register(32, "Cells of packet memory in use.", access=Access.READ))
+        builder.add(
+            "link_errors", Register(32, "Damaged frames that the host link discarded.", access=Access.READ)
+        )
+
+
+def _add_tables(builder: Builder, params: Params) -> None:
+    def add(name: str, entry: ShapeLike, depth: int, doc: str, count: int | None = None, **options) -> None:
+        builder.add(name, Table(entry, depth, doc, **options), count)
+
+    counters = len(counter_names(params))
+    add("counters", unsigned(COUNTER_BITS), counters, "Event counters, see below.", access=Access.READ)
+    for name, table, meaning in (
+        ("tenant", tenant_geometry(params), "Masked source (or destination) to tenant index"),
+        ("source", source_geometry(params), "Outer IPv6 source to TEP index"),
+    ):
+        place = "entry `(choice * buckets + bucket) * slots + slot`"
+        add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
+        add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
+    add("tenant_flags", TenantFlags, params.tenants, "Policies of a tenant, by tenant index.")
+    add(
+        "mac_requests",
+        MacRequest,
+        BURST,
+        "A write asks for an operation of the MAC table, at any index; a read tells how the last one ended.",
+    )
+    add(
+        "list_heads",
+        ListHead(params),
+        params.lists,
+        "Where a replica list's members on this port stand, by list index.",
+        params.ports,
+    )
+    add("list_members", ListMember, params.members, "Members of this port's replica lists.", params.ports)
+    add(
+        "outer_headers",
+        OuterHeader,
+        params.teps,
+        "Outer header of a remote TEP, by TEP index. One table per fabric port, the first of which is 0.",
+        params.fabric_ports,
+    )
+
+
+@cache
+def memory_map(params: Params, build: int = 0) -> MemoryMap:
+    """The whole register space of a core. Only the values of ``id`` depend on ``build``."""
+    builder = Builder()
+    _add_identification(builder, params, build)
+    _add_configuration(builder, params)
+    _add_status(builder, params)
+    _add_tables(builder, params)
+    return builder.as_memory_map()
+
+
+class RegisterBank(Bank):
+    """The register bank of a core: ``bus`` in; one member per register and table as declared above.
+
+    Arrays of members count from 0; ``outer_headers`` counts fabric ports only.
+    """
+
+    def __init__(self, params: Params, build: int = 0):
+        self.params = params
+        super().__init__(memory_map(params, build))

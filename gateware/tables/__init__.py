@@ -1,0 +1,1 @@
+"""Memories, hashes and exact-match tables that the lookups are built from."""

@@ -1,0 +1,89 @@
+"""The MAC table: (tenant, MAC) to its place, static or learned."""
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..params import Params
+from .bus import TableBus
+from .hash import SEED_BITS
+from .mac_engine import MacEngine
+from .mac_entry import MacEntry, MacLearn, MacRequest
+from .mac_lookup import MacLookup, MacLookupSignature
+from .mac_steps import BURST
+
+__all__ = ["MacRequest", "MacTable"]
+
+_LEARN_QUEUE = 16
+
+
+class MacTable(wiring.Component):
+    """``params.macs`` slots in four ways, kept by an engine in gateware.
+
+    ``input``    ``valid``, ``key`` (:class:`MacKey`): one key per clock, never waits.
+    ``output``   ``LATENCY`` clocks later: ``valid``, ``hit``, ``entry`` (:class:`MacEntry`, 0 without a hit).
+    ``learn``    sources to learn; ``ready`` is low while the queue is full, the caller may then drop them:
+                 the next frame of that source brings another chance.
+    ``bus``      the host's operations, see :class:`MacEngine`. The engine works in clocks without a key;
+                 lookups that leave none stop it.
+    ``seed``     of the hash. To change it, clear the table (``MacOp.CLEAR``) and change it before the first
+                 insert.
+    ``second``, ``age_seconds``, ``learned``, ``moved``, ``aged``, ``refused``, ``ready``, ``busy``
+                 see :class:`MacEngine`.
+
+    Nothing hits before ``ready``. An entry that is inserted, changed or removed is seen whole, before or
+    after; an entry that is not concerned is found at every instant, although it may move between ways.
+    """
+
+    LATENCY = MacLookup.LATENCY
+
+    def __init__(self, params: Params):
+        self.params = params
+        super().__init__(
+            {
+                "seed": In(SEED_BITS),
+                "input": In(MacLookupSignature(params)),
+                "output": Out(wiring.Signature({"valid": Out(1), "hit": Out(1), "entry": Out(MacEntry)})),
+                "learn": In(stream.Signature(MacLearn(params))),
+                "bus": In(TableBus(MacRequest, BURST)),
+                "second": In(1),
+                "age_seconds": In(16),
+                "learned": Out(1),
+                "moved": Out(1),
+                "aged": Out(1),
+                "refused": Out(1),
+                "ready": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.lookup = lookup = MacLookup(self.params)
+        m.submodules.engine = engine = MacEngine(self.params)
+        m.submodules.queue = queue = SyncFIFO(width=MacLearn(self.params).size, depth=_LEARN_QUEUE)
+        connect(m, flipped(self.input), lookup.input)
+        connect(m, lookup.output, flipped(self.output))
+        connect(m, flipped(self.bus), engine.bus)
+        connect(m, engine.probe, lookup.probe)
+        connect(m, engine.write, lookup.write)
+        m.d.comb += [
+            lookup.seed.eq(self.seed),
+            lookup.enable.eq(engine.ready),
+            queue.w_data.eq(Value.cast(self.learn.payload)),
+            queue.w_en.eq(self.learn.valid),
+            self.learn.ready.eq(queue.w_rdy),
+            Value.cast(engine.learn.payload).eq(queue.r_data),
+            engine.learn.valid.eq(queue.r_rdy),
+            queue.r_en.eq(engine.learn.ready),
+            engine.second.eq(self.second),
+            engine.age_seconds.eq(self.age_seconds),
+            self.learned.eq(engine.learned),
+            self.moved.eq(engine.moved),
+            self.aged.eq(engine.aged),
+            self.refused.eq(engine.refused),
+            self.ready.eq(engine.ready),
+            self.busy.eq(engine.busy),
+        ]
+        return m

@@ -1,0 +1,48 @@
+"""When the MAC table must be scanned for entries that nobody refreshed."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["AgeingClock"]
+
+
+class AgeingClock(wiring.Component):
+    """Asks for a scan 3.5 times per ``age_seconds``.
+
+    Each scan takes one off the age of every learned entry and removes those that are at 0 already. An entry
+    that is fresh (age 3) thus disappears in the fourth scan, 0.86 to 1.14 times ``age_seconds`` after its
+    last refresh.
+
+    ``due``   high from when a scan should begin until ``done``, its end. Never high with ``age_seconds`` 0:
+    entries then stay for ever.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "second": In(1),
+                "age_seconds": In(16),
+                "due": Out(1),
+                "done": In(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # In units of 1/7 second against twice the ageing time.
+        elapsed = Signal(18)
+        before = Signal(16)
+        period = self.age_seconds << 1
+        reached = Signal()
+        m.d.comb += reached.eq((elapsed >= period) & (self.age_seconds != 0))
+        m.d.sync += before.eq(self.age_seconds)
+        with m.If(self.done):
+            m.d.sync += self.due.eq(0)
+        with m.If(before != self.age_seconds):
+            m.d.sync += [elapsed.eq(0), self.due.eq(0)]
+        with m.Elif(self.second):
+            m.d.sync += elapsed.eq(elapsed + 7)
+        with m.Elif(reached & ~self.due):
+            m.d.sync += [elapsed.eq(elapsed - period), self.due.eq(1)]
+        return m

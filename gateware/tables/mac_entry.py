@@ -1,0 +1,132 @@
+"""What the MAC table holds, and what is asked of it: shared by gateware and host."""
+
+from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
+
+from ..params import Params
+from .hash import HashFunction
+from .match import Candidate
+
+__all__ = [
+    "AGE_FRESH",
+    "WAYS",
+    "MacEntry",
+    "MacKey",
+    "MacKind",
+    "MacLearn",
+    "MacOp",
+    "MacRequest",
+    "MacSlot",
+    "MacStatus",
+    "StoredMac",
+    "mac_hash",
+]
+
+WAYS = 4
+"""The MAC table is four block RAMs side by side, each with its own hash."""
+
+AGE_FRESH = 3
+"""``MacEntry.age`` of an entry that was just learned or refreshed."""
+
+
+class MacKind(enum.Enum, shape=2):
+    """What is behind a MAC address."""
+
+    LOCAL = 0
+    """A VM behind access port ``port`` with VLAN ID ``id``."""
+    REMOTE = 1
+    """Remote TEP ``id``, reached through fabric port ``port``."""
+    GROUP = 2
+    """The members of replica list ``id``."""
+
+
+class MacEntry(data.Struct):
+    """Place of a (tenant, MAC)."""
+
+    static: 1
+    """Set by the host: does not age, and learning does not change it."""
+    age: 2
+    """``AGE_FRESH`` when learned or refreshed, one less after each quarter or so of the ageing time."""
+    kind: MacKind
+    port: 4
+    id: 12
+
+
+class MacKey(data.StructLayout):
+    """Key of the MAC table."""
+
+    def __init__(self, params: Params):
+        super().__init__({"mac": 48, "tenant": params.tenant_bits})
+
+
+class MacLearn(data.StructLayout):
+    """A source seen by the pipeline; ``static`` and ``age`` of the entry are ignored."""
+
+    def __init__(self, params: Params):
+        super().__init__({"tenant": params.tenant_bits, "mac": 48, "entry": MacEntry})
+
+
+class MacOp(enum.Enum, shape=3):
+    """Operations of the MAC table."""
+
+    FIND = 0
+    """Fetch the entry of (tenant, mac)."""
+    INSERT = 1
+    """Add or replace a static entry. A learned entry makes way if there is no other place."""
+    DELETE = 2
+    """Remove the entry of (tenant, mac), static or learned."""
+    LEARN = 3
+    """Add, refresh or move a learned entry; a static entry stays as it is."""
+    DUMP = 4
+    """Fetch slot ``index`` (0 to slots - 1), whatever its key; entries that move meanwhile may be missed."""
+    CLEAR = 5
+    """Remove all entries. Needed before a change of the hash's seed."""
+    CLEAR_REFUSED = 6
+    """Set the count of refused inserts to 0."""
+
+
+class MacStatus(enum.Enum, shape=2):
+    """Outcome of an operation."""
+
+    OK = 0
+    NOT_FOUND = 1
+    """FIND, DELETE: no such entry. DUMP: the slot is empty."""
+    REFUSED = 2
+    """INSERT, LEARN: no place was found."""
+    STATIC = 3
+    """LEARN: a static entry exists and stays."""
+
+
+class MacRequest(data.Struct):
+    """One operation of the host, and in the other direction its outcome.
+
+    The host writes ``op`` with ``tenant``, ``mac``, ``entry`` or ``index`` as the operation needs; it reads
+    ``status``, the ``tenant``, ``mac`` and ``entry`` found (FIND, DUMP) and ``refused``: the number of
+    INSERTs refused since CLEAR_REFUSED (at most 65535), so that a burst of inserts can be checked once at
+    its end.
+    """
+
+    op: MacOp
+    status: MacStatus
+    tenant: 12
+    mac: 48
+    entry: MacEntry
+    index: 16
+    refused: 16
+
+
+def mac_hash(params: Params) -> HashFunction:
+    """The hash of the MAC table's ways over :class:`MacKey`."""
+    return HashFunction(params.tenant_bits + 48, ceil_log2(params.macs // WAYS), WAYS, quotient=True)
+
+
+def StoredMac(params: Params) -> Candidate:
+    """A slot of the MAC table: 71 bits by default, two block RAMs wide."""
+    return Candidate(mac_hash(params).stored_bits, MacEntry)
+
+
+class MacSlot(data.StructLayout):
+    """Where an entry is."""
+
+    def __init__(self, params: Params):
+        super().__init__({"bucket": ceil_log2(params.macs // WAYS), "way": ceil_log2(WAYS)})

@@ -1,0 +1,71 @@
+"""Compares one key with several stored ones at once and selects the value of the one that is equal."""
+
+from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Candidate", "Matcher"]
+
+_CHUNK = 16
+"""Bits that are compared in the first clock: two levels of logic on four-input tables."""
+
+
+class Candidate(data.StructLayout):
+    """A stored key with its value."""
+
+    def __init__(self, key_bits: int, value: ShapeLike):
+        super().__init__({"valid": 1, "key": key_bits, "value": value})
+
+
+class Matcher(wiring.Component):
+    """Exact match of ``key`` against ``candidates``, one key per clock, 2 clocks.
+
+    ``matches``  one bit per candidate that is valid and holds the key.
+    ``hit``      any of them. Forced to 0 by ``enable`` low.
+    ``value``    of the candidate that matches, 0 without a hit. Several may match only if their values are
+                 equal.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, key_bits: int, value: ShapeLike, count: int):
+        if key_bits < 1 or count < 1:
+            raise ValueError(f"key_bits and count must be at least 1, not {key_bits} and {count}")
+        self.key_bits = key_bits
+        self.value_shape = value
+        self.count = count
+        super().__init__(
+            {
+                "enable": In(1),
+                "key": In(key_bits),
+                "candidates": In(Candidate(key_bits, value)).array(count),
+                "hit": Out(1),
+                "matches": Out(count),
+                "value": Out(value),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        chunks = range(0, self.key_bits, _CHUNK)
+        equal = []
+        values = []
+        for index, candidate in enumerate(self.candidates):
+            part = Signal(len(chunks) + 1, name=f"part{index}")
+            for bit, low in enumerate(chunks):
+                bits = slice(low, low + _CHUNK)
+                m.d.sync += part[bit].eq(self.key[bits] == candidate.key[bits])
+            m.d.sync += part[-1].eq(candidate.valid & self.enable)
+            value = Signal(Shape.cast(self.value_shape).width, name=f"value{index}")
+            m.d.sync += value.eq(Value.cast(candidate.value))
+            equal.append(part.all())
+            values.append(value)
+        selected = 0
+        for match, value in zip(equal, values, strict=True):
+            selected = selected | value & match.replicate(len(value))
+        m.d.sync += [
+            self.matches.eq(Cat(equal)),
+            self.hit.eq(Cat(equal).any()),
+            Value.cast(self.value).eq(selected),
+        ]
+        return m

@@ -1,0 +1,1 @@
+"""Host software: from ``fabric.yaml`` to the tables of every TEP, over the host link."""

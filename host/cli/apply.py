@@ -1,0 +1,72 @@
+"""`opentep apply`."""
+
+from pathlib import Path
+
+import click
+from opentep.host.document import open_document
+from opentep.host.vswitch import driver_for, wanted
+
+from .changes import Outcome
+from .errors import EXIT_FAILED, explain
+from .options import fabric_option, json_option, link_options, parts_options, tep_option
+from .output import print_json, progress_bar
+from .plan import selected_vswitches, show_plan
+from .target import targets
+
+__all__ = ["command"]
+
+
+@click.command(epilog="Exit codes: 0 done, 1 something did not work, 2 wrong usage or document.")
+@fabric_option
+@tep_option
+@link_options
+@parts_options
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    fabric: Path,
+    tep: str | None,
+    link: str | None,
+    baud: int | None,
+    teps: bool,
+    vswitches: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Bring TEPs and vSwitches to what the document says.
+
+    MACs and VLANs that the document leaves out are allocated and kept in FABRIC's state file. What is right
+    already stays untouched, so applying twice changes nothing; frames meet the tables before or after each
+    change. A TEP that cannot be reached does not keep the others from being changed.
+
+    \b
+    opentep apply
+    opentep apply --fabric fabric.yaml --tep rack1 --link /dev/ttyUSB0
+    opentep apply --no-teps
+    """
+    if dry_run:
+        outcome = show_plan(fabric, tep, link, baud, teps, vswitches, as_json)
+        ctx.exit(EXIT_FAILED if outcome.failures else 0)
+    document = open_document(fabric, save=True)
+    outcome = Outcome()
+    for target in targets(document, tep, link, baud) if teps else ():
+        try:
+            with target.connect() as driver, progress_bar(f"TEP {target.name}") as progress:
+                outcome.teps[target.name] = driver.apply(document.tables[target.name], progress)
+        except Exception as error:
+            outcome.failures[f"TEP {target.name}"] = explain(error).format_message()
+    for name in selected_vswitches(document, tep) if vswitches else ():
+        try:
+            outcome.vswitches[name] = driver_for(wanted(document.fabric, name)).apply()
+        except Exception as error:
+            outcome.failures[f"vSwitch {name}"] = explain(error).format_message()
+    if as_json:
+        print_json(outcome.as_dict())
+    else:
+        outcome.show(done=True)
+    for name, failure in outcome.failures.items():
+        click.echo(f"opentep: {name}: {failure}", err=True)
+    if outcome.failures:
+        ctx.exit(EXIT_FAILED)

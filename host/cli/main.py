@@ -1,0 +1,126 @@
+"""Entry point: the commands there are, and what becomes of errors."""
+
+import importlib
+import importlib.metadata
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from .errors import MissingExtraError, explain
+
+__all__ = ["main"]
+
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+@dataclass(frozen=True)
+class _Lazy:
+    """A command that is imported when it is used."""
+
+    module: str
+    summary: str
+    extra: str = ""
+    """Extra of the distribution that the command needs."""
+
+
+_COMMANDS = {
+    "check": _Lazy("check", "Check a fabric document."),
+    "plan": _Lazy("plan", "Show what `apply` would change."),
+    "apply": _Lazy("apply", "Bring TEPs and vSwitches to what the document says."),
+    "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
+    "replay": _Lazy("replay", "Run captures through a TEP: its gateware or its model.", "sim"),
+    "lab": _Lazy("lab", "Two racks of VMs, Open vSwitch and TEPs on this machine.", "sim"),
+    "board": _Lazy("board", "Run the gateware as a virtual board on live interfaces.", "sim"),
+    "build": _Lazy("build", "Synthesise, place and route the gateware.", "build"),
+    "bench": _Lazy("bench", "Measure the host link and table loading."),
+    "schema": _Lazy("schema", "Print the JSON Schema of the fabric document."),
+    "registers": _Lazy("registers", "Print the register reference."),
+    "completion": _Lazy("completion", "Print a completion script for a shell."),
+}
+
+
+class _Commands(click.Group):
+    """Group whose commands are loaded one by one, with one place for all errors."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        lazy = _COMMANDS.get(name)
+        if lazy is None:
+            return None
+        try:
+            return importlib.import_module(f"{__package__}.{lazy.module}").command
+        except ModuleNotFoundError as error:
+            if ctx.resilient_parsing:  # a shell that completes
+                return click.Command(name, help=lazy.summary)
+            raise MissingExtraError(f"opentep {name}", error, lazy.extra) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from opentep.host.fabric.validate import suggest
+
+            message = f"{error.format_message()} ({suggest(args[0], list(_COMMANDS))})"
+            raise click.UsageError(message, ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.summary) for name, lazy in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader of our output went away, which is its right
+            ctx.exit(1)
+        except Exception as error:
+            raise explain(error, verbose=ctx.params.get("verbose", 0) > 1) from error
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("opentep")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"opentep {_version()}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 it did not work, 2 wrong usage or document, 3 `plan` found changes.",
+)
+@click.option("-v", "--verbose", count=True, help="Tell more; twice for debugging.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print the version.",
+)
+def main(verbose: int) -> None:
+    """Hardware tunnel end points for network virtualization.
+
+    \b
+    opentep check fabric.yaml             is the document right?
+    opentep plan                          what would change?
+    opentep apply                         make it so
+    opentep show counters --watch 1       see it work
+    """
+    level = _LEVELS[min(verbose, len(_LEVELS) - 1)]
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)

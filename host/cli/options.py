@@ -1,0 +1,67 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+
+import click
+from opentep.gateware.params import Params
+from opentep.host.fabric.validate import suggest
+
+__all__ = ["fabric_option", "json_option", "link_options", "params_option", "parts_options", "tep_option"]
+
+fabric_option = click.option(
+    "-f",
+    "--fabric",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("fabric.yaml"),
+    show_default=True,
+    envvar="OPENTEP_FABRIC",
+    show_envvar=True,
+    help="Fabric document.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+tep_option = click.option("-t", "--tep", metavar="NAME", help="TEP in the document.")
+
+
+def link_options(function):  # type: ignore[no-untyped-def]
+    """``--link`` and ``--baud``: overrule the document's host link."""
+    function = click.option("--baud", type=int, help="Baud rate of the host link.")(function)
+    return click.option(
+        "-l", "--link", metavar="DEVICE", help="Serial device of the host link, instead of the document's."
+    )(function)
+
+
+def parts_options(function):  # type: ignore[no-untyped-def]
+    """``--teps`` and ``--vswitches``: which half of the fabric is meant."""
+    function = click.option(
+        "--vswitches/--no-vswitches", default=True, show_default=True, help="vSwitches, too."
+    )(function)
+    return click.option("--teps/--no-teps", default=True, show_default=True, help="TEPs, too.")(function)
+
+
+def _to_params(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Params:
+    numbers = {}
+    for value in values:
+        name, equals, number = value.partition("=")
+        if not equals or not number.isdigit():
+            raise click.BadParameter(f"'{value}' is not NAME=NUMBER", ctx, parameter)
+        if name not in Params().as_dict():
+            remedy = suggest(name, list(Params().as_dict()))
+            raise click.BadParameter(f"there is no build parameter '{name}' ({remedy})", ctx, parameter)
+        numbers[name] = int(number)
+    try:
+        return Params(**numbers)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+params_option = click.option(
+    "-p",
+    "--param",
+    "params",
+    metavar="NAME=NUMBER",
+    multiple=True,
+    callback=_to_params,
+    help="Build parameter of the core, such as width=64. May be repeated.",
+)

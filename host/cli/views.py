@@ -1,0 +1,203 @@
+"""What `show` shows: each view as columns and rows for people, and as JSON for programs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from opentep.host.diff import Names
+from opentep.host.driver import Driver, Held
+from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, TepTables
+
+from .output import Cell
+
+__all__ = ["VIEWS", "View"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A table, or several counted things."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]] = ()
+    json: Any = None
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _port_names(driver: Driver, tables: TepTables | None) -> list[str]:
+    if tables is not None and len(tables.ports) == driver.params.ports:
+        return [port.name for port in tables.ports]
+    return [f"port{index}" for index in range(driver.params.ports)]
+
+
+def _names(held: Held, tables: TepTables | None) -> Names:
+    return Names(held.tables if tables is None else tables)
+
+
+def tenants(driver: Driver, tables: TepTables | None) -> View:
+    held = driver.read(macs=False)
+    names = _names(held, tables)
+    items: list[dict[str, Any]] = [
+        {
+            "index": tenant.index,
+            "name": names.tenant(tenant.index),
+            "ouis": [format_oui(oui) for oui in tenant.ouis],
+            "source": "learn" if tenant.learn_source else "strict",
+            "remote": "learn" if tenant.learn_remote else "static",
+            "unknown": "flood" if tenant.flood_unknown else "drop",
+            "flood_list": tenant.flood_list,
+        }
+        for tenant in held.tables.tenants
+    ]
+    rows = [
+        (i["index"], i["name"], ", ".join(i["ouis"]), i["source"], i["remote"], i["unknown"], i["flood_list"])
+        for i in items
+    ]
+    return View(("index", "tenant", "OUIs", "source", "remote", "unknown", "list"), rows, items)
+
+
+def _place(entry: MacTableEntry) -> dict[str, int]:
+    match entry.place:
+        case Local(port, vid):
+            return {"port": port, "vlan": vid}
+        case Remote(tep):
+            return {"tep": tep}
+        case Group(index):
+            return {"list": index}
+
+
+def macs(driver: Driver, tables: TepTables | None) -> View:
+    held = driver.read()
+    names = _names(held, tables)
+    items: list[dict[str, Any]] = []
+    found: list[tuple[MacTableEntry, int | None]] = [(entry, None) for entry in held.tables.macs]
+    found += [(learned.entry, learned.idle_seconds) for learned in held.learned]
+    for entry, idle in found:
+        items.append(
+            {
+                "mac": format_mac(entry.mac),
+                "tenant": names.tenant(entry.tenant),
+                "tenant_index": entry.tenant,
+                "place": names.place(entry.place),
+                **_place(entry),
+                "learned": idle is not None,
+                "idle_seconds": idle,
+            }
+        )
+    items.sort(key=lambda item: (item["tenant_index"], item["mac"]))
+    rows = [
+        (
+            i["mac"],
+            i["tenant"],
+            i["place"],
+            f"learned, silent for about {i['idle_seconds']} s" if i["learned"] else "static",
+        )
+        for i in items
+    ]
+    return View(("MAC", "tenant", "place", "kind"), rows, items)
+
+
+def teps(driver: Driver, tables: TepTables | None) -> View:
+    held = driver.read(macs=False)
+    names = _names(held, tables)
+    items: list[dict[str, Any]] = [
+        {
+            "index": tep.index,
+            "name": names.tep(tep.index),
+            "address": format_ipv6(tep.address),
+            "sources": [format_ipv6(source) for source in tep.sources],
+            "port": names.port(tep.port),
+            "next_hop": format_mac(tep.next_hop),
+            "hop_limit": tep.hop_limit,
+        }
+        for tep in held.tables.teps
+    ]
+    rows = [
+        (
+            i["index"],
+            i["name"],
+            i["address"],
+            ", ".join(i["sources"]),
+            i["port"],
+            i["next_hop"],
+            i["hop_limit"],
+        )
+        for i in items
+    ]
+    return View(("index", "TEP", "address", "sends from", "port", "next hop", "hop limit"), rows, items)
+
+
+def lists(driver: Driver, tables: TepTables | None) -> View:
+    held = driver.read()
+    names = _names(held, tables)
+    users: dict[int, list[str]] = {}
+    for tenant in held.tables.tenants:
+        users.setdefault(tenant.flood_list, []).append(names.tenant(tenant.index))
+    for entry in held.tables.macs:
+        if isinstance(entry.place, Group):
+            user = f"{format_mac(entry.mac)} of {names.tenant(entry.tenant)}"
+            users.setdefault(entry.place.list, []).append(user)
+    items = []
+    rows: list[tuple[Cell, ...]] = []
+    for replicas in held.tables.lists:
+        used_by = users.get(replicas.index, [])
+        members = {names.port(port): list(values) for port, values in replicas.members.items()}
+        items.append({"index": replicas.index, "used_by": used_by, "members": members})
+        shown = names.members(replicas, driver.params.is_fabric)
+        rows.append((replicas.index, ", ".join(used_by) or "(nobody)", shown))
+    return View(("list", "used by", "members"), rows, items)
+
+
+def counters(driver: Driver, tables: TepTables | None) -> View:
+    values = driver.counters(_port_names(driver, tables))
+    rows: list[tuple[Cell, ...]] = []
+    for port, named in values["ports"].items():
+        flat = {name: value for name, value in named.items() if name != "drops"}
+        flat |= {f"drop {name}": value for name, value in named["drops"].items()}
+        rows += [(port, name, value) for name, value in flat.items() if value]
+    rows += [("MAC table", name, value) for name, value in values["mac"].items() if value]
+    return View(("where", "counter", "value"), rows, values)
+
+
+def ports(driver: Driver, tables: TepTables | None) -> View:
+    items: list[dict[str, Any]] = []
+    for index, (port, name) in enumerate(zip(driver.read_ports(), _port_names(driver, tables), strict=True)):
+        item: dict[str, Any] = {"index": index, "name": name, "role": port.role}
+        if port.role == "fabric":
+            item |= {"mac": format_mac(port.mac), "mtu": port.mtu}
+        else:
+            item |= {"native_vlan": port.native_vid or None}
+        items.append(item)
+    rows = [
+        (
+            i["index"],
+            i["name"],
+            i["role"],
+            f"MAC {i['mac']}, MTU {i['mtu']}"
+            if i["role"] == "fabric"
+            else f"native VLAN {i['native_vlan'] or 'none'}",
+        )
+        for i in items
+    ]
+    return View(("index", "port", "role", "settings"), rows, items)
+
+
+def identification(driver: Driver, tables: TepTables | None) -> View:
+    status = driver.status()
+    items = {**asdict(driver.params), **status, "address": format_ipv6(status["address"])}
+    rows = [(name, _yes(value) if isinstance(value, bool) else value) for name, value in items.items()]
+    return View(("what", "value"), rows, items)
+
+
+VIEWS: dict[str, Callable[[Driver, TepTables | None], View]] = {
+    "tenants": tenants,
+    "macs": macs,
+    "teps": teps,
+    "lists": lists,
+    "counters": counters,
+    "ports": ports,
+    "id": identification,
+}

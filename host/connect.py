@@ -1,0 +1,22 @@
+"""From the document's words to a running TEP at the other end of a host link."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentep.host.driver import Driver
+from opentep.host.link.client import LinkClient
+from opentep.host.link.transport import SerialTransport
+from opentep.host.registers import RegisterAccess
+
+__all__ = ["open_driver"]
+
+
+@contextmanager
+def open_driver(device: str, baud: int | None = None) -> Iterator[Driver]:
+    """Connect to the TEP at serial device (or pty) ``device``.
+
+    Raises ``TransportError``, ``LinkError`` or ``WrongDeviceError``.
+    """
+    transport = SerialTransport(device) if baud is None else SerialTransport(device, baud)
+    with LinkClient(transport) as client:
+        yield Driver(RegisterAccess(client))

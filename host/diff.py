@@ -1,0 +1,173 @@
+"""Differences between what a TEP holds and what it should hold, in words."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
+from opentep.host.tables import (
+    Group,
+    Local,
+    MacTableEntry,
+    Port,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Tenant,
+    TepTables,
+)
+
+__all__ = ["Change", "Names", "diff"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference: ``before`` is empty for what is added, ``after`` for what is removed."""
+
+    kind: str
+    name: str
+    before: str
+    after: str
+
+    @property
+    def action(self) -> str:
+        return "change" if self.before and self.after else "add" if self.after else "remove"
+
+    def as_dict(self) -> dict[str, str]:
+        return {
+            "action": self.action,
+            "kind": self.kind,
+            "name": self.name,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+class Names:
+    """Names for the numbers in tables, as far as the document knows them."""
+
+    def __init__(self, tables: TepTables):
+        self._tenants = {tenant.index: tenant.name for tenant in tables.tenants}
+        self._teps = {tep.index: tep.name for tep in tables.teps}
+        self._ports = [port.name for port in tables.ports]
+
+    def tenant(self, index: int) -> str:
+        return self._tenants.get(index) or f"tenant {index}"
+
+    def tep(self, index: int) -> str:
+        return self._teps.get(index) or f"TEP {index}"
+
+    def port(self, index: int) -> str:
+        return (self._ports[index] if index < len(self._ports) else "") or f"port {index}"
+
+    def place(self, place: Local | Remote | Group) -> str:
+        match place:
+            case Local(port, vid):
+                return f"{self.port(port)} VLAN {vid}"
+            case Remote(tep):
+                return f"behind {self.tep(tep)}"
+            case Group(index):
+                return f"list {index}"
+
+    def members(self, entry: ReplicaList, is_fabric: Callable[[int], bool]) -> str:
+        parts = []
+        for port, members in sorted(entry.members.items()):
+            if members:
+                shown = ", ".join(self.tep(member) if is_fabric(port) else str(member) for member in members)
+                parts.append(f"{self.port(port)}: {shown}")
+        return "; ".join(parts) or "empty"
+
+
+def _tenant(tenant: Tenant) -> str:
+    policies = [
+        f"source {'learn' if tenant.learn_source else 'strict'}",
+        f"remote {'learn' if tenant.learn_remote else 'static'}",
+        f"unknown {'flood' if tenant.flood_unknown else 'drop'}",
+        f"list {tenant.flood_list}",
+    ]
+    return f"OUI {', '.join(map(format_oui, sorted(tenant.ouis)))}; {', '.join(policies)}"
+
+
+def _tep(tep: RemoteTep, names: Names) -> str:
+    sources = ", ".join(map(format_ipv6, sorted(tep.sources)))
+    return (
+        f"{format_ipv6(tep.address)} (from {sources}) on {names.port(tep.port)}"
+        f" via {format_mac(tep.next_hop)}, hop limit {tep.hop_limit}"
+    )
+
+
+def _port(port: Port) -> str:
+    if port.role == "fabric":
+        return f"MAC {format_mac(port.mac)}, MTU {port.mtu}"
+    return f"native VLAN {port.native_vid}" if port.native_vid else "tagged frames only"
+
+
+def _compare(
+    kind: str,
+    held: Mapping[Any, Any],
+    desired: Mapping[Any, Any],
+    name: Callable[[Any], str],
+    text: Callable[[Any], str],
+) -> Iterator[Change]:
+    for key in sorted(held.keys() | desired.keys()):
+        before = text(held[key]) if key in held else ""
+        after = text(desired[key]) if key in desired else ""
+        if before != after:
+            yield Change(kind, name(key), before, after)
+
+
+def diff(held: TepTables, desired: TepTables) -> list[Change]:
+    """What must change in a TEP that holds ``held`` to get to ``desired``. Names of ``desired`` are used."""
+    new = Names(desired)
+
+    def is_fabric(port: int) -> bool:
+        return desired.ports[port].role == "fabric"
+
+    def macs(tables: TepTables) -> dict[tuple[int, int], MacTableEntry]:
+        return {(entry.tenant, entry.mac): entry for entry in tables.macs}
+
+    def lists(tables: TepTables) -> dict[int, ReplicaList]:
+        return {entry.index: entry for entry in tables.lists if any(entry.members.values())}
+
+    changes: list[Change] = []
+    if held.address != desired.address:
+        before = format_ipv6(held.address) if held.address else ""
+        changes.append(Change("address", "own address", before, format_ipv6(desired.address)))
+    if held.age_seconds != desired.age_seconds:
+        changes.append(Change("ageing", "lifetime", f"{held.age_seconds} s", f"{desired.age_seconds} s"))
+    changes += _compare(
+        "port",
+        dict(enumerate(held.ports)),
+        dict(enumerate(desired.ports)),
+        new.port,
+        _port,
+    )
+    changes += _compare(
+        "tenant",
+        {t.index: t for t in held.tenants},
+        {t.index: t for t in desired.tenants},
+        new.tenant,
+        _tenant,
+    )
+    changes += _compare(
+        "tep",
+        {t.index: t for t in held.teps},
+        {t.index: t for t in desired.teps},
+        new.tep,
+        lambda tep: _tep(tep, new),
+    )
+    changes += _compare(
+        "mac",
+        macs(held),
+        macs(desired),
+        lambda key: f"{format_mac(key[1])} of {new.tenant(key[0])}",
+        lambda entry: new.place(entry.place),
+    )
+    changes += _compare(
+        "list",
+        lists(held),
+        lists(desired),
+        lambda index: f"list {index}",
+        lambda entry: new.members(entry, is_fabric),
+    )
+    return changes

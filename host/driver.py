@@ -1,0 +1,189 @@
+"""Brings a TEP from whatever it holds to what it should hold, while frames pass.
+
+Order (make before break): what is referred to is written before what refers to it, and nothing is taken away
+before what replaces it stands. Numbers that mean someone else afterwards are vacated first
+(:mod:`opentep.host.transition`). What is right already is not written.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from opentep.gateware.events import MAC_EVENTS, PORT_COUNTERS, counter_names
+from opentep.host.compile import usage
+from opentep.host.cuckoo import TableFullError
+from opentep.host.diff import Change, diff
+from opentep.host.held import Held, Reader
+from opentep.host.registers import RegisterAccess
+from opentep.host.steps import Steps
+from opentep.host.tables import Port, TepTables
+from opentep.host.transition import vacate
+
+__all__ = ["Driver", "DriverError", "Progress"]
+
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Told how many requests of how many are done."""
+
+_PORT_TOTALS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets", "queue_full")
+"""Counters of a port that are no drop reasons."""
+
+_CHUNK = 128
+"""Requests between two reports of progress."""
+
+_DRAIN_SECONDS = 0.1
+"""Longer than frames wait in the queues of a port at 1 Gb/s."""
+
+
+class DriverError(Exception):
+    """The TEP cannot hold what it should."""
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Nobody wants to know."""
+
+
+class Driver:
+    """One TEP behind ``registers``.
+
+    ``drain_seconds``  time after which no frame waits any more that was judged before.
+    """
+
+    def __init__(self, registers: RegisterAccess, *, drain_seconds: float = _DRAIN_SECONDS):
+        self.registers = registers
+        self.params = registers.params
+        self._reader = Reader(registers)
+        self._drain_seconds = drain_seconds
+
+    def read(self, *, macs: bool = True) -> Held:
+        """What the TEP holds now; without ``macs`` all but the MAC table, which takes longest."""
+        return self._reader.read(macs=macs)
+
+    def read_ports(self) -> list[Port]:
+        """Ports as they are configured now, without names."""
+        return self._reader.ports()
+
+    def plan(self, desired: TepTables) -> list[Change]:
+        """What :meth:`apply` would change; changes nothing. Raises :class:`DriverError`."""
+        self._check(desired)
+        return self._changes(self.read(), desired)
+
+    def apply(self, desired: TepTables, progress: Progress = _no_progress) -> list[Change]:
+        """Make it so; returns what was changed. Raises :class:`DriverError` or ``LinkError``.
+
+        After an error the TEP works with a part of the changes; applying again does the rest.
+        """
+        self._check(desired)
+        held = self.read()
+        changes = self._changes(held, desired)
+        if not held.enabled and not held.keys["tenant"] and not held.keys["source"]:
+            # Nobody who does not know the seed can choose addresses that collide.
+            self._reader.set_seed(secrets.randbits(64))
+        safe = vacate(held.tables, desired)
+        if safe is not held.tables:
+            _log.info("vacating numbers that change hands")
+            self._change(held, safe, _no_progress)
+            time.sleep(self._drain_seconds)
+            held = self.read()
+        if self._change(held, desired, progress):
+            # Lists that found no room while the old ones were still in use.
+            time.sleep(self._drain_seconds)
+            if self._change(self.read(), desired, progress):
+                self._repack(desired, progress)
+        if not held.enabled:
+            self.registers.write("control.enable", 1)
+        return changes
+
+    def counters(self, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """Every counter by port name (``port0`` … if none are given), in the form of ``counters.json``."""
+        values = dict(
+            zip(counter_names(self.params), self.registers.table("counters").read_many(), strict=True)
+        )
+        names = list(names) if names is not None else [f"port{port}" for port in range(self.params.ports)]
+        drops = set(PORT_COUNTERS) - set(_PORT_TOTALS)
+        ports = {}
+        for port, name in enumerate(names):
+            counted = {counter: values[f"port[{port}].{counter}"] for counter in PORT_COUNTERS}
+            ports[name] = {counter: value for counter, value in counted.items() if counter not in drops}
+            ports[name]["drops"] = {counter: value for counter, value in counted.items() if counter in drops}
+        return {"ports": ports, "mac": {event: values[f"mac.{event}"] for event in MAC_EVENTS}}
+
+    def status(self) -> dict[str, Any]:
+        """State of the device."""
+        registers = self.registers
+        return {
+            "enabled": bool(registers.read("control.enable")),
+            "api_version": registers.read("id.api_version"),
+            "build": f"{registers.read('id.build'):08x}",
+            "address": registers.read("address"),
+            "cells_used": registers.read("status.cells_used"),
+            "link_errors": registers.read("status.link_errors"),
+        }
+
+    def _check(self, desired: TepTables) -> None:
+        problems = [
+            f"{use.used} {use.what}, but the TEP has room for {use.room}"
+            for use in usage(desired, self.params)
+            if use.used > use.room
+        ]
+        roles = [("fabric" if self.params.is_fabric(port) else "access") for port in range(self.params.ports)]
+        if [port.role for port in desired.ports] != roles:
+            problems.append(
+                f"the document gives it {_roles([port.role for port in desired.ports])},"
+                f" but it was built with {_roles(roles)}"
+            )
+        highest = {
+            "tenants": max((tenant.index for tenant in desired.tenants), default=0),
+            "teps": max((tep.index for tep in desired.teps), default=0),
+            "lists": max((entry.index for entry in desired.lists), default=0),
+        }
+        for name, index in highest.items():
+            if index >= getattr(self.params, name):
+                problems.append(
+                    f"its {name} table has {getattr(self.params, name)} entries, none has index {index}"
+                )
+        if problems:
+            raise DriverError(f"the TEP does not fit '{desired.name}': {'; '.join(problems)}")
+
+    def _changes(self, held: Held, desired: TepTables) -> list[Change]:
+        changes = diff(held.tables, desired)
+        if not held.enabled:
+            changes.append(Change("forwarding", "frames", "off", "on"))
+        return changes
+
+    def _change(self, held: Held, desired: TepTables, progress: Progress) -> bool:
+        """One pass from ``held`` to ``desired``. Whether lists are left that found no room."""
+        steps = Steps(self._reader, held, desired)
+        try:
+            requests = steps.requests()
+        except TableFullError as error:
+            raise DriverError(f"a table of '{desired.name}' is full: {error}") from None
+        for start in range(0, len(requests), _CHUNK):
+            self.registers.client.execute(requests[start : start + _CHUNK])
+            progress(min(start + _CHUNK, len(requests)), len(requests))
+        refused = self._reader.macs.refused() if requests else 0
+        if refused:
+            raise DriverError(f"the MAC table of '{desired.name}' is full: {refused} entries found no place")
+        late = steps.late_requests()
+        if late:
+            time.sleep(self._drain_seconds)
+            self.registers.client.execute(late)
+        return steps.left_out > 0
+
+    def _repack(self, desired: TepTables, progress: Progress) -> None:
+        """Free entries lie scattered: write the replica lists anew, from an empty member table."""
+        _log.warning("'%s': replica lists are packed anew, group frames are lost meanwhile", desired.name)
+        held = self.read()
+        for port, runs in held.runs.items():
+            heads = self.registers.table(f"list_heads[{port}]")
+            heads.write_many((index, {"valid": 0}) for index in sorted(runs))
+        time.sleep(self._drain_seconds)
+        if self._change(self.read(), desired, progress):
+            raise DriverError(f"the replica lists of '{desired.name}' do not fit the member table")
+
+
+def _roles(roles: list[str]) -> str:
+    return f"{roles.count('access')} access and {roles.count('fabric')} fabric ports"

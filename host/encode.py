@@ -1,0 +1,144 @@
+"""From :mod:`opentep.host.tables` to the entries of registers and tables, and back.
+
+Names of fields are those of the declaration (``gateware/registers.py``); nothing here knows an address.
+"""
+
+from typing import Any
+
+from opentep.gateware.csr.codec import Codec
+from opentep.gateware.egress.tables import OuterHeader, outer_header
+from opentep.gateware.headers import ETHERTYPE_IPV6
+from opentep.gateware.ingress.checksum import advert_sum
+from opentep.gateware.lookup.tables import TenantKey
+from opentep.gateware.params import Params
+from opentep.host.tables import Port, RemoteTep, Tenant, TepTables
+
+__all__ = [
+    "NO_FLAGS",
+    "NO_HEAD",
+    "NO_OUTER",
+    "decode_outer",
+    "decode_port",
+    "decode_tenant",
+    "encode_flags",
+    "encode_members",
+    "encode_outer",
+    "encode_port",
+    "fabric_number",
+    "is_outer",
+    "tenant_key",
+    "tenant_oui",
+]
+
+_TENANT_KEY = Codec(TenantKey)
+_OUTER = Codec(OuterHeader)
+
+_KEY_MASK = {"vid": 0, "mac": 0xFFFFFF000000}
+"""Tenants are told apart by the OUI of the source MAC."""
+
+NO_FLAGS: dict[str, int] = {"valid": 0}
+"""Entry of ``tenant_flags`` where there is no tenant."""
+NO_OUTER: dict[str, int] = {}
+"""Entry of ``outer_headers`` that is none: all zeros."""
+NO_HEAD: dict[str, int] = {"valid": 0}
+"""Entry of ``list_heads`` of an empty list."""
+
+
+def fabric_number(params: Params, port: int) -> int:
+    """Number of ``port`` among the fabric ports: the index of its outer header table."""
+    if not params.is_fabric(port):
+        raise ValueError(f"port {port} is an access port")
+    return port - params.access_ports
+
+
+def encode_port(port: Port, address: int) -> dict[str, Any]:
+    """Registers of cluster ``port`` that the port's role uses."""
+    if port.role == "access":
+        return {"key_mask": _KEY_MASK, "native_vid": port.native_vid}
+    return {
+        "key_mask": _KEY_MASK,
+        "mac": port.mac,
+        "mtu": port.mtu,
+        "advert_sum": advert_sum(address, port.mac),
+    }
+
+
+def decode_port(index: int, params: Params, registers: dict[str, Any]) -> Port:
+    """The reverse of :func:`encode_port`; the name is not stored."""
+    if params.is_fabric(index):
+        return Port("", "fabric", mac=registers["mac"], mtu=registers["mtu"])
+    return Port("", "access", native_vid=registers["native_vid"])
+
+
+def encode_flags(tenant: Tenant) -> dict[str, Any]:
+    """Entry of ``tenant_flags``."""
+    return {
+        "valid": 1,
+        "learn_source": int(tenant.learn_source),
+        "learn_remote": int(tenant.learn_remote),
+        "flood_unknown": int(tenant.flood_unknown),
+        "flood_list": tenant.flood_list,
+    }
+
+
+def decode_tenant(index: int, flags: dict[str, Any], ouis: tuple[int, ...]) -> Tenant:
+    """The reverse of :func:`encode_flags`; the OUIs come from the tenant table, the name is not stored."""
+    return Tenant(
+        index=index,
+        name="",
+        ouis=ouis,
+        learn_source=bool(flags["learn_source"]),
+        learn_remote=bool(flags["learn_remote"]),
+        flood_unknown=bool(flags["flood_unknown"]),
+        flood_list=flags["flood_list"],
+    )
+
+
+def tenant_key(oui: int) -> int:
+    """Key of the tenant table for ports whose key is the OUI of the source MAC."""
+    return _TENANT_KEY.encode({"mac": oui << 24})
+
+
+def tenant_oui(key: int) -> int:
+    """The reverse of :func:`tenant_key`."""
+    return _TENANT_KEY.decode(key)["mac"] >> 24
+
+
+def encode_outer(tep: RemoteTep, tables: TepTables) -> dict[str, Any]:
+    """Entry of ``outer_headers`` of the fabric port towards ``tep``."""
+    bits = outer_header(
+        next_hop=tep.next_hop,
+        mac=tables.ports[tep.port].mac,
+        source=tables.address,
+        destination=tep.address,
+        hop_limit=tep.hop_limit,
+    )
+    return _OUTER.decode(bits)
+
+
+def _integer(octets: list[int]) -> int:
+    return int.from_bytes(bytes(octets), "big")
+
+
+def is_outer(header: dict[str, Any]) -> bool:
+    """Whether an entry of ``outer_headers`` is an outer header; others were never written, or taken back."""
+    return _integer(header["ethertype"]) == ETHERTYPE_IPV6
+
+
+def decode_outer(index: int, port: int, header: dict[str, Any], sources: tuple[int, ...]) -> RemoteTep:
+    """The reverse of :func:`encode_outer`; ``sources`` come from the source table, the name is not stored."""
+    return RemoteTep(
+        index=index,
+        name="",
+        address=_integer(header["destination_address"]),
+        sources=sources,
+        port=port,
+        next_hop=_integer(header["destination"]),
+        hop_limit=header["hop_limit"],
+    )
+
+
+def encode_members(targets: tuple[int, ...]) -> list[dict[str, int]]:
+    """Consecutive entries of ``list_members`` for one list."""
+    last = len(targets) - 1
+    return [{"target": target, "last": int(position == last)} for position, target in enumerate(targets)]

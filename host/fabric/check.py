@@ -1,0 +1,309 @@
+"""What a document must mean, beyond its form (SPEC sections 2 and 7)."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
+from .errors import KeyPath, Problem
+from .model import Fabric, Tep, Vm
+from .source import Source
+from .validate import suggest
+
+__all__ = ["check"]
+
+_Rule = Callable[[Fabric, Source], Iterator[Problem]]
+
+_MULTICAST = 0xFF << 120
+
+
+def _reference(
+    source: Source, path: KeyPath, what: str, name: str | None, known: Iterable[str]
+) -> Iterator[Problem]:
+    names = list(known)
+    if name is not None and name not in names:
+        yield source.problem(path, f"there is no {what} '{name}'", suggest(name, names))
+
+
+def references(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """Every name that is used is defined."""
+    for name, tep in fabric.teps.items():
+        fabric_ports = [port.name for port in tep.fabric_ports]
+        for remote, hop in tep.next_hops.items():
+            path = ("teps", name, "next_hops", remote)
+            others = [other for other in fabric.teps if other != name]
+            yield from _reference(source, path, "other TEP", remote, others)
+            yield from _reference(source, (*path, "port"), "fabric port", hop.port, fabric_ports)
+    for name, tenant in fabric.tenants.items():
+        for index, tep_name in enumerate(tenant.teps):
+            yield from _reference(source, ("tenants", name, "teps", index), "TEP", tep_name, fabric.teps)
+    for name, vswitch in fabric.vswitches.items():
+        yield from _reference(source, ("vswitches", name, "tep"), "TEP", vswitch.tep, fabric.teps)
+        if vswitch.tep in fabric.teps:
+            ports = fabric.teps[vswitch.tep].ports
+            what = f"port of TEP '{vswitch.tep}' called"
+            yield from _reference(source, ("vswitches", name, "port"), what, vswitch.port, ports)
+    for name, vm in fabric.vms.items():
+        yield from _reference(source, ("vms", name, "tenant"), "tenant", vm.tenant, fabric.tenants)
+        yield from _reference(source, ("vms", name, "vswitch"), "vSwitch", vm.vswitch, fabric.vswitches)
+        yield from _reference(source, ("vms", name, "tep"), "TEP", vm.tep, fabric.teps)
+    for name, group in fabric.groups.items():
+        yield from _reference(source, ("groups", name, "tenant"), "tenant", group.tenant, fabric.tenants)
+        for index, member in enumerate(group.members):
+            yield from _reference(source, ("groups", name, "members", index), "VM", member, fabric.vms)
+
+
+def _unicast(path: KeyPath, mac: int, source: Source) -> Iterator[Problem]:
+    if mac == 0 or oui_of(mac) & GROUP_BIT:
+        remedy = "clear the lowest bit of the first octet" if mac else "give a MAC address"
+        yield source.problem(path, f"{format_mac(mac)} is not a unicast address", remedy)
+
+
+def _ports(name: str, tep: Tep, source: Source) -> Iterator[Problem]:
+    for key, port in tep.ports.items():
+        path = ("teps", name, "ports", key)
+        given = source.data["teps"][name]["ports"][key]
+        wrong = ("mac", "next_hop", "mtu") if port.role == "access" else ("native_vlan",)
+        for item in wrong:
+            if item in given:
+                right = "fabric" if port.role == "access" else "access"
+                message = f"'{item}' has no meaning with 'role: {port.role}'"
+                remedy = f"remove it, or make the port 'role: {right}'"
+                yield source.problem((*path, item), message, remedy, key=True)
+        if port.role == "fabric" and not port.mac:
+            yield source.problem(
+                path,
+                "a fabric port needs its own MAC address",
+                "add 'mac', for example 02:00:5e:10:00:01",
+                key=True,
+            )
+        for item, value in (("mac", port.mac), ("next_hop", port.next_hop)):
+            if item in given and value is not None:
+                yield from _unicast((*path, item), value, source)
+    roles = [port.role for port in tep.ports.values()]
+    for role in ("access", "fabric"):
+        if role not in roles:
+            yield source.problem(
+                ("teps", name, "ports") if "ports" in source.data["teps"][name] else ("teps", name),
+                f"the TEP has no {role} port",
+                f"add a port with 'role: {role}', or 'foreign: true' if this TEP is not opentep",
+                key=True,
+            )
+    if len(tep.ports) > 16:
+        yield source.problem(("teps", name, "ports"), "more than 16 ports", "split the TEP in two", key=True)
+
+
+def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """Addresses are unicast and unique; ports and build parameters make sense."""
+    taken: dict[int, str] = {}
+    for name, tep in fabric.teps.items():
+        raw = source.data["teps"][name]
+        entries: list[tuple[KeyPath, int]] = [(("teps", name, "address"), tep.address)]
+        if "sources" in raw:
+            entries += [(("teps", name, "sources", i), address) for i, address in enumerate(tep.sources)]
+        for path, address in entries:
+            if address & _MULTICAST == _MULTICAST or address in (0, 1):
+                yield source.problem(
+                    path,
+                    f"{format_ipv6(address)} is not a unicast address of a node",
+                    "give an address that the underlay routes to this TEP",
+                )
+            elif taken.setdefault(address, name) != name:
+                yield source.problem(
+                    path,
+                    f"{format_ipv6(address)} already belongs to '{taken[address]}'",
+                    "give every TEP its own addresses",
+                )
+        if not tep.foreign:
+            if "sources" in raw:
+                yield source.problem(
+                    ("teps", name, "sources"),
+                    "opentep always sends from its address",
+                    "remove 'sources', it is for foreign TEPs",
+                    key=True,
+                )
+            if "mac" in raw:
+                yield from _unicast(("teps", name, "mac"), parse_mac(raw["mac"]), source)
+            yield from _ports(name, tep, source)
+            try:
+                _ = tep.params
+            except ValueError as error:
+                if tep.core:
+                    yield source.problem(("teps", name, "core"), str(error), "correct the value", key=True)
+            continue
+        for key in ("mac", "link", "ports", "next_hops", "core", "age_seconds"):
+            if key in raw:
+                yield source.problem(
+                    ("teps", name, key),
+                    f"a foreign TEP has no '{key}' here",
+                    "remove it: opentep does not configure this TEP",
+                    key=True,
+                )
+
+
+def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """OUIs can identify tenants, and each belongs to one."""
+    taken: dict[int, str] = {}
+    for name, tenant in fabric.tenants.items():
+        raw = source.data["tenants"][name] or {}
+        path: KeyPath = ("tenants", name)
+        if "oui" in raw and "ouis" in raw:
+            yield source.problem(
+                (*path, "ouis"), "both 'oui' and 'ouis' are given", "keep one of them", key=True
+            )
+            continue
+        for index, oui in enumerate(tenant.ouis):
+            here = (*path, "oui") if "oui" in raw else (*path, "ouis", index)
+            reason = refusal(oui, owned=tenant.owned)
+            if reason is not None:
+                remedy = "choose another, for example 12:00:01, or leave it out to have one allocated"
+                if refusal(oui, owned=True) is None:
+                    remedy = "declare 'owned: true' if it is your organisation's, or choose another"
+                yield source.problem(here, f"{format_oui(oui)} cannot identify a tenant: {reason}", remedy)
+            elif taken.setdefault(oui, name) != name:
+                yield source.problem(
+                    here,
+                    f"{format_oui(oui)} already belongs to tenant '{taken[oui]}'",
+                    "give every tenant its own OUI",
+                )
+        for index, tep in enumerate(tenant.teps):
+            if fabric.teps[tep].foreign:
+                yield source.problem(
+                    (*path, "teps", index), f"'{tep}' is a foreign TEP", "list opentep TEPs only"
+                )
+
+
+def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """A vSwitch has an access port, and so a space of VLAN IDs, for itself."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, vswitch in fabric.vswitches.items():
+        path: KeyPath = ("vswitches", name)
+        if fabric.teps[vswitch.tep].foreign:
+            yield source.problem(
+                (*path, "tep"),
+                f"'{vswitch.tep}' is a foreign TEP",
+                "put its VMs there with 'tep:' instead of 'vswitch:'",
+            )
+            continue
+        if fabric.teps[vswitch.tep].ports[vswitch.port].role != "access":
+            yield source.problem((*path, "port"), f"'{vswitch.port}' is a fabric port", "name an access port")
+        place = (vswitch.tep, vswitch.port)
+        if taken.setdefault(place, name) != name:
+            yield source.problem(
+                (*path, "port"),
+                f"port '{vswitch.port}' already leads to vSwitch '{taken[place]}'",
+                "give every vSwitch its own port: VLAN IDs are unique per port",
+            )
+        raw = source.data["vswitches"][name]
+        for key in ("ovsdb", "uplink"):
+            if vswitch.driver == "ovs" and key not in raw:
+                yield source.problem(
+                    path,
+                    f"the driver 'ovs' needs '{key}'",
+                    "add 'ovsdb' (such as unix:/run/openvswitch/db.sock) and 'uplink'"
+                    " (the interface towards the TEP)",
+                    key=True,
+                )
+        if vswitch.driver != "ovs" and "ovsdb" in raw:
+            yield source.problem(
+                (*path, "ovsdb"),
+                f"the driver '{vswitch.driver}' does not use OVSDB",
+                "add 'driver: ovs' or remove 'ovsdb'",
+                key=True,
+            )
+
+
+def _vm_place(name: str, vm: Vm, fabric: Fabric, source: Source) -> Iterator[Problem]:
+    path: KeyPath = ("vms", name)
+    if (vm.vswitch is None) == (vm.tep is None):
+        both = vm.tep is not None
+        yield source.problem(
+            path,
+            "both 'vswitch' and 'tep' are given" if both else "the VM has no place",
+            "give 'vswitch', or 'tep' for a VM behind a foreign TEP",
+            key=True,
+        )
+    elif vm.tep is not None:
+        if not fabric.teps[vm.tep].foreign:
+            yield source.problem((*path, "tep"), f"'{vm.tep}' is an opentep TEP", "give the VM's 'vswitch'")
+        for key in ("vlan", "interface"):
+            if key in source.data["vms"][name]:
+                yield source.problem(
+                    (*path, key), f"a VM behind a foreign TEP has no '{key}' here", "remove it", key=True
+                )
+
+
+def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """A VM has one place, a MAC of its tenant, and a VLAN for itself."""
+    macs: dict[int, str] = {}
+    vlans: dict[tuple[str, int], str] = {}
+    for name, vm in fabric.vms.items():
+        path: KeyPath = ("vms", name)
+        yield from _vm_place(name, vm, fabric, source)
+        tenant = fabric.tenants[vm.tenant]
+        if vm.mac is not None:
+            if not tenant.ouis:
+                yield source.problem(
+                    (*path, "mac"),
+                    f"the document names no OUI for tenant '{vm.tenant}'",
+                    f"add 'oui: {format_oui(oui_of(vm.mac))}' to the tenant, or leave out the VM's MAC",
+                )
+            elif oui_of(vm.mac) not in tenant.ouis:
+                ouis = ", ".join(map(format_oui, tenant.ouis))
+                yield source.problem(
+                    (*path, "mac"),
+                    f"{format_mac(vm.mac)} is outside tenant '{vm.tenant}' ({ouis})",
+                    "the OUI of a MAC identifies its tenant: change one of the two",
+                )
+            if macs.setdefault(vm.mac, name) != name:
+                yield source.problem(
+                    (*path, "mac"),
+                    f"{format_mac(vm.mac)} is also the MAC of VM '{macs[vm.mac]}'",
+                    "give every VM its own MAC",
+                )
+        if vm.vlan is not None and vm.vswitch is not None:
+            if vm.vlan in fabric.vswitches[vm.vswitch].reserved_vlans:
+                yield source.problem(
+                    (*path, "vlan"),
+                    f"VLAN {vm.vlan} is reserved on vSwitch '{vm.vswitch}'",
+                    "choose another, or leave it out to have one allocated",
+                )
+            place = (vm.vswitch, vm.vlan)
+            if vlans.setdefault(place, name) != name:
+                yield source.problem(
+                    (*path, "vlan"),
+                    f"VLAN {vm.vlan} of '{vm.vswitch}' already belongs to VM '{vlans[place]}'",
+                    "give every VM of a vSwitch its own VLAN",
+                )
+
+
+def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """Members belong to the group's tenant; an address has one list per tenant."""
+    taken: dict[tuple[str, int], str] = {}
+    for name, group in fabric.groups.items():
+        path: KeyPath = ("groups", name)
+        place = (group.tenant, group.mac)
+        if taken.setdefault(place, name) != name:
+            yield source.problem(
+                (*path, "address"),
+                f"group '{taken[place]}' of tenant '{group.tenant}' has the same MAC address"
+                f" {format_mac(group.mac)}",
+                "merge the two (different IP groups can share a MAC)",
+            )
+        for index, member in enumerate(group.members):
+            tenant = fabric.vms[member].tenant
+            if tenant != group.tenant:
+                yield source.problem(
+                    (*path, "members", index),
+                    f"VM '{member}' belongs to tenant '{tenant}'",
+                    f"list VMs of tenant '{group.tenant}' only",
+                )
+
+
+_MEANING: tuple[_Rule, ...] = (teps, tenants, vswitches, vms, groups)
+
+
+def check(fabric: Fabric, source: Source) -> list[Problem]:
+    """All problems of a document that satisfies the schema."""
+    dangling = list(references(fabric, source))
+    if dangling:
+        return dangling  # the other rules follow references
+    return [problem for rule in _MEANING for problem in rule(fabric, source)]

@@ -1,0 +1,167 @@
+"""``fabric.yaml`` to :class:`Fabric`: syntax, schema, then meaning. Each step reports all its problems."""
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .addresses import group_mac, parse_ipv6, parse_mac, parse_oui
+from .check import check
+from .errors import FabricError, KeyPath, Problem
+from .model import Fabric, Group, Link, NextHop, Port, Tenant, Tep, Vm, VSwitch
+from .source import Source, read_file, read_source
+from .validate import schema_problems
+
+__all__ = ["load", "loads"]
+
+T = TypeVar("T")
+
+
+class _Loader:
+    """Turns a document that satisfies the schema into the model."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.problems: list[Problem] = []
+
+    def convert(self, path: KeyPath, text: str, parse: Callable[[str], T], fallback: T, remedy: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(self.source.problem(path, str(error), remedy))
+            return fallback
+
+    def ipv6(self, path: KeyPath, text: str) -> int:
+        return self.convert(path, text, parse_ipv6, 0, "give an IPv6 address like fd00:1::1")
+
+    def port(self, name: str, raw: dict[str, Any], mac: str, mtu: int) -> Port:
+        own = raw.get("mac", mac if raw["role"] == "fabric" else "")
+        return Port(
+            name=name,
+            role=raw["role"],
+            mac=parse_mac(own) if own else 0,
+            native_vlan=raw.get("native_vlan", 0),
+            next_hop=parse_mac(raw["next_hop"]) if "next_hop" in raw else None,
+            mtu=raw.get("mtu", mtu),
+        )
+
+    def tep(self, name: str, raw: dict[str, Any], mtu: int) -> Tep:
+        path: KeyPath = ("teps", name)
+        address = self.ipv6((*path, "address"), raw["address"])
+        return Tep(
+            name=name,
+            address=address,
+            sources=tuple(
+                self.ipv6((*path, "sources", index), text)
+                for index, text in enumerate(raw.get("sources", ()))
+            )
+            or (address,),
+            foreign=raw.get("foreign", False),
+            link=Link(raw["link"]["device"], raw["link"].get("baud")) if "link" in raw else None,
+            ports={
+                key: self.port(key, port, raw.get("mac", ""), mtu)
+                for key, port in raw.get("ports", {}).items()
+            },
+            next_hops={
+                key: NextHop(parse_mac(hop["mac"]), hop.get("port"))
+                for key, hop in raw.get("next_hops", {}).items()
+            },
+            age_seconds=raw.get("age_seconds", 300),
+            core=raw.get("core", {}),
+        )
+
+    def tenant(self, name: str, raw: dict[str, Any]) -> Tenant:
+        ouis = [raw["oui"]] if "oui" in raw else []
+        return Tenant(
+            name=name,
+            ouis=tuple(parse_oui(text) for text in ouis + raw.get("ouis", [])),
+            owned=raw.get("owned", False),
+            source=raw.get("source", "strict"),
+            remote=raw.get("remote", "static"),
+            unknown=raw.get("unknown", "drop"),
+            group=raw.get("group", "egress"),
+            teps=tuple(raw.get("teps", ())),
+        )
+
+    def vswitch(self, name: str, raw: dict[str, Any]) -> VSwitch:
+        return VSwitch(
+            name=name,
+            tep=raw["tep"],
+            port=raw["port"],
+            driver=raw.get("driver", "print"),
+            ovsdb=raw.get("ovsdb"),
+            bridge=raw.get("bridge", "br0"),
+            uplink=raw.get("uplink"),
+            reserved_vlans=tuple(raw.get("reserved_vlans", ())),
+        )
+
+    def vm(self, name: str, raw: dict[str, Any]) -> Vm:
+        for index, text in enumerate(raw.get("addresses", ())):
+            self.convert(
+                ("vms", name, "addresses", index),
+                text,
+                ipaddress.ip_interface,
+                None,
+                "give an IP address, with a prefix length if you like, such as 10.0.0.1/24",
+            )
+        return Vm(
+            name=name,
+            tenant=raw["tenant"],
+            vswitch=raw.get("vswitch"),
+            tep=raw.get("tep"),
+            mac=parse_mac(raw["mac"]) if "mac" in raw else None,
+            vlan=raw.get("vlan"),
+            interface=raw.get("interface", name),
+            addresses=tuple(raw.get("addresses", ())),
+        )
+
+    def group(self, name: str, raw: dict[str, Any]) -> Group:
+        mac = self.convert(
+            ("groups", name, "address"),
+            raw["address"],
+            group_mac,
+            0,
+            "give a multicast address like 239.1.2.3, ff05::1:3 or 01:00:5e:01:02:03",
+        )
+        return Group(name=name, tenant=raw["tenant"], mac=mac, members=tuple(raw["members"]))
+
+    def fabric(self) -> Fabric:
+        raw = self.source.data
+        underlay = raw.get("underlay", {})
+        mtu = underlay.get("mtu", 1500)
+        return Fabric(
+            teps={name: self.tep(name, tep, mtu) for name, tep in raw["teps"].items()},
+            mtu=mtu,
+            hop_limit=underlay.get("hop_limit", 64),
+            tenants={
+                name: self.tenant(name, tenant or {}) for name, tenant in raw.get("tenants", {}).items()
+            },
+            vswitches={name: self.vswitch(name, item) for name, item in raw.get("vswitches", {}).items()},
+            vms={name: self.vm(name, vm) for name, vm in raw.get("vms", {}).items()},
+            groups={name: self.group(name, group) for name, group in raw.get("groups", {}).items()},
+        )
+
+
+def _load(source: Source) -> tuple[Fabric, Source]:
+    problems = schema_problems(source)
+    if problems:
+        raise FabricError(problems)
+    loader = _Loader(source)
+    fabric = loader.fabric()
+    problems = loader.problems + check(fabric, source)
+    if problems:
+        raise FabricError(problems)
+    return fabric, source
+
+
+def load(path: Path) -> tuple[Fabric, Source]:
+    """Read a document. Raises :class:`FabricError` with every problem found.
+
+    The source comes along, so that later steps (allocation, table capacity) can point into the document.
+    """
+    return _load(read_file(path))
+
+
+def loads(text: str, file: str = "fabric.yaml") -> tuple[Fabric, Source]:
+    """Like :func:`load`, from text."""
+    return _load(read_source(text, file))

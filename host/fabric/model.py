@@ -1,0 +1,156 @@
+"""The fabric document, typed.
+
+MAC addresses are 48-bit, OUIs 24-bit, IPv6 addresses 128-bit integers, first octet most significant. What a
+document may leave out to have it allocated is ``None`` until :func:`opentep.host.fabric.allocate.allocate`.
+"""
+
+from dataclasses import dataclass, field
+
+from opentep.gateware.params import Params
+
+__all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Tenant", "Tep", "VSwitch", "Vm"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a TEP."""
+
+    name: str
+    role: str
+    """``access`` or ``fabric``."""
+    mac: int = 0
+    native_vlan: int = 0
+    """0: untagged frames are dropped."""
+    next_hop: int | None = None
+    """MAC address of the router that this fabric port leads to."""
+    mtu: int = 1500
+
+
+@dataclass(frozen=True)
+class Link:
+    """Host link of a TEP."""
+
+    device: str
+    baud: int | None = None
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """Way to a remote TEP."""
+
+    mac: int
+    port: str | None = None
+    """Fabric port; ``None`` is the first."""
+
+
+@dataclass(frozen=True)
+class Tep:
+    """A tunnel end point: opentep hardware, or a foreign one that only peers."""
+
+    name: str
+    address: int
+    sources: tuple[int, ...]
+    foreign: bool = False
+    link: Link | None = None
+    ports: dict[str, Port] = field(default_factory=dict)
+    next_hops: dict[str, NextHop] = field(default_factory=dict)
+    age_seconds: int = 300
+    core: dict[str, int] = field(default_factory=dict)
+    """Build parameters that differ from the defaults of :class:`Params`."""
+
+    @property
+    def ordered_ports(self) -> tuple[Port, ...]:
+        """Ports as the gateware numbers them: access ports first, each role in document order."""
+        return tuple(sorted(self.ports.values(), key=lambda port: port.role == "fabric"))
+
+    @property
+    def fabric_ports(self) -> tuple[Port, ...]:
+        return tuple(port for port in self.ports.values() if port.role == "fabric")
+
+    def port_index(self, name: str) -> int:
+        """Number of port ``name`` in the gateware."""
+        return [port.name for port in self.ordered_ports].index(name)
+
+    @property
+    def params(self) -> Params:
+        """Build parameters that the document promises for this TEP's core."""
+        fabric = len(self.fabric_ports)
+        return Params(access_ports=len(self.ports) - fabric, fabric_ports=fabric, **self.core)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant and its policies."""
+
+    name: str
+    ouis: tuple[int, ...] = ()
+    """Empty: one is allocated."""
+    owned: bool = False
+    source: str = "strict"
+    remote: str = "static"
+    unknown: str = "drop"
+    group: str = "egress"
+    teps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VSwitch:
+    """A virtual switch behind one access port."""
+
+    name: str
+    tep: str
+    port: str
+    driver: str = "print"
+    ovsdb: str | None = None
+    bridge: str = "br0"
+    uplink: str | None = None
+    reserved_vlans: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vm:
+    """A virtual machine, behind a vSwitch or behind a foreign TEP."""
+
+    name: str
+    tenant: str
+    vswitch: str | None = None
+    tep: str | None = None
+    mac: int | None = None
+    vlan: int | None = None
+    """``None`` for good behind a foreign TEP."""
+    interface: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group address with its own members."""
+
+    name: str
+    tenant: str
+    mac: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """A whole document."""
+
+    teps: dict[str, Tep]
+    mtu: int = 1500
+    hop_limit: int = 64
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    vswitches: dict[str, VSwitch] = field(default_factory=dict)
+    vms: dict[str, Vm] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+
+    def tep_of(self, vm: Vm) -> str:
+        """Name of the TEP that ``vm`` is behind."""
+        if vm.vswitch is not None:
+            return self.vswitches[vm.vswitch].tep
+        assert vm.tep is not None, "checked when the document was loaded"
+        return vm.tep
+
+    def native_vlan(self, vswitch: VSwitch) -> int:
+        """Native VLAN of the port that ``vswitch`` is behind, 0 if none."""
+        return self.teps[vswitch.tep].ports[vswitch.port].native_vlan

@@ -1,0 +1,106 @@
+"""Check of a document against the JSON Schema, with errors that a person can act on."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+
+from .errors import KeyPath, Problem
+from .source import Source
+
+__all__ = ["load_schema", "schema_problems", "suggest"]
+
+
+@cache
+def load_schema() -> dict[str, Any]:
+    """The JSON Schema of ``fabric.yaml``, as shipped with the package."""
+    return json.loads(files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(load_schema())
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """What to do about a ``word`` that should have been one of ``known``."""
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"use one of: {', '.join(known)}" if known else "define it first"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a number"}
+    return kinds.get(type(value), "nothing")
+
+
+_TYPES = {
+    "object": "a mapping of keys and values",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
+
+
+def _describe(source: Source, error: ValidationError) -> Iterator[Problem]:
+    path: KeyPath = tuple(error.absolute_path)
+    value: Any = error.instance
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    description = schema.get("description", "what the schema says")
+    rule = error.validator
+    if rule == "additionalProperties":
+        known = sorted(schema["properties"])
+        for key in value:
+            if key not in schema["properties"]:
+                yield source.problem(
+                    (*path, key), f"unknown key '{key}' in {description}", suggest(key, known), key=True
+                )
+    elif rule == "required":
+        missing = re.match(r"'(.*?)' is", error.message)
+        key = missing.group(1) if missing else "?"
+        wanted = schema.get("properties", {}).get(key, {})
+        if "$ref" in wanted:
+            wanted = load_schema()["$defs"][wanted["$ref"].rsplit("/", 1)[1]]
+        yield source.problem(
+            path, f"key '{key}' is missing", f"add '{key}': {wanted.get('description', '')}", key=True
+        )
+    elif rule == "type":
+        wanted = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+        yield source.problem(
+            path, f"expected {_TYPES[wanted]}, found {_kind(value)} ({_shown(value)})", f"give {description}"
+        )
+    elif error.parent is not None or "propertyNames" in error.absolute_schema_path:
+        yield source.problem(
+            (*path, str(value)), f"'{value}' is not a valid name", f"use {description}", key=True
+        )
+    elif rule in ("enum", "const"):
+        options = schema.get("enum") or [schema["const"]]
+        remedy = suggest(str(value), [str(option) for option in options])
+        yield source.problem(path, f"{_shown(value)} is not possible here", remedy)
+    elif rule in ("minimum", "maximum"):
+        yield source.problem(path, f"{value} is out of range", f"give {description}")
+    elif rule == "uniqueItems":
+        yield source.problem(path, "an element is listed twice", "list every element once")
+    elif rule in ("minItems", "minProperties", "minLength"):
+        yield source.problem(path, "must not be empty", f"give {description}")
+    else:
+        yield source.problem(path, f"{_shown(value)} is not valid", f"give {description}")
+
+
+def schema_problems(source: Source) -> list[Problem]:
+    """Everything in which the document departs from the schema."""
+    return [
+        problem for error in _validator().iter_errors(source.data) for problem in _describe(source, error)
+    ]

@@ -1,0 +1,178 @@
+"""Reading back what a TEP holds."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentep.gateware.lookup.tables import source_geometry, tenant_geometry
+from opentep.host.encode import decode_outer, decode_port, decode_tenant, fabric_number, is_outer, tenant_oui
+from opentep.host.exact import ExactTable
+from opentep.host.macs import FoundMac, MacAccess
+from opentep.host.registers import RegisterAccess
+from opentep.host.tables import MacTableEntry, Port, Remote, RemoteTep, ReplicaList, Tenant, TepTables
+
+__all__ = ["Held", "Learned", "Reader"]
+
+SCANS_PER_LIFETIME = 3.5
+"""Ageing scans of the gateware in ``age_seconds`` (``gateware/tables/mac_ageing.py``)."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learned entry of the MAC table."""
+
+    entry: MacTableEntry
+    idle_seconds: int
+    """About how long it has sent no frame."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a TEP holds now: in the terms of the document, and as raw entries where those say more."""
+
+    tables: TepTables
+    """What is static, without names; entries that nothing refers to are left out."""
+    learned: tuple[Learned, ...] = ()
+    enabled: bool = False
+    ports: tuple[dict[str, Any], ...] = ()
+    """Registers of each port."""
+    outer: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    """Outer headers by (fabric port, TEP index), valid ones."""
+    runs: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    """Per port and list: base and length of its members."""
+    remote_ports: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Fabric port of each static MAC entry behind a remote TEP, by (tenant, MAC)."""
+    keys: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Content of the exact-match tables ``tenant`` and ``source``."""
+
+
+class Reader:
+    """Reads a TEP back through ``registers``."""
+
+    def __init__(self, registers: RegisterAccess):
+        self.registers = registers
+        self.params = registers.params
+        self.tenant_keys = ExactTable(registers, "tenant", tenant_geometry(self.params))
+        self.source_keys = ExactTable(registers, "source", source_geometry(self.params))
+        self.macs = MacAccess(registers)
+
+    def read(self, *, macs: bool = True) -> Held:
+        """Everything, or everything but MAC entries. Changes nothing; what changes meanwhile may be seen or not.
+
+        The MAC table of a TEP that forwards nothing and has no tenants is taken as empty: reading it is what
+        takes longest, and nothing refers to its entries.
+        """
+        registers = self.registers
+        enabled = bool(registers.read("control.enable"))
+        keys = {"tenant": self.tenant_keys.read(), "source": self.source_keys.read()}
+        ports = tuple(self.read_port(index) for index in range(self.params.ports))
+        outer = self._outer()
+        runs, lists = self._lists()
+        age_seconds = registers.read("age_seconds")
+        entries = self.macs.dump() if macs and (enabled or keys["tenant"]) else []
+        static = [found for found in entries if found.is_static]
+        learned = [
+            Learned(found.entry, round(found.scans * age_seconds / SCANS_PER_LIFETIME))
+            for found in entries
+            if not found.is_static
+        ]
+        remote_ports = {
+            (found.entry.tenant, found.entry.mac): found.port
+            for found in static
+            if isinstance(found.entry.place, Remote)
+        }
+        tables = TepTables(
+            name="",
+            address=registers.read("address"),
+            ports=tuple(decode_port(index, self.params, raw) for index, raw in enumerate(ports)),
+            tenants=self._tenants(keys["tenant"]),
+            macs=tuple(
+                sorted((found.entry for found in static), key=lambda entry: (entry.tenant, entry.mac))
+            ),
+            teps=self._teps(keys["source"], outer, static, lists),
+            lists=lists,
+            age_seconds=age_seconds,
+        )
+        return Held(tables, tuple(learned), enabled, ports, outer, runs, remote_ports, keys)
+
+    def ports(self) -> list[Port]:
+        """Ports as they are configured, without names."""
+        return [decode_port(index, self.params, self.read_port(index)) for index in range(self.params.ports)]
+
+    def set_seed(self, seed: int) -> None:
+        """Set the seed of all hashes, which only a TEP whose tables are empty can stand."""
+        for table in (self.tenant_keys, self.source_keys):
+            self.registers.client.execute(table.tidy())
+            table.reseed(seed)
+        self.macs.clear()
+        self.registers.write("hash_seed", seed)
+
+    def read_port(self, index: int) -> dict[str, Any]:
+        """Registers of a port, those that its role uses."""
+        names = ["key_mask"]
+        names += ["mac", "mtu", "advert_sum"] if self.params.is_fabric(index) else ["native_vid"]
+        return {name: self.registers.read(f"port[{index}].{name}") for name in names}
+
+    def _tenants(self, keys: dict[int, int]) -> tuple[Tenant, ...]:
+        ouis: dict[int, list[int]] = {}
+        for key, index in keys.items():
+            ouis.setdefault(index, []).append(tenant_oui(key))
+        flags = self.registers.table("tenant_flags").read_many()
+        return tuple(
+            decode_tenant(index, entry, tuple(sorted(ouis.get(index, ()))))
+            for index, entry in enumerate(flags)
+            if entry["valid"] or index in ouis
+        )
+
+    def _outer(self) -> dict[tuple[int, int], dict[str, Any]]:
+        return {
+            (port, tep): header
+            for port in range(self.params.access_ports, self.params.ports)
+            for tep, header in enumerate(
+                self.registers.table(f"outer_headers[{fabric_number(self.params, port)}]").read_many()
+            )
+            if is_outer(header)
+        }
+
+    def _teps(
+        self,
+        keys: dict[int, int],
+        outer: dict[tuple[int, int], dict[str, Any]],
+        macs: list[FoundMac],
+        lists: tuple[ReplicaList, ...],
+    ) -> tuple[RemoteTep, ...]:
+        """TEPs that have a source. Their port is that of what refers to them, else of their outer header."""
+        ports = {tep: port for port, tep in sorted(outer, reverse=True)}
+        for replicas in lists:
+            for port, members in replicas.members.items():
+                if self.params.is_fabric(port):
+                    ports |= dict.fromkeys(members, port)
+        ports |= {
+            found.entry.place.tep: found.port for found in macs if isinstance(found.entry.place, Remote)
+        }
+        sources: dict[int, list[int]] = {}
+        for source, index in keys.items():
+            sources.setdefault(index, []).append(source)
+        return tuple(
+            decode_outer(index, ports[index], outer[ports[index], index], tuple(sorted(addresses)))
+            for index, addresses in sorted(sources.items())
+            if (ports.get(index), index) in outer
+        )
+
+    def _lists(self) -> tuple[dict[int, dict[int, tuple[int, int]]], tuple[ReplicaList, ...]]:
+        runs: dict[int, dict[int, tuple[int, int]]] = {}
+        lists: dict[int, dict[int, tuple[int, ...]]] = {}
+        for port in range(self.params.ports):
+            heads = self.registers.table(f"list_heads[{port}]").read_many()
+            used = {index: head["base"] for index, head in enumerate(heads) if head["valid"]}
+            runs[port] = {}
+            if not used:
+                continue
+            members = self.registers.table(f"list_members[{port}]").read_many()
+            for index, base in used.items():
+                end = base
+                while end < len(members) - 1 and not members[end]["last"]:
+                    end += 1
+                targets = tuple(member["target"] for member in members[base : end + 1])
+                runs[port][index] = (base, len(targets))
+                lists.setdefault(index, {})[port] = targets
+        return runs, tuple(ReplicaList(index, lists[index]) for index in sorted(lists))

@@ -1,0 +1,226 @@
+"""The requests of one pass from what a TEP holds to what it should hold, in an order that frames can stand."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from opentep.gateware.csr.codec import Codec
+from opentep.host.encode import (
+    NO_FLAGS,
+    NO_HEAD,
+    NO_OUTER,
+    encode_flags,
+    encode_members,
+    encode_outer,
+    encode_port,
+    fabric_number,
+    tenant_key,
+)
+from opentep.host.held import Held, Reader
+from opentep.host.link.protocol import Read, Write
+from opentep.host.members import MemberSpace
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, TepTables
+
+__all__ = ["Steps"]
+
+Request = Read | Write
+_Entries = list[tuple[int, Any]]
+
+
+class Steps:
+    """Compares ``held`` with ``desired``; :meth:`requests` is what must be done, and :meth:`late_requests`
+    what must be done when the queues have drained.
+
+    ``left_out``  lists that found no room in the member table as long as the old ones stand; known after
+                  :meth:`requests`.
+    """
+
+    def __init__(self, reader: Reader, held: Held, desired: TepTables):
+        self._reader = reader
+        self._registers = reader.registers
+        self._params = reader.params
+        self._held = held
+        self._desired = desired
+        self.left_out = 0
+
+    def requests(self) -> list[Request]:
+        """In order. Raises :class:`opentep.host.cuckoo.TableFullError`."""
+        return [
+            *self._configuration(),
+            *self._outer_headers(),
+            *self._lists(),
+            *self._new_flags(),
+            *self._new_macs(),
+            *self._new_keys(),
+            *self._old_keys(),
+            *self._old_macs(),
+            *self._old_flags_and_lists(),
+        ]
+
+    def late_requests(self) -> list[Request]:
+        """Outer headers of TEPs at ports that no longer lead to them."""
+        ports = {tep.index: tep.port for tep in self._desired.teps}
+        return [
+            request
+            for port, index in self._held.outer
+            if ports.get(index, port) != port
+            for request in self._write(
+                f"outer_headers[{fabric_number(self._params, port)}]", [(index, NO_OUTER)]
+            )
+        ]
+
+    def _write(self, table: str, entries: Iterable[tuple[int, Any]]) -> Iterator[Write]:
+        return self._registers.table(table).write_requests(entries)
+
+    def _register(self, name: str, value: Any) -> Write:
+        resource = self._registers.memory_map[name]
+        return Write(resource.start, tuple(Codec(resource.element.shape).to_words(value)))
+
+    def _configuration(self) -> Iterator[Request]:
+        held, desired = self._held.tables, self._desired
+        if held.age_seconds != desired.age_seconds:
+            yield self._register("age_seconds", desired.age_seconds)
+        if held.address != desired.address:
+            yield self._register("address", desired.address)
+        for index, port in enumerate(desired.ports):
+            for name, value in encode_port(port, desired.address).items():
+                if self._held.ports[index][name] != value:
+                    yield self._register(f"port[{index}].{name}", value)
+
+    def _outer_headers(self) -> Iterator[Request]:
+        """Raw entries are compared: they also hold the TEP's own addresses."""
+        wanted: dict[int, _Entries] = {}
+        for tep in self._desired.teps:
+            header = encode_outer(tep, self._desired)
+            if self._held.outer.get((tep.port, tep.index)) != header:
+                wanted.setdefault(tep.port, []).append((tep.index, header))
+        for port, entries in wanted.items():
+            yield from self._write(f"outer_headers[{fabric_number(self._params, port)}]", entries)
+
+    def _members_now(self) -> dict[tuple[int, int], tuple[int, ...]]:
+        """Members by (port, list)."""
+        return _by_port(self._held.tables)
+
+    def _lists(self) -> Iterator[Request]:
+        """Members go to free entries; then the heads flip, each list at one instant.
+
+        Lists that nobody uses any more stay until their users are gone.
+        """
+        now, then = self._members_now(), _by_port(self._desired)
+        used = _used_lists(self._desired)
+        for port in range(self._params.ports):
+            space = MemberSpace(self._params.members, self._held.runs[port].values())
+            members: _Entries = []
+            heads: _Entries = []
+            for (on_port, index), targets in sorted(then.items()):
+                if on_port != port or now.get((port, index)) == targets:
+                    continue
+                base = space.allocate(len(targets))
+                if base is None:
+                    self.left_out += 1
+                    continue
+                members += enumerate(encode_members(targets), base)
+                heads.append((index, {"valid": 1, "base": base}))
+            emptied = (index for on_port, index in now if on_port == port and (port, index) not in then)
+            heads += [(index, NO_HEAD) for index in emptied if index in used]
+            yield from self._write(f"list_members[{port}]", members)
+            yield from self._write(f"list_heads[{port}]", heads)
+
+    def _new_flags(self) -> Iterator[Request]:
+        now = {tenant.index: encode_flags(tenant) for tenant in self._held.tables.tenants}
+        wanted = {tenant.index: encode_flags(tenant) for tenant in self._desired.tenants}
+        return self._write("tenant_flags", [(i, flags) for i, flags in wanted.items() if now.get(i) != flags])
+
+    def _new_macs(self) -> Iterator[Request]:
+        now = set(self._held.tables.macs)
+        ports = {tep.index: tep.port for tep in self._desired.teps}
+
+        def is_right(entry: MacTableEntry) -> bool:
+            if isinstance(entry.place, Remote):
+                port = self._held.remote_ports.get((entry.tenant, entry.mac))
+                return entry in now and port == ports[entry.place.tep]
+            return entry in now
+
+        missing = [entry for entry in self._desired.macs if not is_right(entry)]
+        if missing:
+            yield from self._reader.macs.forget_refused()
+            yield from self._reader.macs.insert(missing, ports)
+
+    def _wanted_keys(self) -> tuple[dict[int, int], dict[int, int]]:
+        tenants = {tenant_key(oui): tenant.index for tenant in self._desired.tenants for oui in tenant.ouis}
+        sources = {source: tep.index for tep in self._desired.teps for source in tep.sources}
+        return tenants, sources
+
+    def _new_keys(self) -> Iterator[Request]:
+        tenants, sources = self._wanted_keys()
+        for table, wanted, name in (
+            (self._reader.source_keys, sources, "source"),
+            (self._reader.tenant_keys, tenants, "tenant"),
+        ):
+            for key, value in wanted.items():
+                if self._held.keys[name].get(key) != value:
+                    yield from table.put(key, value)
+
+    def _old_keys(self) -> Iterator[Request]:
+        tenants, sources = self._wanted_keys()
+        for table, wanted, name in (
+            (self._reader.tenant_keys, tenants, "tenant"),
+            (self._reader.source_keys, sources, "source"),
+        ):
+            yield from table.tidy()
+            for key in self._held.keys[name]:
+                if key not in wanted:
+                    yield from table.remove(key)
+
+    def _old_macs(self) -> Iterator[Request]:
+        wanted = {(entry.tenant, entry.mac) for entry in self._desired.macs}
+        held = {(entry.tenant, entry.mac) for entry in self._held.tables.macs}
+        stale = _Stale(self._desired)
+        learned = (learned.entry for learned in self._held.learned)
+        held |= {(entry.tenant, entry.mac) for entry in learned if stale(entry)}
+        return self._reader.macs.delete(sorted(held - wanted))
+
+    def _old_flags_and_lists(self) -> Iterator[Request]:
+        wanted = {tenant.index for tenant in self._desired.tenants}
+        gone = [tenant.index for tenant in self._held.tables.tenants if tenant.index not in wanted]
+        yield from self._write("tenant_flags", [(index, NO_FLAGS) for index in gone])
+        used = _used_lists(self._desired)
+        then = _by_port(self._desired)
+        for port, index in sorted(self._members_now()):
+            if (port, index) not in then and index not in used:
+                yield from self._write(f"list_heads[{port}]", [(index, NO_HEAD)])
+
+
+class _Stale:
+    """Whether a learned entry contradicts what is desired now."""
+
+    def __init__(self, desired: TepTables):
+        self._tenants = {tenant.index: tenant for tenant in desired.tenants}
+        self._teps = {tep.index for tep in desired.teps}
+        self._owners = {entry.place: entry.tenant for entry in desired.macs if isinstance(entry.place, Local)}
+
+    def __call__(self, entry: MacTableEntry) -> bool:
+        tenant = self._tenants.get(entry.tenant)
+        if tenant is None or entry.mac >> 24 not in tenant.ouis:
+            return True
+        match entry.place:
+            case Local():
+                return not tenant.learn_source or self._owners.get(entry.place, entry.tenant) != entry.tenant
+            case Remote(tep):
+                return not tenant.learn_remote or tep not in self._teps
+            case Group():
+                return True
+
+
+def _used_lists(tables: TepTables) -> set[int]:
+    lists = {tenant.flood_list for tenant in tables.tenants}
+    return lists | {entry.place.list for entry in tables.macs if isinstance(entry.place, Group)}
+
+
+def _by_port(tables: TepTables) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Members by (port, list), where there are any."""
+    return {
+        (port, entry.index): targets
+        for entry in tables.lists
+        for port, targets in entry.members.items()
+        if targets
+    }

@@ -1,0 +1,125 @@
+"""What one TEP must know, independent of how it is stored: the output of table compilation.
+
+The driver turns a :class:`TepTables` into register and table writes; the golden model runs on it directly.
+MAC addresses are 48-bit, IPv6 addresses 128-bit integers, first octet most significant. Ports are numbered as in
+the gateware: access ports first, then fabric ports.
+"""
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Group",
+    "Local",
+    "MacTableEntry",
+    "Port",
+    "Remote",
+    "RemoteTep",
+    "ReplicaList",
+    "Tenant",
+    "TepTables",
+]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One port of the TEP."""
+
+    name: str
+    role: str
+    """``access`` or ``fabric``."""
+    mac: int = 0
+    """Own MAC address (fabric ports)."""
+    native_vid: int = 0
+    """VLAN ID that untagged frames belong to; 0 drops them (access ports)."""
+    mtu: int = 1500
+    """Largest IPv6 packet the underlay takes (fabric ports)."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant present on the TEP."""
+
+    index: int
+    name: str
+    ouis: tuple[int, ...]
+    """24-bit OUIs; the first one is the tenant's own."""
+    learn_source: bool = False
+    """Source policy ``learn`` (else ``strict``)."""
+    learn_remote: bool = False
+    """Learn source MACs of frames from the fabric."""
+    flood_unknown: bool = False
+    """Flood unknown unicast in the tenant (else drop)."""
+    flood_list: int = 0
+    """Replica list of all the tenant's VMs and remote TEPs."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """Behind an access port of this TEP."""
+
+    port: int
+    vid: int
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Behind another TEP."""
+
+    tep: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group address with its own members."""
+
+    list: int
+
+
+@dataclass(frozen=True)
+class MacTableEntry:
+    """A static entry of the MAC table."""
+
+    tenant: int
+    mac: int
+    place: Local | Remote | Group
+
+
+@dataclass(frozen=True)
+class RemoteTep:
+    """A tunnel end point on the other side of the underlay."""
+
+    index: int
+    name: str
+    address: int
+    """Outer destination address (or SID, RFC 8986)."""
+    sources: tuple[int, ...]
+    """Outer source addresses that it sends from."""
+    port: int
+    """Fabric port towards it."""
+    next_hop: int
+    """MAC address of the next hop."""
+    hop_limit: int = 64
+
+
+@dataclass(frozen=True)
+class ReplicaList:
+    """Receivers of a group frame."""
+
+    index: int
+    members: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Per port: VLAN IDs (access ports) or remote TEP indices (fabric ports)."""
+
+
+@dataclass(frozen=True)
+class TepTables:
+    """Everything one TEP is configured with."""
+
+    name: str
+    address: int
+    ports: tuple[Port, ...]
+    tenants: tuple[Tenant, ...] = ()
+    macs: tuple[MacTableEntry, ...] = ()
+    teps: tuple[RemoteTep, ...] = ()
+    lists: tuple[ReplicaList, ...] = ()
+    age_seconds: int = 300
+    """Lifetime of learned MAC entries without traffic."""

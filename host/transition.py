@@ -1,0 +1,135 @@
+"""The way from one set of tables to another on which no frame crosses from tenant to tenant.
+
+Most changes are *kind*: an entry is added, or goes on meaning the same tenant, VM or TEP, and can be replaced
+while frames pass. Some give a number (tenant index, TEP index, list, VLAN ID of a port) to someone else.
+Frames that were judged before such a change may still wait in a queue, and would be delivered by what the
+number means after it. So it is *vacated* first, and given out again only when the queues have drained.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, ReplicaList, Tenant, TepTables
+
+__all__ = ["vacate"]
+
+_Place = Local | Remote
+
+
+def _repurposed_tenants(held: TepTables, desired: TepTables) -> set[int]:
+    """Tenant indices that mean a tenant with no OUI in common."""
+    wanted = {tenant.index: set(tenant.ouis) for tenant in desired.tenants}
+    return {t.index for t in held.tenants if t.index in wanted and not wanted[t.index] & set(t.ouis)}
+
+
+def _repurposed_teps(held: TepTables, desired: TepTables) -> set[int]:
+    """TEP indices that mean a TEP with another address."""
+    wanted = {tep.index: tep.address for tep in desired.teps}
+    return {tep.index for tep in held.teps if wanted.get(tep.index, tep.address) != tep.address}
+
+
+def _list_users(tables: TepTables) -> dict[int, set[tuple[int, int]]]:
+    """Per list: (tenant, group MAC) that it serves; MAC 0 is the tenant's flood list."""
+    users: dict[int, set[tuple[int, int]]] = {}
+    for tenant in tables.tenants:
+        users.setdefault(tenant.flood_list, set()).add((tenant.index, 0))
+    for entry in tables.macs:
+        if isinstance(entry.place, Group):
+            users.setdefault(entry.place.list, set()).add((entry.tenant, entry.mac))
+    return users
+
+
+def _repurposed_lists(held: TepTables, desired: TepTables, tenants: set[int]) -> set[int]:
+    """Lists that get other users than they had, and left-over lists that get users."""
+    before = _list_users(held)
+    after = _list_users(desired)
+    filled = {entry.index for entry in held.lists if any(entry.members.values())}
+    return {
+        index
+        for index in after.keys() & (before.keys() | filled)
+        if not before.get(index, set()) & after[index]
+        or any(tenant in tenants for tenant, _ in before[index])
+    }
+
+
+def _owners(tables: TepTables, moved: set[int]) -> dict[_Place, tuple[str, int]]:
+    """Per (port, VLAN ID): the tenant whose VM is there. Indices in ``moved`` mean another tenant by then."""
+    return {
+        entry.place: ("moved" if entry.tenant in moved else "", entry.tenant)
+        for entry in tables.macs
+        if isinstance(entry.place, Local)
+    }
+
+
+def _taken_over(held: TepTables, desired: TepTables, tenants: set[int]) -> set[_Place]:
+    """Places (port, VLAN ID) that pass from a VM of one tenant to one of another."""
+    before = _owners(held, tenants)
+    after = _owners(desired, set())
+    return {place for place in before.keys() & after.keys() if before[place] != after[place]}
+
+
+def _without_lists(
+    held: TepTables, desired: TepTables, lists: set[int], tenants: set[int]
+) -> tuple[tuple[Tenant, ...], set[int]]:
+    """Tenants that remain when ``tenants`` go and ``lists`` are taken away, and the indices of those that do not.
+
+    One that gets another flood list turns to it at once (it is empty then, or the tenant's already); one that goes
+    away goes now, before its list means someone else.
+    """
+    wanted = {tenant.index: tenant.flood_list for tenant in desired.tenants}
+    remaining, gone = [], set()
+    for tenant in held.tenants:
+        if tenant.index in tenants:
+            continue
+        if tenant.flood_list not in lists:
+            remaining.append(tenant)
+        elif tenant.index in wanted:
+            remaining.append(replace(tenant, flood_list=wanted[tenant.index]))
+        else:
+            gone.add(tenant.index)
+    return tuple(remaining), gone
+
+
+def _without(members: dict[int, tuple[int, ...]], gone: set[tuple[int, int]]) -> dict[int, tuple[int, ...]]:
+    kept = {port: tuple(m for m in values if (port, m) not in gone) for port, values in members.items()}
+    return {port: values for port, values in kept.items() if values}
+
+
+def vacate(held: TepTables, desired: TepTables) -> TepTables:
+    """``held`` without everything whose number means someone else in ``desired``.
+
+    Equal to ``held`` if no number changes hands.
+    """
+    tenants = _repurposed_tenants(held, desired)
+    teps = _repurposed_teps(held, desired)
+    lists = _repurposed_lists(held, desired, tenants)
+    places = _taken_over(held, desired, tenants)
+    present, gone_tenants = _without_lists(held, desired, lists, tenants)
+    tenants |= gone_tenants
+    fabric_ports = [index for index, port in enumerate(held.ports) if port.role == "fabric"]
+    gone = {(place.port, place.vid) for place in places if isinstance(place, Local)}
+    gone |= {(port, tep) for port in fabric_ports for tep in teps}
+
+    def stays(entry: MacTableEntry) -> bool:
+        if entry.tenant in tenants or entry.place in places:
+            return False
+        match entry.place:
+            case Remote(tep):
+                return tep not in teps
+            case Group(index):
+                return index not in lists
+        return True
+
+    def remaining(entries: Iterable[ReplicaList]) -> Iterable[ReplicaList]:
+        for entry in entries:
+            members = {} if entry.index in lists else _without(entry.members, gone)
+            yield entry if members == entry.members else ReplicaList(entry.index, members)
+
+    result = replace(
+        held,
+        tenants=present,
+        macs=tuple(entry for entry in held.macs if stays(entry)),
+        teps=tuple(tep for tep in held.teps if tep.index not in teps),
+        lists=tuple(remaining(held.lists)),
+    )
+    return held if result == held else result

@@ -1,0 +1,1 @@
+"""The golden model, the virtual board and the lab: opentep without hardware."""

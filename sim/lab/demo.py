@@ -1,0 +1,70 @@
+"""`make demo`: the lab comes up, shows what the TEPs do, and goes down."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .checks import CHECKS, Demo, Outcome
+from .guard import guarded
+from .state import Lab
+from .topology import build
+
+__all__ = ["run_demo"]
+
+
+def run_demo(lab: Lab, console: Console, *, captures: Path | None = None) -> list[Outcome]:
+    """Build the lab, run every check, print the table, take the lab down whatever happens.
+
+    ``captures`` is where the captures of all ports are left. Raises :class:`.shell.LabError`.
+    """
+    began = time.monotonic()
+
+    def progress(message: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  {message}", highlight=False)
+
+    with guarded(lab):
+        # What a lab that was killed together with its guard left behind.
+        lab.destroy()
+        demo = Demo(lab, build(lab, progress))
+        outcomes = [_step(check.run, check.title, demo, console, progress) for check in CHECKS]
+        counters = {tep.name: demo.counters(tep.name) for tep in demo.fabric.teps.values() if not tep.foreign}
+        if captures is not None:
+            shutil.copytree(lab.captures, captures, dirs_exist_ok=True)
+            (captures / "counters.json").write_text(json.dumps(counters, indent=2) + "\n")
+    console.print(_counter_table(counters))
+    console.print(_outcome_table(outcomes))
+    if captures is not None:
+        console.print(f"Captures of every port and the counters are in {captures}/", highlight=False)
+    return outcomes
+
+
+def _step(
+    run: Callable[[Demo], Outcome], title: str, demo: Demo, console: Console, progress: Callable[[str], None]
+) -> Outcome:
+    progress(title)
+    outcome = run(demo)
+    mark = "[green]pass[/]" if outcome.passed else "[red]FAIL[/]"
+    console.print(f"          {mark}  {outcome.detail}", highlight=False)
+    return outcome
+
+
+def _outcome_table(outcomes: list[Outcome]) -> Table:
+    table = Table("", "what", "seen", title="opentep demo")
+    for outcome in outcomes:
+        mark = "[green]pass[/]" if outcome.passed else "[red]FAIL[/]"
+        table.add_row(mark, outcome.title, outcome.detail)
+    return table
+
+
+def _counter_table(counters: dict[str, dict]) -> Table:
+    table = Table("TEP", "port", "frames in", "frames out", "dropped", title="counters")
+    for tep, values in counters.items():
+        for port, count in values["ports"].items():
+            dropped = ", ".join(f"{reason} {n}" for reason, n in count["drops"].items() if n) or "none"
+            table.add_row(tep, port, str(count["rx_frames"]), str(count["tx_frames"]), dropped)
+    return table

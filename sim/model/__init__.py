@@ -1,0 +1,5 @@
+"""Golden model: one TEP in pure Python, written from the specification."""
+
+from .tep import TepModel
+
+__all__ = ["TepModel"]

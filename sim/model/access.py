@@ -1,0 +1,67 @@
+"""Forwarding of frames from access ports (SPEC §4, first list)."""
+
+from opentep.host.tables import Group, Local, Tenant
+
+from .octets import is_group
+from .packet import AccessFrame
+from .reason import Reason
+from .replicate import fits
+from .tables import Tables
+from .verdict import Discard, Flood, ToPlace, Verdict
+
+__all__ = ["decide_access", "is_link_local"]
+
+
+def is_link_local(mac: int) -> bool:
+    """01:80:c2:00:00:00 to 0f, which bridges never forward (IEEE 802.1Q, 8.6.3)."""
+    return mac >> 4 == 0x0180C200000
+
+
+def decide_access(tables: Tables, port: int, frame: AccessFrame, time: int) -> Verdict:
+    """Judge a well-received frame with a VLAN; learns or refreshes its source if the tenant wants that."""
+    if is_link_local(frame.dst):
+        return Discard(Reason.LINK_LOCAL)
+    if is_group(frame.src) or frame.src == 0:
+        return Discard(Reason.BAD_SOURCE)
+    tenant = tables.tenant_of(frame.src)
+    if tenant is None:
+        return Discard(Reason.UNKNOWN_TENANT)
+    here = Local(port, frame.vid)
+    if not _source_allowed(tables, tenant, frame.src, here):
+        return Discard(Reason.SPOOFED)
+    verdict = _destination(tables, tenant, frame, here)
+    # After the verdict, so that a frame never meets the entry it makes. Whatever became of the frame,
+    # its source was found to be in order.
+    if tenant.learn_source:
+        tables.macs.learn(tenant.index, frame.src, here, time)
+    return verdict
+
+
+def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bool:
+    """Source guard: the sender must be where the table says, or be learnable."""
+    entry = tables.macs.find(tenant.index, src)
+    if entry is not None and (entry.static or entry.place == here):
+        return entry.place == here
+    return tenant.learn_source
+
+
+def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local) -> Verdict:
+    entry = tables.macs.find(tenant.index, frame.dst)
+    if is_group(frame.dst):
+        if entry is not None and isinstance(entry.place, Group):
+            return Flood(entry.place.list)
+        return Flood(tenant.flood_list)
+    if tables.tenant_of(frame.dst) != tenant:
+        return Discard(Reason.POLICY)
+    if entry is None:
+        return Flood(tenant.flood_list) if tenant.flood_unknown else Discard(Reason.UNKNOWN_UNICAST)
+    if isinstance(entry.place, Local):
+        if entry.place == here:
+            return Discard(Reason.REFLECTED)
+        return ToPlace(entry.place.port, entry.place.vid)
+    if isinstance(entry.place, Group):
+        return Flood(entry.place.list)
+    fabric_port = tables.tep(entry.place.tep).port
+    if not fits(frame.inner, tables.config.ports[fabric_port]):
+        return Discard(Reason.TOO_BIG)
+    return ToPlace(fabric_port, entry.place.tep)

@@ -1,0 +1,34 @@
+"""What a TEP counts."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from .reason import Reason
+
+__all__ = ["PortCounters"]
+
+
+@dataclass
+class PortCounters:
+    """Counters of one port; octets are those of frames without FCS, as the core sees them."""
+
+    rx_frames: int = 0
+    """Every frame that ended, bad ones too."""
+    rx_octets: int = 0
+    tx_frames: int = 0
+    tx_octets: int = 0
+    """Before the wire pads short frames."""
+    queue_full: int = 0
+    """Copies that found the egress queue full. Always 0 in the model: its queues are endless."""
+    drops: Counter[Reason] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "rx_frames": self.rx_frames,
+            "rx_octets": self.rx_octets,
+            "tx_frames": self.tx_frames,
+            "tx_octets": self.tx_octets,
+            "queue_full": self.queue_full,
+            "drops": {reason.value: self.drops[reason] for reason in Reason},
+        }

@@ -1,0 +1,80 @@
+"""Forwarding of frames from fabric ports (SPEC §4, second list)."""
+
+from opentep.gateware.headers import NEXT_HEADER_ETHERNET, NEXT_HEADER_ICMPV6
+from opentep.host.tables import Group, Local, Port, Remote, Tenant
+
+from .access import is_link_local
+from .control import answer
+from .octets import is_group
+from .packet import EthernetHeader, Ipv6Header
+from .reason import Reason
+from .tables import Tables
+from .verdict import Answer, Discard, Flood, ToPlace, Verdict
+
+__all__ = ["decide_fabric"]
+
+
+def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[Verdict, bytes]:
+    """Judge a well-received frame; returns the verdict and the inner frame that it is about (else empty)."""
+    outer = EthernetHeader.parse(frame)
+    packet = Ipv6Header.parse(frame)
+    if packet is None:
+        return Discard(Reason.NOT_MINE), b""
+    if packet.next_header == NEXT_HEADER_ICMPV6:
+        reply = answer(port.mac, tables.config.address, frame, packet)
+        return (Discard(Reason.NOT_MINE) if reply is None else Answer(reply)), b""
+    if (
+        outer.dst != port.mac
+        or packet.dst != tables.config.address
+        or packet.next_header != NEXT_HEADER_ETHERNET
+    ):
+        return Discard(Reason.NOT_MINE), b""
+    sender = tables.tep_at(packet.src)
+    if sender is None:
+        return Discard(Reason.UNKNOWN_TEP), b""
+    inner = packet.payload
+    if inner is None or len(inner) < 14:
+        return Discard(Reason.MALFORMED), b""
+    return _decide_inner(tables, Remote(sender.index), EthernetHeader.parse(inner), time), inner
+
+
+def _decide_inner(tables: Tables, sender: Remote, inner: EthernetHeader, time: int) -> Verdict:
+    if is_group(inner.src) or inner.src == 0:
+        return Discard(Reason.BAD_SOURCE)
+    if is_link_local(inner.dst):
+        return Discard(Reason.LINK_LOCAL)
+    # Unicast belongs to the tenant it is for; a group address has no tenant of its own.
+    tenant = tables.tenant_of(inner.src if is_group(inner.dst) else inner.dst)
+    if tenant is None:
+        return Discard(Reason.UNKNOWN_TENANT)
+    if tables.tenant_of(inner.src) != tenant:
+        return Discard(Reason.POLICY)
+    if not _source_allowed(tables, tenant, inner.src):
+        return Discard(Reason.SPOOFED)
+    verdict = _destination(tables, tenant, inner.dst)
+    if tenant.learn_remote:
+        tables.macs.learn(tenant.index, inner.src, sender, time)
+    return verdict
+
+
+def _source_allowed(tables: Tables, tenant: Tenant, src: int) -> bool:
+    """A VM that is here does not send from elsewhere, unless it was only learned and may have moved."""
+    entry = tables.macs.find(tenant.index, src)
+    if entry is None or not isinstance(entry.place, Local):
+        return True
+    return not entry.static and tenant.learn_remote
+
+
+def _destination(tables: Tables, tenant: Tenant, dst: int) -> Verdict:
+    entry = tables.macs.find(tenant.index, dst)
+    if is_group(dst):
+        if entry is not None and isinstance(entry.place, Group):
+            return Flood(entry.place.list)
+        return Flood(tenant.flood_list)
+    if entry is None:
+        return Flood(tenant.flood_list) if tenant.flood_unknown else Discard(Reason.UNKNOWN_UNICAST)
+    if isinstance(entry.place, Local):
+        return ToPlace(entry.place.port, entry.place.vid)
+    if isinstance(entry.place, Group):
+        return Flood(entry.place.list)
+    return Discard(Reason.SPLIT_HORIZON)

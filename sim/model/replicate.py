@@ -1,0 +1,45 @@
+"""One frame to many receivers (SPEC §5, the ``egress`` method)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opentep.host.tables import Local, Port
+
+from .tables import Tables
+from .verdict import ToPlace
+
+__all__ = ["Replicas", "fits", "replicate"]
+
+_IPV6_HEADER = 40
+
+
+def fits(inner: bytes, fabric_port: Port) -> bool:
+    """Whether the encapsulated frame is within the MTU of the fabric port."""
+    return _IPV6_HEADER + len(inner) <= fabric_port.mtu
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The copies for one port; ``too_big`` if the port has receivers but its MTU forbids to send to them."""
+
+    port: int
+    copies: tuple[ToPlace, ...]
+    too_big: bool = False
+
+
+def replicate(
+    tables: Tables, list_index: int, inner: bytes, sender: Local | None, from_fabric: bool
+) -> Iterator[Replicas]:
+    """The copies per port, in port order.
+
+    ``sender`` gets none: its place on an access port. A frame ``from_fabric`` never returns there.
+    """
+    for number, port in enumerate(tables.config.ports):
+        members = tables.members(list_index, number)
+        if tables.is_fabric(number):
+            if from_fabric or not members:
+                continue
+            if not fits(inner, port):
+                yield Replicas(number, (), too_big=True)
+                continue
+        yield Replicas(number, tuple(ToPlace(number, m) for m in members if Local(number, m) != sender))

@@ -1,0 +1,100 @@
+"""What a TEP knows: tenants, places of MAC addresses (static and learned), remote TEPs, replica lists."""
+
+from dataclasses import dataclass
+from itertools import takewhile
+
+from opentep.host.tables import Group, Local, Remote, RemoteTep, Tenant, TepTables
+
+from .octets import oui
+
+__all__ = ["Entry", "MacTable", "Tables"]
+
+Place = Local | Remote | Group
+
+
+@dataclass
+class Entry:
+    """Where a MAC address is."""
+
+    place: Place
+    static: bool
+
+
+class MacTable:
+    """(tenant, MAC) → place. Static entries never move; learned ones follow their source and age.
+
+    The table is unbounded: unlike the gateware's, it never refuses an address for want of room.
+    """
+
+    def __init__(self, lifetime: int):
+        """``lifetime`` of learned entries without traffic, in nanoseconds."""
+        self.lifetime = lifetime
+        self.learned = 0
+        self.moved = 0
+        self.aged = 0
+        self._entries: dict[tuple[int, int], Entry] = {}
+        self._seen: dict[tuple[int, int], int] = {}
+        """Time of the last frame from each learned address, the longest silent one first."""
+
+    def add_static(self, tenant: int, mac: int, place: Place) -> None:
+        if (tenant, mac) in self._entries:
+            raise ValueError(f"tenant {tenant} has two entries for MAC {mac:012x}")
+        self._entries[tenant, mac] = Entry(place, static=True)
+
+    def find(self, tenant: int, mac: int) -> Entry | None:
+        return self._entries.get((tenant, mac))
+
+    def learn(self, tenant: int, mac: int, place: Local | Remote, time: int) -> None:
+        """Insert, move or refresh the learned entry; a static one stays as it is."""
+        key = (tenant, mac)
+        entry = self._entries.get(key)
+        if entry is None:
+            self._entries[key] = Entry(place, static=False)
+            self.learned += 1
+        elif entry.static:
+            return
+        elif entry.place != place:
+            entry.place = place
+            self.moved += 1
+        self._seen.pop(key, None)
+        self._seen[key] = time
+
+    def age(self, time: int) -> None:
+        """Remove what was learned and not heard of for the lifetime."""
+        silent = takewhile(lambda item: time - item[1] >= self.lifetime, self._seen.items())
+        for key in [key for key, _ in silent]:
+            del self._seen[key], self._entries[key]
+            self.aged += 1
+
+
+class Tables:
+    """Lookups over one :class:`~opentep.host.tables.TepTables`."""
+
+    def __init__(self, config: TepTables):
+        self.config = config
+        self.macs = MacTable(config.age_seconds * 1_000_000_000)
+        for static in config.macs:
+            self.macs.add_static(static.tenant, static.mac, static.place)
+        self._tenants = {value: tenant for tenant in config.tenants for value in tenant.ouis}
+        self._teps = {tep.index: tep for tep in config.teps}
+        self._sources = {source: tep for tep in config.teps for source in tep.sources}
+        self._lists = {entry.index: entry for entry in config.lists}
+
+    def tenant_of(self, mac: int) -> Tenant | None:
+        """The tenant present here whose OUI ``mac`` starts with."""
+        return self._tenants.get(oui(mac))
+
+    def tep(self, index: int) -> RemoteTep:
+        return self._teps[index]
+
+    def tep_at(self, source: int) -> RemoteTep | None:
+        """The remote TEP that sends from IPv6 address ``source``."""
+        return self._sources.get(source)
+
+    def members(self, list_index: int, port: int) -> tuple[int, ...]:
+        """VLAN IDs (access ports) or remote TEP indices (fabric ports) of a replica list on ``port``."""
+        replicas = self._lists.get(list_index)
+        return () if replicas is None else tuple(replicas.members.get(port, ()))
+
+    def is_fabric(self, port: int) -> bool:
+        return self.config.ports[port].role == "fabric"

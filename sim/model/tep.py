@@ -1,0 +1,109 @@
+"""The golden model of one TEP."""
+
+from typing import Any
+
+from opentep.gateware.params import MIN_FRAME, Params
+from opentep.host.tables import Local, TepTables
+
+from .access import decide_access
+from .counters import PortCounters
+from .edit import encapsulate, push_tag
+from .fabric import decide_fabric
+from .packet import AccessFrame
+from .reason import Reason
+from .replicate import Replicas, replicate
+from .tables import Tables
+from .verdict import Answer, Discard, ToPlace, Verdict
+
+__all__ = ["TepModel"]
+
+
+class TepModel:
+    """One TEP in pure Python: the specification in executable form and the oracle of all tests.
+
+    Frames are octets without preamble and FCS. Time is in nanoseconds and matters only to ageing. The model
+    has no queues and no latency: what a frame causes is returned at once.
+    """
+
+    def __init__(self, tables: TepTables, max_frame: int = Params.max_frame):
+        self.config = tables
+        self.max_frame = max_frame
+        self._tables = Tables(tables)
+        self._ports = [PortCounters() for _ in tables.ports]
+        self._now = 0
+
+    def receive(self, port: int, frame: bytes, time: int = 0, error: bool = False) -> list[tuple[int, bytes]]:
+        """Take one frame from the wire of ``port``; returns the frames that leave, with their ports.
+
+        They are edited but not padded, in port order, and replicas in the order of their list. ``error`` is a
+        bad FCS or a PHY error. ``time`` may be given as a float; time never runs backwards.
+        """
+        self.advance(time)
+        counters = self._ports[port]
+        counters.rx_frames += 1
+        counters.rx_octets += len(frame)
+        if error or not MIN_FRAME <= len(frame) <= self.max_frame:
+            counters.drops[Reason.RX_ERROR] += 1
+            return []
+        leaving = (
+            self._from_fabric(port, frame) if self._tables.is_fabric(port) else self._from_access(port, frame)
+        )
+        for number, octets in leaving:
+            self._ports[number].tx_frames += 1
+            self._ports[number].tx_octets += len(octets)
+        return leaving
+
+    def advance(self, time: float) -> None:
+        """Let time pass until ``time``: learned entries age."""
+        self._now = max(self._now, int(time))
+        self._tables.macs.age(self._now)
+
+    def counters(self) -> dict[str, Any]:
+        """Every counter, under the names of ``counters.json``."""
+        macs = self._tables.macs
+        return {
+            "ports": {
+                port.name: counters.as_dict()
+                for port, counters in zip(self.config.ports, self._ports, strict=True)
+            },
+            "mac": {"learned": macs.learned, "moved": macs.moved, "aged": macs.aged, "refused": 0},
+        }
+
+    def _from_access(self, port: int, octets: bytes) -> list[tuple[int, bytes]]:
+        frame = AccessFrame.parse(octets, self.config.ports[port].native_vid)
+        if frame is None:
+            return self._carry_out(port, Discard(Reason.UNTAGGED), b"", 0, None)
+        verdict = decide_access(self._tables, port, frame, self._now)
+        return self._carry_out(port, verdict, frame.inner, frame.pcp_dei, Local(port, frame.vid))
+
+    def _from_fabric(self, port: int, octets: bytes) -> list[tuple[int, bytes]]:
+        verdict, inner = decide_fabric(self._tables, self.config.ports[port], octets, self._now)
+        return self._carry_out(port, verdict, inner, 0, None)
+
+    def _carry_out(
+        self, port: int, verdict: Verdict, inner: bytes, pcp_dei: int, sender: Local | None
+    ) -> list[tuple[int, bytes]]:
+        """Turn the verdict about ``inner``, which came in on ``port``, into the frames that leave."""
+        if isinstance(verdict, Discard):
+            self._ports[port].drops[verdict.reason] += 1
+            return []
+        if isinstance(verdict, Answer):
+            return [(port, verdict.frame)]
+        if isinstance(verdict, ToPlace):
+            return [self._edited(verdict, inner, pcp_dei)]
+        leaving = []
+        from_fabric = self._tables.is_fabric(port)
+        for replicas in replicate(self._tables, verdict.list, inner, sender, from_fabric):
+            self._count_too_big(replicas)
+            leaving += [self._edited(copy, inner, pcp_dei) for copy in replicas.copies]
+        return leaving
+
+    def _count_too_big(self, replicas: Replicas) -> None:
+        if replicas.too_big:
+            self._ports[replicas.port].drops[Reason.TOO_BIG] += 1
+
+    def _edited(self, copy: ToPlace, inner: bytes, pcp_dei: int) -> tuple[int, bytes]:
+        if not self._tables.is_fabric(copy.port):
+            return copy.port, push_tag(inner, pcp_dei, copy.target)
+        port = self.config.ports[copy.port]
+        return copy.port, encapsulate(inner, port, self.config.address, self._tables.tep(copy.target))

@@ -1,0 +1,39 @@
+"""What is decided about a frame before anything is copied or edited."""
+
+from dataclasses import dataclass
+
+from .reason import Reason
+
+__all__ = ["Answer", "Discard", "Flood", "ToPlace", "Verdict"]
+
+
+@dataclass(frozen=True)
+class Discard:
+    """Reason the frame and count ``reason`` on the port it came from."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class ToPlace:
+    """One copy: to VLAN ``target`` of an access port, or to remote TEP ``target`` of a fabric port."""
+
+    port: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Flood:
+    """One copy per member of a replica list, from a fabric port to access ports only."""
+
+    list: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The TEP itself answers with ``frame`` on the port that asked."""
+
+    frame: bytes
+
+
+Verdict = Discard | ToPlace | Flood | Answer

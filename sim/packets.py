@@ -1,0 +1,229 @@
+"""Frames from plain octets: what VMs, kernels and attackers send. No library, so that it runs anywhere."""
+
+import random
+import struct
+from collections.abc import Callable
+
+from .model.octets import checksum, mac_octets
+
+__all__ = [
+    "arp",
+    "echo_request",
+    "ethernet",
+    "ipv4",
+    "ipv6",
+    "neighbour_solicitation",
+    "random_payload",
+    "solicited_node",
+    "tag",
+    "tunnel",
+    "udp",
+]
+
+_ICMPV6 = 58
+
+
+def ethernet(dst: int, src: int, ethertype: int, payload: bytes) -> bytes:
+    """A frame without FCS and padding."""
+    return mac_octets(dst) + mac_octets(src) + ethertype.to_bytes(2, "big") + payload
+
+
+def tag(frame: bytes, vid: int, pcp_dei: int = 0, tpid: int = 0x8100) -> bytes:
+    """``frame`` with a VLAN tag in front of its EtherType."""
+    return frame[:12] + struct.pack(">HH", tpid, pcp_dei << 12 | vid) + frame[12:]
+
+
+def ipv4(
+    src: int,
+    dst: int,
+    protocol: int,
+    payload: bytes,
+    *,
+    tos: int = 0,
+    ident: int = 0,
+    fragment: int = 0x4000,
+    ttl: int = 64,
+    options: bytes = b"",
+) -> bytes:
+    """An IPv4 packet (RFC 791); ``fragment`` is flags and offset, ``options`` a multiple of 4 octets."""
+    words = 5 + len(options) // 4
+    length = min(4 * words + len(payload), 0xFFFF)
+    header = struct.pack(
+        ">BBHHHBBH4s4s",
+        *(0x40 | words, tos, length, ident, fragment, ttl, protocol, 0),
+        *(src.to_bytes(4, "big"), dst.to_bytes(4, "big")),
+    )
+    header += options
+    return header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + payload
+
+
+def ipv6(
+    src: int,
+    dst: int,
+    next_header: int,
+    payload: bytes,
+    *,
+    traffic_class: int = 0,
+    flow: int = 0,
+    hop_limit: int = 64,
+    length: int | None = None,
+) -> bytes:
+    """An IPv6 packet (RFC 8200); ``length`` overrides the payload length field."""
+    return (
+        struct.pack(
+            ">IHBB",
+            6 << 28 | traffic_class << 20 | flow,
+            len(payload) if length is None else length,
+            next_header,
+            hop_limit,
+        )
+        + src.to_bytes(16, "big")
+        + dst.to_bytes(16, "big")
+        + payload
+    )
+
+
+def udp(src: int, dst: int, payload: bytes) -> bytes:
+    """A UDP datagram without checksum."""
+    return struct.pack(">HHHH", src, dst, min(8 + len(payload), 0xFFFF), 0) + payload
+
+
+def _tcp(src: int, dst: int, payload: bytes) -> bytes:
+    return struct.pack(">HHIIHHHH", src, dst, 1, 0, 0x5018, 0xFFFF, 0, 0) + payload
+
+
+def arp(operation: int, sender_mac: int, sender_ip: int, target_mac: int, target_ip: int) -> bytes:
+    """An ARP packet (RFC 826); operation 1 asks, 2 answers."""
+    return struct.pack(">HHBBH", 1, 0x0800, 6, 4, operation) + b"".join(
+        (
+            mac_octets(sender_mac),
+            sender_ip.to_bytes(4, "big"),
+            mac_octets(target_mac),
+            target_ip.to_bytes(4, "big"),
+        )
+    )
+
+
+def _icmpv6(src: int, dst: int, message: bytes, hop_limit: int) -> bytes:
+    """An IPv6 packet with ``message``, whose checksum field (octets 2 and 3) is filled in."""
+    pseudo_header = (
+        src.to_bytes(16, "big") + dst.to_bytes(16, "big") + struct.pack(">II", len(message), _ICMPV6)
+    )
+    value = checksum(pseudo_header + message[:2] + b"\0\0" + message[4:])
+    return ipv6(src, dst, _ICMPV6, message[:2] + value.to_bytes(2, "big") + message[4:], hop_limit=hop_limit)
+
+
+def echo_request(src: int, dst: int, ident: int, sequence: int, payload: bytes) -> bytes:
+    """An IPv6 packet with an ICMPv6 echo request (RFC 4443, 4.1)."""
+    return _icmpv6(src, dst, struct.pack(">BBHHH", 128, 0, 0, ident, sequence) + payload, 64)
+
+
+def solicited_node(address: int) -> int:
+    """The multicast address that neighbour solicitations for ``address`` go to (RFC 4291, 2.7.1)."""
+    return 0xFF02 << 112 | 0x1FF << 24 | address & 0xFFFFFF
+
+
+def neighbour_solicitation(
+    src: int, dst: int, target: int, src_mac: int | None, hop_limit: int = 255
+) -> bytes:
+    """An IPv6 packet with a neighbour solicitation (RFC 4861, 4.3), with the source's MAC if given."""
+    message = struct.pack(">BBHI", 135, 0, 0, 0) + target.to_bytes(16, "big")
+    if src_mac is not None:
+        message += b"\x01\x01" + mac_octets(src_mac)
+    return _icmpv6(src, dst, message, hop_limit)
+
+
+def tunnel(
+    dst_mac: int,
+    src_mac: int,
+    src: int,
+    dst: int,
+    inner: bytes,
+    *,
+    next_header: int = 143,
+    flow: int = 1,
+    traffic_class: int = 0,
+    hop_limit: int = 64,
+    length: int | None = None,
+) -> bytes:
+    """``inner`` as a remote TEP or a Linux kernel sends it: Ethernet in IPv6 in Ethernet (RFC 8986)."""
+    packet = ipv6(
+        src,
+        dst,
+        next_header,
+        inner,
+        traffic_class=traffic_class,
+        flow=flow,
+        hop_limit=hop_limit,
+        length=length,
+    )
+    return ethernet(dst_mac, src_mac, 0x86DD, packet)
+
+
+def random_payload(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:
+    """EtherType and payload of about ``size`` octets: the mix of protocols that VMs speak."""
+    return rng.choice(_MAKERS)(rng, src, dst, size)
+
+
+def _random_ipv4(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:
+    options = bytes(4 * rng.randrange(1, 11)) if rng.random() < 0.1 else b""
+    fragment = rng.choice((0, 0x2000, 0x2010, 0x0010, 0x1FFF)) if rng.random() < 0.2 else 0x4000
+    protocol, body = _random_transport(rng, max(0, size - 20 - len(options)), 1)
+    packet = ipv4(
+        rng.getrandbits(32),
+        rng.getrandbits(32),
+        protocol,
+        body,
+        tos=rng.getrandbits(8),
+        ident=rng.getrandbits(16),
+        fragment=fragment,
+        options=options,
+    )
+    return 0x0800, packet
+
+
+def _random_ipv6(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:
+    next_header, body = _random_transport(rng, max(0, size - 40), _ICMPV6)
+    packet = ipv6(
+        rng.getrandbits(128),
+        rng.getrandbits(128),
+        next_header,
+        body,
+        traffic_class=rng.getrandbits(8),
+        flow=rng.getrandbits(20),
+    )
+    return 0x86DD, packet
+
+
+def _random_transport(rng: random.Random, size: int, icmp: int) -> tuple[int, bytes]:
+    """Protocol number and payload."""
+    ports = (rng.getrandbits(16), rng.getrandbits(16))
+    kind = rng.randrange(4)
+    if kind == 0:
+        return 6, _tcp(*ports, rng.randbytes(max(0, size - 20)))
+    if kind == 1:
+        return 17, udp(*ports, rng.randbytes(max(0, size - 8)))
+    if kind == 2:
+        return icmp, b"\x08\0" + rng.randbytes(max(6, size - 2))
+    return rng.choice((0, 4, 41, 43, 44, 47, 50, 132, 143)), rng.randbytes(size)
+
+
+def _random_arp(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:
+    packet = arp(rng.choice((1, 2)), src, rng.getrandbits(32), dst, rng.getrandbits(32))
+    return 0x0806, packet.ljust(size, b"\0")
+
+
+def _random_other(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:
+    # Tags within tags, too: 8100 behind a tag, and service tags, which are no tags to a TEP.
+    ethertype = rng.choice((0x88CC, 0x8847, 0x88A8, 0x8100, 0x9100, 0x8914, 0x0026, rng.getrandbits(16)))
+    return ethertype, rng.randbytes(size)
+
+
+_MAKERS: tuple[Callable[[random.Random, int, int, int], tuple[int, bytes]], ...] = (
+    _random_ipv4,
+    _random_ipv4,
+    _random_ipv6,
+    _random_ipv6,
+    _random_arp,
+    _random_other,
+)

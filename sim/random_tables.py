@@ -1,0 +1,198 @@
+"""Random, valid configurations of one TEP."""
+
+import random
+from dataclasses import dataclass
+
+from opentep.gateware.params import Params
+from opentep.host.tables import (
+    Group,
+    Local,
+    MacTableEntry,
+    Port,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Tenant,
+    TepTables,
+)
+
+__all__ = ["Learning", "random_tables"]
+
+_BROADCAST = 0xFFFFFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Whether tenants may learn. Without, what a TEP does to a frame does not depend on the frames before."""
+
+    source: bool = False
+    remote: bool = False
+
+
+def _some(rng: random.Random, low: int, high: int, room: int) -> int:
+    """A count from ``low`` to ``high``, but no more than fit in a table with ``room`` entries."""
+    return rng.randint(min(low, room), min(high, room))
+
+
+def _random_mac(rng: random.Random) -> int:
+    """Universally administered, individual."""
+    return rng.getrandbits(48) & ~(0x03 << 40) | 0x04 << 40
+
+
+def random_tables(rng: random.Random, params: Params, learning: Learning | None = None) -> TepTables:
+    """A configuration that a TEP built with ``params`` can hold.
+
+    With ``learning`` each tenant draws its own policies, else no tenant learns. Indices are drawn from
+    the whole range of each table, so that every address bit is used.
+    """
+    address = 0x20010DB8 << 96 | rng.getrandbits(64)
+    ports = tuple(_ports(rng, params))
+    teps = tuple(_teps(rng, params, address))
+    tenants = _tenants(rng, params, learning)
+    lists: list[ReplicaList] = []
+    macs: list[MacTableEntry] = []
+    free_lists = rng.sample(range(1, params.lists), min(params.lists - 1, 4 * len(tenants)))
+    # Each tenant has up to three lists and, per member of these, up to two MAC entries.
+    room = max(1, min(params.members // 3, params.macs // 8) // len(tenants))
+    vids = {port: _vids(rng, ports[port].native_vid) for port in range(params.access_ports)}
+    result = []
+    for tenant in tenants:
+        places = _vm_places(rng, params, vids, min(room, 6))
+        remote = rng.sample(teps, min(len(teps), rng.randint(0, min(room, 4))))
+        everyone = _list(free_lists.pop(), rng, places, remote, whole=True)
+        lists.append(everyone)
+        taken: set[int] = set()
+        everywhere: list[Local | Remote] = [*places]
+        everywhere += [Remote(tep.index) for tep in remote for _ in range(rng.randint(1, 2))]
+        for place in everywhere:
+            macs.append(MacTableEntry(tenant.index, _new_mac(rng, tenant, taken), place))
+        for _ in range(rng.randint(0, 2)):
+            group = _list(free_lists.pop(), rng, places, remote, whole=False)
+            lists.append(group)
+            macs.append(MacTableEntry(tenant.index, _new_group(rng, taken), Group(group.index)))
+        result.append(_with_flood_list(tenant, everyone.index))
+    return TepTables(
+        name="random",
+        address=address,
+        ports=ports,
+        tenants=tuple(result),
+        macs=tuple(macs),
+        teps=teps,
+        lists=tuple(lists),
+    )
+
+
+def _ports(rng: random.Random, params: Params) -> list[Port]:
+    access = [
+        Port(f"access{k}", "access", native_vid=rng.choice((0, rng.randrange(1, 4095))))
+        for k in range(params.access_ports)
+    ]
+    fabric = [
+        Port(f"fabric{k}", "fabric", mac=_random_mac(rng), mtu=rng.choice((1280, 1500, 1600, 9000)))
+        for k in range(params.fabric_ports)
+    ]
+    return access + fabric
+
+
+def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
+    if not params.fabric_ports:
+        return []
+    teps = []
+    for index in rng.sample(range(params.teps), _some(rng, 1, 6, params.teps // 4)):
+        address = (own & ~0xFFFF) ^ (index + 1) << 64 | rng.getrandbits(16)
+        # A Linux kernel sends from its own address and receives at a SID (RFC 8986).
+        sources = (address,) if rng.random() < 0.7 else (address ^ 1 << 80,)
+        teps.append(
+            RemoteTep(
+                index,
+                f"tep{index}",
+                address,
+                sources,
+                port=rng.randrange(params.access_ports, params.ports),
+                next_hop=_random_mac(rng),
+                hop_limit=rng.choice((1, 64, 255)),
+            )
+        )
+    return teps
+
+
+def _tenants(rng: random.Random, params: Params, learning: Learning | None) -> list[Tenant]:
+    learn = learning or Learning()
+    tenants: list[Tenant] = []
+    used: set[int] = set()
+    for index in rng.sample(range(params.tenants), _some(rng, 2, 6, params.tenants // 4)):
+        ouis: list[int] = []
+        while len(ouis) < (2 if rng.random() < 0.2 else 1):
+            # Neighbours in value, so that one wrong bit is another tenant.
+            base = rng.choice(sorted(used)) ^ 1 << rng.randrange(16) if used and rng.random() < 0.5 else None
+            value = rng.getrandbits(24) & ~(0x03 << 16) | 0x02 << 16 if base is None else base
+            if value not in used:
+                used.add(value)
+                ouis.append(value)
+        tenants.append(
+            Tenant(
+                index,
+                f"tenant{index}",
+                tuple(ouis),
+                learn_source=learn.source and rng.random() < 0.6,
+                learn_remote=learn.remote and rng.random() < 0.6,
+                flood_unknown=rng.random() < 0.5,
+            )
+        )
+    return tenants
+
+
+def _with_flood_list(tenant: Tenant, index: int) -> Tenant:
+    return Tenant(**{**vars(tenant), "flood_list": index})
+
+
+def _vids(rng: random.Random, native: int) -> list[int]:
+    """VLAN IDs to give out on one port; the native one among the first."""
+    vids = rng.sample(range(1, 4095), 64)
+    if native:
+        vids = [vid for vid in vids if vid != native]
+        vids.insert(len(vids) - rng.randrange(4), native)
+    return vids
+
+
+def _vm_places(rng: random.Random, params: Params, vids: dict[int, list[int]], most: int) -> list[Local]:
+    places = []
+    for _ in range(rng.randint(1, most)):
+        port = rng.randrange(params.access_ports)
+        if vids[port]:
+            places.append(Local(port, vids[port].pop()))
+    return places
+
+
+def _new_mac(rng: random.Random, tenant: Tenant, taken: set[int]) -> int:
+    while True:
+        mac = rng.choice(tenant.ouis) << 24 | (
+            rng.getrandbits(24) if rng.random() < 0.5 else rng.randrange(16)
+        )
+        if mac not in taken:
+            taken.add(mac)
+            return mac
+
+
+def _new_group(rng: random.Random, taken: set[int]) -> int:
+    while True:
+        mac = rng.choice(
+            (0x01005E000000 | rng.getrandbits(23), 0x333300000000 | rng.getrandbits(32), _BROADCAST)
+        )
+        if mac not in taken:
+            taken.add(mac)
+            return mac
+
+
+def _list(
+    index: int, rng: random.Random, places: list[Local], teps: list[RemoteTep], whole: bool
+) -> ReplicaList:
+    """All of ``places`` and ``teps``, or some of them."""
+    members: dict[int, tuple[int, ...]] = {}
+    for place in places:
+        if whole or rng.random() < 0.5:
+            members[place.port] = (*members.get(place.port, ()), place.vid)
+    for tep in teps:
+        if whole or rng.random() < 0.5:
+            members[tep.port] = (*members.get(tep.port, ()), tep.index)
+    return ReplicaList(index, members)

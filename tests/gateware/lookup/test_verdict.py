@@ -1,0 +1,271 @@
+"""The forwarding rules against the same rules written down in order, first match wins (docs/behaviour.md)."""
+
+import random
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import pytest
+from amaranth.sim import Simulator
+from opentep.gateware.headers import Control, Drop, Edit
+from opentep.gateware.lookup.context import Findings
+from opentep.gateware.lookup.verdict import VerdictStage
+from opentep.gateware.params import Params
+from opentep.gateware.tables.mac_entry import AGE_FRESH, MacKind
+
+COUNT = 2000
+LATENCY = 2
+MTUS = (1500, 1000)
+VIDS = (10, 11)
+TENANTS = (3, 4)
+TEPS = (7, 8)
+LISTS = (20, 21)
+PARSER_DROPS_ACCESS = (Drop.RX_ERROR, Drop.UNTAGGED, Drop.LINK_LOCAL, Drop.BAD_SOURCE)
+PARSER_DROPS_FABRIC = (Drop.RX_ERROR, Drop.NOT_MINE, Drop.MALFORMED, Drop.BAD_SOURCE, Drop.LINK_LOCAL)
+
+
+def random_resolution(rng, params, group):
+    """What the tables may say of an address: values from few, so that places often coincide."""
+    kind = MacKind.GROUP if group else rng.choice([MacKind.LOCAL, MacKind.REMOTE])
+    static = rng.randrange(2)
+    return {
+        "mac": rng.getrandbits(40) | (0x010000000000 if group else 0x020000000000),
+        "tenant_hit": rng.random() < 0.9,
+        "tenant": TENANTS[rng.random() < 0.1],
+        "hit": rng.random() < 0.8,
+        "entry": {
+            "static": static,
+            "age": AGE_FRESH if rng.random() < 0.7 else rng.randrange(AGE_FRESH),
+            "kind": kind,
+            "port": {
+                MacKind.LOCAL: rng.randrange(params.access_ports),
+                MacKind.REMOTE: rng.randrange(params.access_ports, params.ports),
+                MacKind.GROUP: 0,
+            }[kind],
+            "id": rng.choice({MacKind.LOCAL: VIDS, MacKind.REMOTE: TEPS, MacKind.GROUP: LISTS}[kind]),
+        },
+    }
+
+
+def random_findings(rng, params):
+    port = rng.randrange(params.ports)
+    fabric = params.is_fabric(port)
+    drop, control = Drop.NONE, Control.NONE
+    if rng.random() < 0.1:
+        drop = rng.choice(PARSER_DROPS_FABRIC if fabric else PARSER_DROPS_ACCESS)
+    elif fabric and rng.random() < 0.1:
+        control = rng.choice([Control.SOLICITATION, Control.ECHO])
+    source = random_resolution(rng, params, False)
+    destination = random_resolution(rng, params, rng.random() < 0.25)
+    if destination["entry"]["kind"] == MacKind.GROUP:  # the tenant of a group address is the source's
+        destination |= {name: source[name] for name in ("tenant_hit", "tenant")}
+    start = 54 if fabric else 0
+    tagged = rng.randrange(2)
+    # Close to the MTU of either port, and far from both.
+    longest = rng.choice(MTUS) - 40 + (0 if fabric else 4 * tagged)
+    end = start + rng.choice([60, longest - 1, longest, longest + 1, 9216 - start])
+    return {
+        "context": {
+            "port": port,
+            "stored": {"head": rng.randrange(params.cells), "no_buffer": rng.random() < 0.05},
+            "drop": drop,
+            "control": control,
+            "tagged": tagged,
+            "vid": 0 if fabric else rng.choice(VIDS),
+            "pcp_dei": rng.randrange(16),
+            "start": start,
+            "end": end,
+            "traffic_class": rng.randrange(256),
+            "flow": rng.randrange(1 << 20),
+        },
+        "source": source,
+        "destination": destination,
+        "flags": {
+            "valid": 1,
+            "learn_source": rng.randrange(2),
+            "learn_remote": rng.randrange(2),
+            "flood_unknown": rng.randrange(2),
+            "flood_list": 30,
+        },
+        "tep_hit": fabric and rng.random() < 0.9,
+        "tep": rng.choice(TEPS),
+    }
+
+
+@dataclass(frozen=True)
+class Expected:
+    drop: Drop
+    ports: int = 0
+    edit: Edit | None = None
+    is_list: bool = False
+    target: int | None = None
+    exclude: bool = False
+    in_order: bool = False
+    """The source passed every check up to its guard, and may be learned."""
+
+
+def is_group(resolution):
+    return bool(resolution["mac"] >> 40 & 1)
+
+
+def place(entry):
+    return (entry["kind"], entry["port"], entry["id"])
+
+
+def list_of(findings):
+    destination = findings["destination"]
+    return destination["entry"]["id"] if destination["hit"] else findings["flags"]["flood_list"]
+
+
+def from_access(params, findings):
+    context, source, destination = (findings[name] for name in ("context", "source", "destination"))
+    flags = findings["flags"]
+    here = (MacKind.LOCAL, context["port"], context["vid"])
+    everywhere = (1 << params.ports) - 1
+    if context["drop"] != Drop.NONE:
+        return Expected(context["drop"])
+    if not source["tenant_hit"]:
+        return Expected(Drop.UNKNOWN_TENANT)
+    if source["hit"] and source["entry"]["static"] and place(source["entry"]) != here:
+        return Expected(Drop.SPOOFED)
+    if not (source["hit"] and place(source["entry"]) == here) and not flags["learn_source"]:
+        return Expected(Drop.SPOOFED)
+    if is_group(destination):
+        return Expected(Drop.NONE, everywhere, Edit.RETAG, True, list_of(findings), True, in_order=True)
+    if not destination["tenant_hit"] or destination["tenant"] != source["tenant"]:
+        return Expected(Drop.POLICY, in_order=True)
+    if not destination["hit"]:
+        if not flags["flood_unknown"]:
+            return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
+        return Expected(Drop.NONE, everywhere, Edit.RETAG, True, flags["flood_list"], True, in_order=True)
+    entry = destination["entry"]
+    if entry["kind"] == MacKind.REMOTE:
+        inner = context["end"] - context["start"] - (4 if context["tagged"] else 0)
+        if inner + 40 > MTUS[entry["port"] - params.access_ports]:
+            return Expected(Drop.TOO_BIG, in_order=True)
+        return Expected(Drop.NONE, 1 << entry["port"], Edit.ENCAP, target=entry["id"], in_order=True)
+    if place(entry) == here:
+        return Expected(Drop.REFLECTED, in_order=True)
+    return Expected(Drop.NONE, 1 << entry["port"], Edit.RETAG, target=entry["id"], in_order=True)
+
+
+def from_fabric(params, findings):
+    context, source, destination = (findings[name] for name in ("context", "source", "destination"))
+    flags = findings["flags"]
+    servers = (1 << params.access_ports) - 1
+    if context["drop"] in (Drop.RX_ERROR, Drop.NOT_MINE):
+        return Expected(context["drop"])
+    if context["control"] != Control.NONE:
+        edit = Edit.ECHO_REPLY if context["control"] == Control.ECHO else Edit.ADVERT
+        return Expected(Drop.NONE, 1 << context["port"], edit)
+    if not findings["tep_hit"]:
+        return Expected(Drop.UNKNOWN_TEP)
+    if context["drop"] != Drop.NONE:
+        return Expected(context["drop"])
+    tenant_side = source if is_group(destination) else destination
+    if not tenant_side["tenant_hit"]:
+        return Expected(Drop.UNKNOWN_TENANT)
+    if not source["tenant_hit"] or source["tenant"] != destination["tenant"]:
+        return Expected(Drop.POLICY)
+    here = source["hit"] and source["entry"]["kind"] == MacKind.LOCAL
+    if here and (source["entry"]["static"] or not flags["learn_remote"]):
+        return Expected(Drop.SPOOFED)
+    if is_group(destination):
+        return Expected(Drop.NONE, servers, Edit.DECAP, True, list_of(findings), in_order=True)
+    if not destination["hit"]:
+        if not flags["flood_unknown"]:
+            return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
+        return Expected(Drop.NONE, servers, Edit.DECAP, True, flags["flood_list"], in_order=True)
+    entry = destination["entry"]
+    if entry["kind"] == MacKind.REMOTE:
+        return Expected(Drop.SPLIT_HORIZON, in_order=True)
+    return Expected(Drop.NONE, 1 << entry["port"], Edit.DECAP, target=entry["id"], in_order=True)
+
+
+def judge(params, findings):
+    context = findings["context"]
+    if context["stored"]["no_buffer"] and context["drop"] != Drop.RX_ERROR:
+        return Expected(Drop.NO_BUFFER)
+    return (from_fabric if params.is_fabric(context["port"]) else from_access)(params, findings)
+
+
+def learned_place(params, findings, expected):
+    """(kind, port, id) that the source is learned at, ``None`` if there is nothing to write."""
+    context, source, flags = findings["context"], findings["source"], findings["flags"]
+    fabric = params.is_fabric(context["port"])
+    if not expected.in_order or not flags["learn_remote" if fabric else "learn_source"]:
+        return None
+    if fabric:
+        here = (MacKind.REMOTE, context["port"], findings["tep"])
+    else:
+        here = (MacKind.LOCAL, context["port"], context["vid"])
+    entry = source["entry"]
+    if source["hit"] and entry["static"]:
+        return None
+    # For remote entries the TEP is the place; the port that its frames happen to come in on is not.
+    same = entry["kind"] == here[0] and entry["id"] == here[2] and (fabric or entry["port"] == here[1])
+    if source["hit"] and same and entry["age"] == AGE_FRESH:
+        return None
+    return here
+
+
+def check(params, findings, verdict, learn, source):
+    expected, context = judge(params, findings), findings["context"]
+    descriptor = verdict.descriptor
+    assert (verdict.drop, verdict.ports) == (expected.drop, expected.ports)
+    assert (verdict.port, descriptor.head) == (context["port"], context["stored"]["head"])
+    if expected.drop == Drop.NONE:
+        assert (descriptor.edit, descriptor.is_list) == (expected.edit, expected.is_list)
+        assert verdict.exclude == expected.exclude
+        assert descriptor.exclude == 0 and descriptor.exclude_vid == context["vid"]
+        assert expected.target is None or descriptor.target == expected.target
+        for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow"):
+            assert descriptor[name] == context[name]
+    place_now = learned_place(params, findings, expected)
+    assert learn == (place_now is not None)
+    if learn:
+        assert (source.entry.kind, source.entry.port, source.entry.id) == place_now
+        assert (source.tenant, source.mac) == (findings["source"]["tenant"], findings["source"]["mac"])
+    return expected
+
+
+@pytest.mark.parametrize("ports", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
+def test_rules(ports):
+    params = Params(access_ports=ports[0], fabric_ports=ports[1])
+    rng = random.Random(ports[0])
+    dut = VerdictStage(params)
+    frames = [random_findings(rng, params) for _ in range(COUNT)]
+    layout = Findings(params)
+    seen = Counter()
+
+    async def bench(ctx):
+        for mtu, value in zip(dut.mtu, MTUS, strict=False):
+            ctx.set(mtu, value)
+        in_flight = deque([None] * (LATENCY - 1))
+        for frame in [*frames, *in_flight]:
+            # Now and then a clock without a frame, whose findings are still those of some frame.
+            gap = rng.random() < 0.2
+            for findings in [None, frame] if gap else [frame]:
+                ctx.set(dut.input.valid, findings is not None)
+                ctx.set(dut.input.findings, layout.const(findings or rng.choice(frames)))
+                in_flight.append(findings)
+                await ctx.tick()
+                done = in_flight.popleft()
+                assert ctx.get(dut.output.valid) == (done is not None)
+                if done is None:
+                    assert not ctx.get(dut.learn.valid)
+                    continue
+                expected = check(
+                    params,
+                    done,
+                    ctx.get(dut.output.verdict),
+                    ctx.get(dut.learn.valid),
+                    ctx.get(dut.learn.source),
+                )
+                seen[expected.drop] += 1
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen.total() == COUNT
+    assert set(seen) == set(Drop)  # the random findings reach every rule

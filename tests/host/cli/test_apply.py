@@ -1,0 +1,147 @@
+"""`plan`, `apply` and `show` against a TEP's register space."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from opentep.gateware.params import Params
+from opentep.host.cli import main
+from opentep.host.driver import Driver
+from opentep.host.link.transport import TransportError
+from opentep.host.registers import RegisterAccess
+
+DOCUMENT = """\
+version: 1
+teps:
+  rack1:
+    address: fd00:1::1
+    link: {device: /dev/one}
+    core: {macs: 64, tenants: 16, lists: 16, members: 16}
+    ports:
+      server: {role: access}
+      uplink: {role: fabric, mac: 02:00:5e:01:00:01, next_hop: 02:00:5e:ff:01:fe}
+  rack2:
+    address: fd00:2::1
+    link: {device: /dev/two}
+    ports:
+      server: {role: access}
+      uplink: {role: fabric, mac: 02:00:5e:02:00:01, next_hop: 02:00:5e:ff:02:fe}
+tenants: {red: {oui: 12:00:01}}
+vswitches: {sw1: {tep: rack1, port: server}, sw2: {tep: rack2, port: server}}
+vms:
+  a: {tenant: red, vswitch: sw1}
+  b: {tenant: red, vswitch: sw2, vlan: 77}
+"""
+
+
+@pytest.fixture
+def fabric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_device) -> Path:
+    """A document whose first TEP answers and whose second does not."""
+    device = memory_device(Params(macs=64, tenants=16, lists=16, members=16, teps=16))
+
+    @contextmanager
+    def connect(name: str, baud: int | None = None) -> Iterator[Driver]:
+        if name != "/dev/one":
+            raise TransportError(f"cannot open {name}: No such file or directory")
+        yield Driver(RegisterAccess(device), drain_seconds=0)
+
+    monkeypatch.setattr("opentep.host.cli.target.open_driver", connect)
+    path = tmp_path / "fabric.yaml"
+    path.write_text(DOCUMENT)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def rack1(command: str, fabric: Path, *arguments: str) -> Result:
+    return run(*command.split(), "-f", fabric, "-t", "rack1", *arguments)
+
+
+def test_plan_apply_plan(fabric: Path) -> None:
+    planned = rack1("plan", fabric)
+    assert planned.exit_code == 3, planned.output
+    assert "+ mac 12:00:01:00:00:01 of red: server VLAN 2" in planned.output
+    assert "+ tep rack2: fd00:2::1" in planned.output
+    assert not fabric.with_name("fabric.state.json").exists()
+    applied = rack1("apply", fabric)
+    assert applied.exit_code == 0, applied.output
+    assert "entries changed" in applied.output
+    assert fabric.with_name("fabric.state.json").exists()
+    again = rack1("plan", fabric)
+    assert again.exit_code == 0, again.output
+    assert "TEP rack1: nothing to change" in again.output
+    assert "VM a: interface a, MAC 12:00:01:00:00:01, access port in VLAN 2" in again.output
+
+
+def test_one_tep_that_fails_does_not_stop_the_others(fabric: Path) -> None:
+    result = run("apply", "-f", fabric)
+    assert result.exit_code == 1
+    assert "TEP rack2: cannot open /dev/two: No such file" in result.output
+    assert "TEP rack1:" in result.output
+    assert "Traceback" not in result.output
+    assert rack1("plan", fabric).exit_code == 0
+
+
+def test_json(fabric: Path) -> None:
+    planned = json.loads(rack1("plan", fabric, "--json").output)
+    assert planned["changed"] is True
+    assert {change["action"] for change in planned["teps"]["rack1"]} <= {"add", "change"}
+    applied = json.loads(rack1("apply", fabric, "--json").output)
+    assert applied["teps"] == planned["teps"]
+    assert json.loads(rack1("plan", fabric, "--json").output)["changed"] is False
+
+
+def test_dry_run_changes_nothing(fabric: Path) -> None:
+    assert rack1("apply", fabric, "--dry-run").exit_code == 0
+    assert rack1("plan", fabric).exit_code == 3
+    assert not fabric.with_name("fabric.state.json").exists()
+
+
+def test_a_changed_vm(fabric: Path) -> None:
+    rack1("apply", fabric)
+    fabric.write_text(DOCUMENT.replace("vswitch: sw1}", "vswitch: sw1, vlan: 9}"))
+    result = rack1("apply", fabric, "--no-vswitches")
+    assert "~ mac 12:00:01:00:00:01 of red: server VLAN 2 → server VLAN 9" in result.output
+
+
+def test_show(fabric: Path) -> None:
+    rack1("apply", fabric)
+    macs = json.loads(rack1("show macs", fabric, "--json").output)
+    assert [(item["mac"], item["tenant"], item["learned"]) for item in macs] == [
+        ("12:00:01:00:00:01", "red", False),
+        ("12:00:01:00:00:02", "red", False),
+    ]
+    assert "behind rack2" in rack1("show macs", fabric).output
+    assert "12:00:01" in rack1("show tenants", fabric).output
+    assert "fd00:2::1" in rack1("show teps", fabric).output
+    assert "server: 2; uplink: rack2" in rack1("show lists", fabric).output
+    assert "MTU 1500" in rack1("show ports", fabric).output
+    assert json.loads(rack1("show id", fabric, "--json").output)["enabled"] is True
+    counters = json.loads(rack1("show counters", fabric, "--json").output)
+    assert counters["ports"]["server"]["drops"]["spoofed"] == 0
+
+
+def test_show_without_a_document(fabric: Path, tmp_path: Path) -> None:
+    rack1("apply", fabric)
+    result = run("show", "tenants", "--fabric", tmp_path / "none.yaml", "--link", "/dev/one")
+    assert result.exit_code == 0, result.output
+    assert "tenant 0" in result.output
+
+
+def test_which_tep(fabric: Path) -> None:
+    result = run("show", "macs", "-f", fabric)
+    assert result.exit_code == 2
+    assert "Give --tep, one of: rack1, rack2" in result.output
+
+
+def test_a_tep_without_link(fabric: Path) -> None:
+    fabric.write_text(DOCUMENT.replace("    link: {device: /dev/one}\n", ""))
+    result = rack1("apply", fabric)
+    assert result.exit_code == 1
+    assert "--link DEVICE" in result.output
+    assert rack1("apply", fabric, "--link", "/dev/one").exit_code == 0

@@ -1,0 +1,256 @@
+"""The driver against a register space in memory: from any state to any other, without mixtures."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from opentep.gateware.params import Params
+from opentep.host.driver import Driver, DriverError
+from opentep.host.held import Held
+from opentep.host.registers import RegisterAccess
+from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
+from opentep.sim.random_tables import Learning, random_tables
+
+PARAMS = Params(access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64)
+
+
+def normal(tables: TepTables) -> TepTables:
+    """Without names, in one order, without empty lists: what a TEP can tell."""
+    lists = [
+        replace(entry, members={port: members for port, members in sorted(entry.members.items()) if members})
+        for entry in tables.lists
+    ]
+    return replace(
+        tables,
+        name="",
+        ports=tuple(replace(port, name="") for port in tables.ports),
+        tenants=tuple(
+            sorted(
+                (replace(t, name="", ouis=tuple(sorted(t.ouis))) for t in tables.tenants),
+                key=lambda t: t.index,
+            )
+        ),
+        macs=tuple(sorted(tables.macs, key=lambda entry: (entry.tenant, entry.mac))),
+        teps=tuple(
+            sorted(
+                (replace(t, name="", sources=tuple(sorted(t.sources))) for t in tables.teps),
+                key=lambda t: t.index,
+            )
+        ),
+        lists=tuple(sorted((entry for entry in lists if entry.members), key=lambda entry: entry.index)),
+    )
+
+
+@pytest.fixture
+def device(memory_device):
+    return memory_device(PARAMS)
+
+
+@pytest.fixture
+def driver(device) -> Driver:
+    return Driver(RegisterAccess(device), drain_seconds=0)
+
+
+def configurations(seed: int, count: int) -> Iterator[TepTables]:
+    rng = random.Random(seed)
+    for _ in range(count):
+        yield random_tables(rng, PARAMS, Learning(source=True, remote=True))
+
+
+def test_a_fresh_tep(driver: Driver) -> None:
+    (tables,) = configurations(0, 1)
+    assert {change.action for change in driver.plan(tables)} <= {"add", "change"}
+    changes = driver.apply(tables)
+    assert any(change.kind == "forwarding" for change in changes)
+    held = driver.read()
+    assert held.enabled
+    assert normal(held.tables) == normal(tables)
+    assert driver.registers.read("hash_seed") != 0
+    assert driver.plan(tables) == []
+
+
+def test_applying_twice_writes_nothing(driver: Driver, device) -> None:
+    (tables,) = configurations(1, 1)
+    driver.apply(tables)
+    before = device.changes
+    assert driver.apply(tables) == []
+    assert device.changes == before
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
+    for tables in configurations(seed, 4):
+        planned = driver.plan(tables)
+        assert driver.apply(tables) == planned
+        assert normal(driver.read().tables) == normal(tables)
+        assert driver.plan(tables) == []
+
+
+def test_down_to_nothing(driver: Driver) -> None:
+    (tables,) = configurations(2, 1)
+    driver.apply(tables)
+    driver.apply(replace(tables, tenants=(), macs=(), teps=(), lists=()))
+    held = driver.read()
+    assert held.tables.tenants == held.tables.macs == held.tables.teps == held.tables.lists == ()
+    assert held.keys == {"tenant": {}, "source": {}}
+
+
+def meaning(tables: TepTables) -> dict[tuple[int, int], object]:
+    """Where frames to a MAC end up, without any number that a configuration may choose: (OUI, MAC) → where."""
+    teps = {tep.index: (tep.address, tep.port, tep.next_hop) for tep in tables.teps}
+    tenants = {tenant.index: tenant.ouis for tenant in tables.tenants}
+    result: dict[tuple[int, int], object] = {}
+    for entry in tables.macs:
+        for oui in tenants.get(entry.tenant, ()):
+            match entry.place:
+                case Local() as place:
+                    result[oui, entry.mac] = place
+                case Remote(tep):
+                    result[oui, entry.mac] = teps.get(tep)
+    return result
+
+
+def receivers(tables: TepTables) -> dict[int, set[object]]:
+    """Who gets the flooded frames of an OUI."""
+    teps = {tep.index: tep.address for tep in tables.teps}
+    lists = {entry.index: entry.members for entry in tables.lists}
+    result: dict[int, set[object]] = {}
+    for tenant in tables.tenants:
+        for oui in tenant.ouis:
+            for port, members in lists.get(tenant.flood_list, {}).items():
+                for member in members:
+                    who = teps.get(member) if PARAMS.is_fabric(port) else Local(port, member)
+                    result.setdefault(oui, set()).add(who)
+    return result
+
+
+def judge(now: Held, before: TepTables, after: TepTables, vacated: bool) -> None:
+    """Every frame is treated as before or after; what changes hands may be missing, never be another's."""
+    old, new, current = meaning(before), meaning(after), meaning(now.tables)
+    for key, where in current.items():
+        if where is not None:
+            assert where in (old.get(key), new.get(key)), (key, where)
+    if not vacated:
+        for key in old.keys() & new.keys():
+            if old[key] == new[key]:
+                assert current.get(key) == old[key], "a frame that no change concerns is lost"
+    old_receivers, new_receivers = receivers(before), receivers(after)
+    for oui, who in receivers(now.tables).items():
+        allowed = old_receivers.get(oui, set()) | new_receivers.get(oui, set())
+        assert who - {None} <= allowed, "a flooded frame reaches someone it should not"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_mixture_at_any_instant(driver: Driver, device, seed: int) -> None:
+    before, after = configurations(100 + seed, 2)
+    driver.apply(before)
+    after = replace(after, address=before.address)
+    observer = Driver(RegisterAccess(device), drain_seconds=0)
+    from opentep.host.transition import vacate
+
+    vacated = vacate(normal(before), after) != normal(before)
+    rng = random.Random(seed)
+
+    def observe(request: object) -> None:
+        if rng.random() < 0.1:
+            judge(observer.read(), before, after, vacated)
+
+    device.after = observe
+    driver.apply(after)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_small_changes_disturb_nobody(driver: Driver, device, seed: int) -> None:
+    """VMs come, go and move; nothing is vacated and nothing else is interrupted."""
+    rng = random.Random(seed)
+    (tables,) = configurations(200 + seed, 1)
+    driver.apply(tables)
+    observer = Driver(RegisterAccess(device), drain_seconds=0)
+    for _ in range(6):
+        macs = list(tables.macs)
+        victim = rng.randrange(len(macs))
+        macs[victim] = replace(macs[victim], place=Local(0, rng.randrange(3000, 4000)))
+        if rng.random() < 0.5 and len(macs) > 1:
+            macs.pop(rng.randrange(len(macs)))
+        tenant = rng.choice(tables.tenants)
+        mac = tenant.ouis[0] << 24 | rng.randrange(1 << 24)
+        macs.append(MacTableEntry(tenant.index, mac, Local(1, rng.randrange(3000, 4000))))
+        if len({(entry.tenant, entry.mac) for entry in macs}) < len(macs):
+            continue
+        after = replace(tables, macs=tuple(macs))
+        device.after = lambda request, before=tables, after=after: judge(
+            observer.read(), before, after, False
+        )
+        driver.apply(after)
+        tables = after
+
+
+def test_wrong_ports(driver: Driver) -> None:
+    (tables,) = configurations(3, 1)
+    with pytest.raises(
+        DriverError, match="1 access and 2 fabric ports, but it was built with 2 access and 2"
+    ):
+        driver.apply(replace(tables, ports=tables.ports[1:]))
+
+
+def test_too_much(driver: Driver) -> None:
+    (tables,) = configurations(3, 1)
+    entry = tables.macs[0]
+    many = tuple(replace(entry, mac=entry.mac & ~0xFFFFFF | low) for low in range(300))
+    with pytest.raises(DriverError, match="300 MAC addresses"):
+        driver.apply(replace(tables, macs=many))
+
+
+def test_progress(driver: Driver) -> None:
+    (tables,) = configurations(4, 1)
+    seen: list[tuple[int, int]] = []
+    driver.apply(tables, lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] > 0
+    assert seen == sorted(seen)
+
+
+def test_scattered_member_table_is_packed(driver: Driver) -> None:
+    (tables,) = configurations(5, 1)
+    port = 0
+    lists = [
+        replace(tables.lists[0], index=index, members={port: tuple(range(100, 108))}) for index in range(8)
+    ]
+    driver.apply(replace(tables, lists=tuple(lists)))
+    lists = [replace(entry, members={port: tuple(range(200, 208))}) for entry in lists]
+    driver.apply(replace(tables, lists=tuple(lists)))
+    assert driver.plan(replace(tables, lists=tuple(lists))) == []
+
+
+def test_counters_have_the_model_s_names(driver: Driver) -> None:
+    from opentep.sim.model import TepModel
+
+    (tables,) = configurations(6, 1)
+    names = [port.name for port in tables.ports]
+    assert driver.counters(names) == TepModel(tables).counters()
+
+
+def test_entries_that_nothing_refers_to_do_not_hinder_a_fresh_start(driver: Driver, device) -> None:
+    (tables,) = configurations(7, 1)
+    device.learn(3, 0x120001000001, {"kind": 0, "port": 0, "id": 9})
+    driver.registers.table("tenant_stash").write(0, {"valid": 0, "key": 5, "value": 1})
+    slots = driver.registers.table("tenant_slots")
+    slots.write(len(slots) - 1, {"valid": 1, "key": 0, "value": 1})
+    driver.apply(tables)
+    assert normal(driver.read().tables) == normal(tables)
+    assert driver.read().learned == ()
+
+
+def test_learned_entries_stay_unless_they_contradict(driver: Driver, device) -> None:
+    (tables,) = configurations(8, 1)
+    tenant = replace(tables.tenants[0], learn_source=True, learn_remote=False)
+    tables = replace(tables, tenants=(tenant, *tables.tenants[1:]))
+    driver.apply(tables)
+    local, remote = tenant.ouis[0] << 24 | 0xFFFF01, tenant.ouis[0] << 24 | 0xFFFF02
+    device.learn(tenant.index, local, {"kind": 0, "port": 0, "id": 3999})
+    device.learn(tenant.index, remote, {"kind": 1, "port": 2, "id": tables.teps[0].index})
+    driver.apply(replace(tables, age_seconds=100))
+    assert [learned.entry.mac for learned in driver.read().learned] == [local]
+    strict = replace(tenant, learn_source=False)
+    driver.apply(replace(tables, age_seconds=100, tenants=(strict, *tables.tenants[1:])))
+    assert driver.read().learned == ()

@@ -1,0 +1,64 @@
+"""A design with the ports of a TEP for tests of the virtual board itself."""
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+from opentep.gateware.packet import PacketSignature, Word
+from opentep.gateware.params import Params
+
+
+class CrossConnect(wiring.Component):
+    """Forwards frames between ports 0 and 1, 2 and 3, …, and echoes host-link octets incremented by one.
+
+    After each ``second`` strobe it sends the octet 0xA5 on the host link.
+    """
+
+    def __init__(self, params: Params):
+        self.params = params
+        super().__init__(
+            {
+                "rx": In(PacketSignature(params.width, always_ready=True)).array(params.ports),
+                "tx": Out(PacketSignature(params.width)).array(params.ports),
+                "link_rx": In(stream.Signature(8)),
+                "link_tx": Out(stream.Signature(8)),
+                "second": In(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        word = Word(self.params.width)
+        levels = []
+        for port in range(self.params.ports):
+            rx, tx = self.rx[port], self.tx[port ^ 1]
+            m.submodules[f"fifo{port}"] = queue = fifo.SyncFIFOBuffered(width=word.size, depth=1024)
+            levels.append(queue.level)
+            m.d.comb += [
+                queue.w_data.eq(rx.payload),
+                queue.w_en.eq(rx.valid),
+                tx.payload.eq(data.View(word, queue.r_data)),
+                tx.valid.eq(queue.r_rdy),
+                queue.r_en.eq(tx.ready),
+            ]
+        second = Signal()
+        with m.If(self.second):
+            m.d.sync += second.eq(1)
+        with m.If(second):
+            m.d.comb += [self.link_tx.payload.eq(0xA5), self.link_tx.valid.eq(1)]
+            with m.If(self.link_tx.ready):
+                m.d.sync += second.eq(0)
+        with m.Else():
+            m.d.comb += [
+                self.link_tx.payload.eq(self.link_rx.payload + 1),
+                self.link_tx.valid.eq(self.link_rx.valid),
+                self.link_rx.ready.eq(self.link_tx.ready),
+            ]
+        m.d.comb += self.busy.eq(second | sum(level != 0 for level in levels).any())
+        return m
+
+
+@pytest.fixture(scope="session")
+def cross_connect() -> type[CrossConnect]:
+    return CrossConnect

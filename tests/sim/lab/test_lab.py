@@ -1,0 +1,134 @@
+"""The lab as a user starts it: all checks pass, and nothing of it is left, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentep.gateware.params import Params
+from opentep.sim.lab.state import Lab
+from opentep.sim.lab.topology import CORE
+from opentep.sim.verilate import board_library, locked
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.geteuid() != 0, reason="the lab makes network namespaces and needs root"),
+]
+
+START_SECONDS = 120.0
+GONE_SECONDS = 15.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def board() -> None:
+    """The virtual board is built before any clock starts to run."""
+    board_library(Params(**CORE))
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A lab of its own for each test; what a failed test leaves is taken down.
+
+    One at a time, whatever the number of workers: a lab needs two cores to keep up with its own traffic.
+    """
+    with locked(Path(tempfile.gettempdir()) / "opentep-test-lab.lock"):
+        lab = Lab(f"{request.param}{os.getpid()}")
+        yield lab
+        lab.destroy()
+
+
+def demo(lab: Lab, captures: Path) -> list[str]:
+    options = ["--name", lab.name, "--captures", str(captures), "--json"]
+    return [sys.executable, "-m", "opentep.host.cli", "lab", "demo", *options]
+
+
+def processes_of(lab: Lab) -> list[str]:
+    """Command lines of all processes that know the lab's folder, or live in one of its namespaces."""
+    marks = (f"{lab.folder}/", f"@{lab.name}-", f"netns exec {lab.name}-")
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has just ended
+            continue
+        if any(mark in line for mark in marks):
+            found.append(line)
+    return found
+
+
+def remains(lab: Lab) -> dict[str, list[str]]:
+    return {
+        kind: found
+        for kind, found in {
+            "folders": [str(lab.folder)] if lab.folder.exists() else [],
+            "hosts": lab.hosts(),
+            "processes": processes_of(lab),
+        }.items()
+        if found
+    }
+
+
+def assert_gone(lab: Lab) -> None:
+    deadline = time.monotonic() + GONE_SECONDS
+    while remains(lab) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert remains(lab) == {}
+
+
+@pytest.mark.parametrize("lab", ["test"], indirect=True)
+def test_demo(lab: Lab, tmp_path: Path) -> None:
+    result = subprocess.run(demo(lab, tmp_path / "captures"), capture_output=True, text=True, check=False)
+    assert result.returncode in (0, 1), result.stderr
+    outcomes = json.loads(result.stdout)
+    assert outcomes
+    assert [outcome for outcome in outcomes if not outcome["passed"]] == []
+    assert result.returncode == 0
+    for port in ("rack1-server1", "rack2-fabric0"):
+        assert list((tmp_path / "captures").rglob("*.pcap*")), port
+    assert json.loads((tmp_path / "captures" / "counters.json").read_text())
+    assert_gone(lab)
+
+
+@pytest.mark.parametrize(
+    "lab, number",
+    [
+        pytest.param("kill", signal.SIGKILL, id="killed"),
+        pytest.param("ctrlc", signal.SIGINT, id="ctrl-c"),
+        pytest.param("term", signal.SIGTERM, id="terminated"),
+    ],
+    indirect=["lab"],
+)
+def test_nothing_is_left(lab: Lab, number: signal.Signals, tmp_path: Path) -> None:
+    with (tmp_path / "output").open("w") as output:
+        # A process group of its own: Ctrl-C reaches the whole group, as from a terminal.
+        process = subprocess.Popen(
+            demo(lab, tmp_path),
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            # Boards, switches and hosts are there; VMs are about to be plugged in.
+            while not list(lab.folder.glob("*.tty")):
+                assert process.poll() is None, (tmp_path / "output").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert lab.hosts() and processes_of(lab)
+            if number == signal.SIGINT:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            process.wait(timeout=GONE_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+    assert process.returncode != 0
+    assert_gone(lab)
