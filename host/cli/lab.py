@@ -13,7 +13,7 @@ from opentep.sim.toolchain import ToolError
 
 from .errors import EXIT_FAILED, CommandError
 from .options import json_option
-from .output import print_json, print_table, stdout_console
+from .output import print_json, print_table, stderr_console, stdout_console
 
 __all__ = ["command"]
 
@@ -131,12 +131,13 @@ def down(lab: Lab) -> None:
 def demo(ctx: click.Context, lab: Lab, captures: Path, as_json: bool) -> None:
     """Bring a lab up, show what it does as a table of passed and failed checks, take it down.
 
-    Exits with 1 if a check failed. The lab is gone afterwards, also after Ctrl-C or kill.
+    Exits with 1 if a check failed. The lab is gone afterwards, also after Ctrl-C or kill. With --json the progress
+    and the tables go to standard error.
     """
     if lab.exists and any(process.alive for process in lab.processes()):
         raise CommandError(f"lab '{lab.name}' is up; remedy: opentep lab down --name {lab.name}")
     try:
-        outcomes = run_demo(lab, stdout_console(), captures=captures)
+        outcomes = run_demo(lab, stderr_console() if as_json else stdout_console(), captures=captures)
     except (LabError, ToolError) as error:
         raise CommandError(str(error)) from None
     if as_json:

@@ -11,7 +11,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["Advance", "Cell", "make_table", "print_json", "print_table", "progress_bar", "stdout_console"]
+__all__ = [
+    "Advance",
+    "Cell",
+    "make_table",
+    "print_json",
+    "print_table",
+    "progress_bar",
+    "stderr_console",
+    "stdout_console",
+]
 
 Cell = str | int
 
@@ -25,6 +34,11 @@ class Advance(Protocol):
 def stdout_console() -> Console:
     """Made anew each time, for whatever standard output is then (tests and pagers replace it)."""
     return Console(highlight=False)
+
+
+def stderr_console() -> Console:
+    """For people, where standard output is a document for programs."""
+    return Console(stderr=True, highlight=False)
 
 
 def print_json(value: Any) -> None:
@@ -67,7 +81,7 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, title:
 @contextmanager
 def progress_bar(what: str) -> Iterator[Advance]:
     """A progress bar on standard error if that is a terminal, else silence."""
-    console = Console(stderr=True, highlight=False)
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)
