@@ -1,10 +1,21 @@
 """Fair choice among several requesters."""
 
-from amaranth.hdl import Array, Cat, Module, ShapeLike, Signal
+from collections.abc import Iterable
+
+from amaranth.hdl import Array, Cat, Module, ShapeLike, Signal, Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Arbitrated", "RoundRobin", "StreamArbiter"]
+__all__ = ["Arbitrated", "RoundRobin", "StreamArbiter", "one_hot_mux"]
+
+
+def one_hot_mux(select: Value, values: Iterable[ValueLike]) -> Value:
+    """The one of ``values`` whose bit of ``select`` is 1; 0 if none is."""
+    result = Value.cast(0)
+    for bit, value in zip(select, values, strict=True):
+        value = Value.cast(value)
+        result |= value & bit.replicate(len(value))
+    return result
 
 
 class RoundRobin(wiring.Component):

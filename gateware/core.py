@@ -11,6 +11,7 @@ from .events import MAC_EVENTS, counter_names
 from .headers import Drop
 from .ingress.port import IngressPort
 from .lookup.dispatch import Dispatch
+from .lookup.join import Join
 from .lookup.pipeline import LookupPipeline
 from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
@@ -60,6 +61,7 @@ class Core(wiring.Component):
         m.submodules.bank = bank = RegisterBank(params, self.build)
         m.submodules.memory = memory = PacketMemory(params)
         m.submodules.lookup = lookup = LookupPipeline(params)
+        m.submodules.join = join = Join(params)
         m.submodules.dispatch = dispatch = Dispatch(params)
         m.submodules.counters = counters = CounterBank(_counter_widths(params))
         connect(m, flipped(self.bus), bank.bus)
@@ -70,13 +72,14 @@ class Core(wiring.Component):
             m.submodules[f"ingress_{port}"] = ingress[port]
             m.submodules[f"egress_{port}"] = egress[port]
 
-        # From the wire into packet memory; the header goes on to the lookup.
+        # From the wire into packet memory; the keys go ahead to the lookup.
         for port, entry in enumerate(ingress):
             registers = bank.port[port]
             connect(m, flipped(self.rx[port]), entry.rx)
             connect(m, entry.words, memory.write[port])
             connect(m, memory.stored[port], entry.stored)
-            connect(m, entry.frames, lookup.frames[port])
+            connect(m, entry.keys, lookup.keys[port])
+            connect(m, entry.frames, join.frames[port])
             m.d.comb += [
                 entry.enable.eq(bank.control.enable),
                 entry.native_vid.eq(registers.native_vid),
@@ -86,8 +89,12 @@ class Core(wiring.Component):
                 lookup.key_mask[port].eq(registers.key_mask),
             ]
 
-        # From the verdict to the egress queues.
-        connect(m, lookup.verdict, dispatch.input)
+        # Decisions meet the ends of their frames; from the verdict to the egress queues.
+        connect(m, lookup.coming, join.coming)
+        connect(m, lookup.decision, join.decision)
+        connect(m, join.learn, lookup.learn)
+        m.d.comb += [join.admitted.eq(lookup.admitted), lookup.room.eq(join.room)]
+        connect(m, join.verdict, dispatch.input)
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
@@ -106,7 +113,7 @@ class Core(wiring.Component):
                     exit.mac.eq(registers.mac),
                     exit.mtu.eq(registers.mtu),
                     exit.address.eq(bank.address),
-                    lookup.mtu[fabric].eq(registers.mtu),
+                    join.mtu[fabric].eq(registers.mtu),
                 ]
 
         # Tables of the lookup.
@@ -135,7 +142,7 @@ class Core(wiring.Component):
         m.d.sync += active.eq(
             (memory.used != 0)
             | lookup.busy
-            | dispatch.input.valid
+            | join.busy
             | counters.busy
             | Cat(rx.valid for rx in self.rx).any()
         )

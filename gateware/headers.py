@@ -8,14 +8,17 @@ from .params import CELL_BYTES, Params
 __all__ = [
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
+    "IPV6_BYTES",
     "NEXT_HEADER_ETHERNET",
     "OUTER_BYTES",
+    "TAG_BYTES",
     "UNSPECIFIED_BIT",
     "Control",
     "Descriptor",
     "Drop",
     "Edit",
     "Header",
+    "Keys",
     "Stored",
 ]
 
@@ -24,8 +27,11 @@ ETHERTYPE_VLAN = 0x8100
 NEXT_HEADER_ETHERNET = 143
 """Ethernet in IPv6 (RFC 8986, 10.1)."""
 NEXT_HEADER_ICMPV6 = 58
-OUTER_BYTES = 14 + 40
+IPV6_BYTES = 40
+OUTER_BYTES = 14 + IPV6_BYTES
 """Outer Ethernet and IPv6 header."""
+TAG_BYTES = 4
+"""802.1Q tag."""
 UNSPECIFIED_BIT = 19
 """Bit of ``flow`` that tells, for a solicitation, that its source was the unspecified address."""
 
@@ -83,27 +89,39 @@ class Edit(enum.Enum, shape=3):
     """Neighbour advertisement."""
 
 
-class Header(data.StructLayout):
-    """Result of parsing one frame; the same for both port roles, unused fields are zero.
+class Keys(data.Struct):
+    """What the tables are asked about a frame; known while its payload is still arriving.
 
-    MAC and IP addresses are integers with the first octet on the wire most significant.
+    The same for both port roles. MAC and IP addresses are integers with the first octet on the wire most
+    significant.
     """
+
+    dst: 48
+    """(Inner) destination MAC."""
+    src: 48
+    """(Inner) source MAC."""
+    vid: 12
+    """VLAN ID of the tag or the port's native VLAN (access ports), else 0."""
+    outer_src: 128
+    """Outer IPv6 source (fabric ports), else 0."""
+
+
+class Header(data.StructLayout):
+    """Everything else that parsing tells of a frame, known when it has ended; unused fields are zero."""
 
     def __init__(self, params: Params):
         super().__init__(
             {
                 "drop": Drop,  # a reason found by the parser alone, else NONE
                 "control": Control,
-                "dst": 48,  # (inner) destination MAC
-                "src": 48,  # (inner) source MAC
                 "tagged": 1,  # access: an 802.1Q tag precedes the EtherType; 0 on fabric ports
-                "vid": 12,  # VLAN ID of the tag or the port's native VLAN (access ports)
+                "vid": 12,  # as in the keys
                 "pcp_dei": 4,  # of the tag, 0 if untagged
                 "start": ceil_log2(CELL_BYTES),  # offset of the (inner) destination MAC in the stored frame
                 "end": 14,  # offset behind the last octet of the (inner) frame in the stored frame
+                "packet": 15,  # octets of the IPv6 packet that would carry the frame (access ports)
                 "traffic_class": 8,  # of the (inner) IPv4 or IPv6 packet, 0 for others
                 "flow": 20,  # flow label (access); checksum of the answer, UNSPECIFIED_BIT (fabric)
-                "outer_src": 128,  # outer IPv6 source (fabric ports)
             }
         )
 

@@ -4,14 +4,20 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..headers import Drop, Header
+from ..headers import IPV6_BYTES, TAG_BYTES, Drop, Header, Keys
 from ..packet import PacketSignature
 from ..params import MIN_FRAME, Params
-from .fields import capture_field
+from .fields import capture_field, field
 from .flow import FLOW_SPAN, Classifier, FlowClass, FlowHash
 from .tap import LENGTH_BITS, WordTap
 
 __all__ = ["AccessParser", "VlanTag", "is_link_local"]
+
+_TCI = 14
+"""Offset of the tag control information, or of an untagged IP packet."""
+_KEY_SPAN = _TCI + 2
+_VID_ANY, _VID_RESERVED = 0, 0xFFF
+"""Not VLAN IDs (IEEE 802.1Q, table 9-2)."""
 
 
 class VlanTag(data.Struct):
@@ -44,15 +50,15 @@ def is_link_local(mac):
 class _Captured(data.Struct):
     dst: 48
     src: 48
-    tag: VlanTag
-    """The two octets at 14: the tag, or the start of an untagged IP packet."""
+    vid: 12
+    pcp_dei: 4
+    untagged: 1
+    untagged_ip: _IpStart
     tagged_ip: _IpStart
     kind: FlowClass
 
 
 class _Judged(data.Struct):
-    dst: 48
-    src: 48
     tagged: 1
     vid: 12
     pcp_dei: 4
@@ -68,9 +74,10 @@ class _Judged(data.Struct):
 class AccessParser(wiring.Component):
     """Reads the headers of frames from an access port, inline in the word stream.
 
-    Latency: ``input`` to ``output`` 1 clock; a frame's last word at ``output`` to its header 3 clocks. One
-    word, and one frame, per clock; ``input`` waits only while two headers wait for the third frame's sake.
-    One header per frame, in order.
+    Latency: ``input`` to ``output`` 1 clock; octet 15 at ``output`` to ``keys`` 1 clock; a frame's last word
+    at ``output`` to its header 3 clocks. One word, and one frame, per clock; ``input`` waits only for a third
+    frame while two headers wait, and for a second frame while keys wait. One of each per frame, in order;
+    keys of a frame shorter than 60 octets are undefined.
 
     ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields are undefined
     then), else UNTAGGED, LINK_LOCAL, BAD_SOURCE, or NONE. ``start`` is 0, ``end`` the frame's length.
@@ -79,6 +86,8 @@ class AccessParser(wiring.Component):
     -------
     input, output
         The packet stream; ``output`` goes to packet memory.
+    keys
+        Stream of :class:`Keys`.
     header
         Stream of :class:`Header`.
     native_vid
@@ -92,6 +101,7 @@ class AccessParser(wiring.Component):
             {
                 "input": In(PacketSignature(params.width)),
                 "output": Out(PacketSignature(params.width)),
+                "keys": Out(stream.Signature(Keys)),
                 "header": Out(stream.Signature(Header(params))),
                 "native_vid": In(12),
             }
@@ -99,7 +109,7 @@ class AccessParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.tap = tap = WordTap(self.params, FLOW_SPAN)
+        m.submodules.tap = tap = WordTap(self.params, FLOW_SPAN, _KEY_SPAN)
         m.submodules.classifier = classifier = Classifier(self.params, len(tap.at))
         m.submodules.hash = flow_hash = FlowHash(self.params, len(tap.at))
         connect(m, flipped(self.input), tap.input)
@@ -119,29 +129,32 @@ class AccessParser(wiring.Component):
         captured = Signal(_Captured)
         capture_field(m, tap, captured.dst, 0)
         capture_field(m, tap, captured.src, 6)
-        capture_field(m, tap, captured.tag.as_value(), 14)
+        capture_field(m, tap, captured.untagged_ip.as_value(), _TCI)
         capture_field(m, tap, captured.tagged_ip.as_value(), 18)
         with m.If(tap.capture):
             m.d.sync += captured.kind.eq(classifier.kind)
+        self._capture_vlan(m, tap, captured, classifier.kind.tagged)
+        m.d.comb += [
+            self.keys.valid.eq(tap.keys_valid),
+            tap.keys_ready.eq(self.keys.ready),
+            *(self.keys.payload[name].eq(captured[name]) for name in ("dst", "src", "vid")),
+        ]
 
         judged = Signal(_Judged)
-        tag, kind = captured.tag, captured.kind
-        has_vlan = kind.tagged & (tag.vid != 0) & (tag.vid != 0xFFF)
-        ip = _IpStart(Mux(kind.tagged, captured.tagged_ip.as_value(), tag.as_value()))
+        kind = captured.kind
+        ip = _IpStart(Mux(kind.tagged, captured.tagged_ip.as_value(), captured.untagged_ip.as_value()))
         with m.If(tap.judge):
             m.d.sync += [
-                judged.dst.eq(captured.dst),
-                judged.src.eq(captured.src),
                 judged.tagged.eq(kind.tagged),
-                judged.vid.eq(Mux(has_vlan, tag.vid, self.native_vid)),
-                judged.pcp_dei.eq(Mux(kind.tagged, tag.pcp_dei, 0)),
+                judged.vid.eq(captured.vid),
+                judged.pcp_dei.eq(captured.pcp_dei),
                 judged.length.eq(tap.length),
                 judged.traffic_class.eq(
                     Mux(kind.ipv4, ip.ipv4_tos, Mux(kind.ipv6, ip.ipv6_traffic_class, 0))
                 ),
                 judged.label.eq(flow_hash.label),
                 judged.rx_error.eq(tap.error | (tap.length < MIN_FRAME)),
-                judged.untagged.eq(~has_vlan & (self.native_vid == 0)),
+                judged.untagged.eq(captured.untagged),
                 judged.link_local.eq(is_link_local(captured.dst)),
                 judged.bad_source.eq(captured.src[40] | (captured.src == 0)),
             ]
@@ -149,12 +162,11 @@ class AccessParser(wiring.Component):
         header = self.header.payload
         with m.If(tap.finish):
             m.d.sync += [
-                header.dst.eq(judged.dst),
-                header.src.eq(judged.src),
                 header.tagged.eq(judged.tagged),
                 header.vid.eq(judged.vid),
                 header.pcp_dei.eq(judged.pcp_dei),
                 header.end.eq(judged.length),
+                header.packet.eq(judged.length + Mux(judged.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
                 header.traffic_class.eq(judged.traffic_class),
                 header.flow.eq(Mux(judged.label == 0, 1, judged.label)),
             ]
@@ -169,3 +181,21 @@ class AccessParser(wiring.Component):
             with m.Else():
                 m.d.sync += header.drop.eq(Drop.NONE)
         return m
+
+    def _capture_vlan(self, m: Module, tap, captured, tagged):
+        """Keep the frame's VLAN. Whether the tag has one is found out as its word is loaded."""
+        word = _TCI // self.params.word_bytes
+        vid = VlanTag(field(self.input.payload, _TCI, 2)).vid
+        reserved = Signal()
+        no_native = Signal()
+        m.d.sync += no_native.eq(self.native_vid == 0)
+        with m.If(tap.load & tap.next_at[word]):
+            m.d.sync += reserved.eq((vid == _VID_ANY) | (vid == _VID_RESERVED))
+        tag = VlanTag(field(tap.word, _TCI, 2))
+        has_vlan = tagged & ~reserved
+        with m.If(tap.capture & tap.at[word]):
+            m.d.sync += [
+                captured.vid.eq(Mux(has_vlan, tag.vid, self.native_vid)),
+                captured.pcp_dei.eq(Mux(tagged, tag.pcp_dei, 0)),
+                captured.untagged.eq(~has_vlan & no_native),
+            ]

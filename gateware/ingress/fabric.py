@@ -12,6 +12,7 @@ from ..headers import (
     Control,
     Drop,
     Header,
+    Keys,
 )
 from ..packet import PacketSignature
 from ..params import MIN_FRAME, Params
@@ -34,6 +35,8 @@ _HOP_LIMIT = 255
 _ADVERT_END = 86
 _SPAN = OUTER_BYTES + _SOLICITATION_BYTES
 """Octets that the parser looks at."""
+_INNER_DST, _INNER_SRC = OUTER_BYTES, OUTER_BYTES + 6
+_KEY_SPAN = _INNER_SRC + 6
 
 
 class _Captured(data.Struct):
@@ -47,9 +50,6 @@ class _Captured(data.Struct):
 
 
 class _Judged(data.Struct):
-    outer_src: 128
-    dst: 48
-    src: 48
     traffic_class: 8
     length: LENGTH_BITS
     end: 17
@@ -67,17 +67,17 @@ class _Judged(data.Struct):
 class FabricParser(wiring.Component):
     """Reads the headers of frames from a fabric port, inline in the word stream.
 
-    Latency: ``input`` to ``output`` 1 clock; a frame's last word at ``output`` to its header 3 clocks. One
-    word, and one frame, per clock; ``input`` waits only while two headers wait for the third frame's sake.
-    One header per frame, in order.
+    Latency: ``input`` to ``output`` 1 clock; octet 65 at ``output`` to ``keys`` 1 clock; a frame's last word
+    at ``output`` to its header 3 clocks. One word, and one frame, per clock; ``input`` waits only for a third
+    frame while two headers wait, and for a second frame while keys wait. One of each per frame, in order.
 
     ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets, else NOT_MINE, MALFORMED,
     BAD_SOURCE, LINK_LOCAL, or NONE. An ICMPv6 message that is no complete request for this TEP is NOT_MINE,
-    whatever is wrong with it. ``outer_src`` is valid unless ``drop`` is RX_ERROR or NOT_MINE, the other
-    fields unless it is MALFORMED.
+    whatever is wrong with it. In the keys, ``outer_src`` is valid unless ``drop`` is RX_ERROR or NOT_MINE;
+    MAC addresses, and all other fields of the header, unless it is MALFORMED.
 
-    - Ethernet in IPv6: ``control`` is NONE, ``dst``, ``src``, ``traffic_class`` are of the inner frame,
-      ``start`` is 54, ``end`` the end of the IPv6 payload.
+    - Ethernet in IPv6: ``control`` is NONE, ``traffic_class``, and ``dst`` and ``src`` of the keys, are of
+      the inner frame, ``start`` is 54, ``end`` the end of the IPv6 payload.
     - ECHO: ``start`` is 0, ``end`` the end of the IPv6 payload; the low 16 bits of ``flow`` are the reply's
       checksum.
     - SOLICITATION: ``start`` is 0, ``end`` 86, the length of the answer; the low 16 bits of ``flow`` are
@@ -88,6 +88,8 @@ class FabricParser(wiring.Component):
     -------
     input, output
         The packet stream; ``output`` goes to packet memory.
+    keys
+        Stream of :class:`Keys`.
     header
         Stream of :class:`Header`.
     mac, address
@@ -102,6 +104,7 @@ class FabricParser(wiring.Component):
             {
                 "input": In(PacketSignature(params.width)),
                 "output": Out(PacketSignature(params.width)),
+                "keys": Out(stream.Signature(Keys)),
                 "header": Out(stream.Signature(Header(params))),
                 "mac": In(48),
                 "address": In(128),
@@ -111,7 +114,7 @@ class FabricParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.tap = tap = WordTap(self.params, _SPAN)
+        m.submodules.tap = tap = WordTap(self.params, _SPAN, _KEY_SPAN)
         m.submodules.reply = reply = ReplySum(self.params, len(tap.at))
         connect(m, flipped(self.input), tap.input)
         connect(m, tap.output, flipped(self.output))
@@ -130,11 +133,16 @@ class FabricParser(wiring.Component):
             "payload_length": 18,
             "next_header": 20,
             "outer_src": ReplySum.SOURCE,
-            "dst": 54,
-            "src": 60,
+            "dst": _INNER_DST,
+            "src": _INNER_SRC,
             "ip_start": 68,
         }.items():
             capture_field(m, tap, captured[name], offset)
+        m.d.comb += [
+            self.keys.valid.eq(tap.keys_valid),
+            tap.keys_ready.eq(self.keys.ready),
+            *(self.keys.payload[name].eq(captured[name]) for name in ("dst", "src", "outer_src")),
+        ]
 
         def match(value, offset: int, size: int, name: str):
             return match_field(m, tap, value, offset, size, name)
@@ -160,9 +168,6 @@ class FabricParser(wiring.Component):
         inner_class = Mux(inner_ipv4, captured.ip_start[:8], Mux(inner_ipv6, captured.ip_start[4:12], 0))
         with m.If(tap.judge):
             m.d.sync += [
-                judged.outer_src.eq(captured.outer_src),
-                judged.dst.eq(captured.dst),
-                judged.src.eq(captured.src),
                 judged.traffic_class.eq(Mux(size >= _INNER_ETHERNET + 2, inner_class, 0)),
                 judged.length.eq(tap.length),
                 judged.end.eq(OUTER_BYTES + size),
@@ -210,9 +215,6 @@ class FabricParser(wiring.Component):
         with m.If(tap.finish):
             m.d.sync += [
                 header.control.eq(control),
-                header.dst.eq(judged.dst),
-                header.src.eq(judged.src),
-                header.outer_src.eq(judged.outer_src),
                 header.start.eq(Mux(judged.tunnel, OUTER_BYTES, 0)),
                 header.end.eq(Mux(judged.solicitation, _ADVERT_END, judged.end)),
                 header.traffic_class.eq(judged.traffic_class),

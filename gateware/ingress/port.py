@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..headers import Header, Stored
+from ..headers import Header, Keys, Stored
 from ..packet import PacketSignature
 from ..params import Params
 from .access import AccessParser
@@ -26,8 +26,8 @@ class IngressPort(wiring.Component):
     """Gate, queue and parser of port ``port``; pairs each header with the place where packet memory put the frame.
 
     ``native_vid`` matters to access ports, ``mac``, ``address`` and ``advert_sum`` to fabric ports.
-    ``frames`` has one frame for each one that passed the gate, bad ones included; its consumer must not be
-    ready without ``valid``, which keeps the ports' handshakes short.
+    ``keys`` and ``frames`` have one each for every frame that passed the gate, bad ones included, keys first.
+    The consumer of ``frames`` must not be ready without ``valid``, which keeps the ports' handshakes short.
     """
 
     def __init__(self, params: Params, port: int):
@@ -43,6 +43,7 @@ class IngressPort(wiring.Component):
                 "advert_sum": In(16),
                 "words": Out(PacketSignature(params.width)),
                 "stored": In(stream.Signature(Stored(params))),
+                "keys": Out(stream.Signature(Keys)),
                 "frames": Out(stream.Signature(Frame(params))),
                 "received": Out(
                     wiring.Signature({"frame": Out(1), "octets": Out(range(params.word_bytes + 1))})
@@ -71,6 +72,7 @@ class IngressPort(wiring.Component):
         connect(m, gate.output, queue.input)
         connect(m, queue.output, parser.input)
         connect(m, parser.output, flipped(self.words))
+        connect(m, parser.keys, flipped(self.keys))
 
         # Both are taken together; ``frames.ready`` comes only while both are there.
         m.d.comb += [

@@ -21,8 +21,13 @@ class WordTap(wiring.Component):
     *header* (from judged while ``finish``). Ranks are elastic: only when one frame's header waits, the next
     one is judged and a third one captured is the input held.
 
-    Latency: ``input`` to ``output`` 1 clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks.
-    Throughput: one word, and if frames are that short one frame, per clock.
+    The *keys* of a frame are those of its captured fields that stand in front of octet ``key_span``. They are
+    offered as soon as they are there, or when the frame ends before. While they wait, the input is held only
+    at the start of the next frame, which would overwrite them.
+
+    Latency: ``input`` to ``output`` 1 clock; the last word of the keys at ``output`` to ``keys_valid`` 1
+    clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks. Throughput: one word, and if frames
+    are that short one frame, per clock.
 
     Parameters
     ----------
@@ -30,6 +35,8 @@ class WordTap(wiring.Component):
         Build parameters.
     span
         The parser looks at octets 0 to ``span - 1``.
+    key_span
+        The keys are in octets 0 to ``key_span - 1``.
 
     Members
     -------
@@ -45,17 +52,22 @@ class WordTap(wiring.Component):
     length, error
         Captured rank: octets and error flag of the frame. Lengths are modulo 2**14, the ingress queue cuts
         longer frames.
+    keys_valid, keys_ready
+        Handshake of the keys stream.
     judge, finish
         Enables of the other ranks.
     header_valid, header_ready
         Handshake of the header stream.
     """
 
-    def __init__(self, params: Params, span: int):
+    def __init__(self, params: Params, span: int, key_span: int):
         if not isinstance(span, int) or span < 1:
             raise ValueError(f"span must be a positive number of octets, not {span!r}")
+        if not isinstance(key_span, int) or not 1 <= key_span <= span:
+            raise ValueError(f"key_span must be from 1 to span ({span}), not {key_span!r}")
         self.params = params
         self.span = span
+        self.key_span = key_span
         self.beyond = -(-span // params.word_bytes)
         """Number of every word behind the span."""
         super().__init__(
@@ -69,6 +81,8 @@ class WordTap(wiring.Component):
                 "capture": Out(1),
                 "length": Out(LENGTH_BITS),
                 "error": Out(1),
+                "keys_valid": Out(1),
+                "keys_ready": In(1),
                 "judge": Out(1),
                 "finish": Out(1),
                 "header_valid": Out(1),
@@ -82,11 +96,12 @@ class WordTap(wiring.Component):
         pending = Signal()  # `word` has not been inspected yet
         captured = Signal()  # the captured rank holds a whole frame
         judged = Signal()
+        keyed = Signal()  # the frame under inspection has offered its keys
         hold = Signal()
         m.d.comb += [
             self.finish.eq(judged & (~self.header_valid | self.header_ready)),
             self.judge.eq(captured & (~judged | self.finish)),
-            hold.eq(captured & ~self.judge),
+            hold.eq((captured & ~self.judge) | (self.keys_valid & ~self.keys_ready & ~keyed)),
             self.capture.eq(pending & ~hold),
             self.input.ready.eq((~self.output.valid | self.output.ready) & ~(pending & hold)),
             self.load.eq(self.input.valid & self.input.ready),
@@ -122,6 +137,15 @@ class WordTap(wiring.Component):
             ]
             with m.If(self.word.last):
                 m.d.sync += captured.eq(1)
+
+        with m.If(self.keys_ready):
+            m.d.sync += self.keys_valid.eq(0)
+        with m.If(
+            self.capture & ~keyed & (self.at[(self.key_span - 1) // self.params.word_bytes] | self.word.last)
+        ):
+            m.d.sync += [self.keys_valid.eq(1), keyed.eq(1)]
+        with m.If(self.capture & self.word.last):
+            m.d.sync += keyed.eq(0)
 
         with m.If(self.finish):
             m.d.sync += judged.eq(0)

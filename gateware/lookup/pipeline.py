@@ -1,38 +1,45 @@
-"""Headers of all ports through the tables, one key per clock."""
+"""Keys of all ports through the tables, one key per clock."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
-from ..arbiter import RoundRobin
-from ..ingress.port import Frame
+from ..headers import Keys
 from ..params import Params
 from ..tables.bus import TableBus
 from ..tables.mac import MacTable
+from ..tables.mac_entry import MacLearn
 from ..tables.memory import BLOCK_RAM_LATENCY, TableMemory
-from .context import Context, Findings
+from .admission import Admission
+from .decision import Coming, Decided, DecisionStage
 from .delay import DelayLine
+from .findings import Findings
 from .tables import TenantFlags, TenantKey, source_geometry, tenant_geometry
-from .verdict import Verdict, VerdictStage
 
 __all__ = ["LookupPipeline"]
 
-_IN_FLIGHT = 16
-"""Frames between arbiter and dispatch: more than the pipeline's latency holds at one per two clocks."""
-
-_GROUP_BIT = 40
-
 
 class LookupPipeline(wiring.Component):
-    """Turns frames into verdicts, in the order in which the arbiter takes them.
+    """Turns keys into decisions, in the order in which frames are admitted.
 
     A frame is two keys on consecutive clocks, its source and then its destination, so that each table has one
     lookup port and takes one key per clock; one frame per two clocks in all. The pipeline itself never stalls:
-    a frame enters only when ``verdict``'s queue has room for it.
+    a frame enters only when there is ``room`` for its decision. Nothing of a frame but its keys is needed, so
+    that lookups happen while the frame is still arriving.
 
-    A source that must be learned goes to the MAC table beside the verdict.
+    Members
+    -------
+    keys, room, admitted, key_mask
+        Of :class:`Admission`.
+    coming, decision
+        Of :class:`DecisionStage`.
+    learn
+        Sources to learn, from the frames that turned out to be good.
+    learned, moved, aged, refused, age_seconds, second
+        Of :class:`MacTable`.
+    busy
+        Some key or table operation is inside.
     """
 
     def __init__(self, params: Params):
@@ -43,11 +50,14 @@ class LookupPipeline(wiring.Component):
         self.flags = TableMemory(TenantFlags, params.tenants)
         super().__init__(
             {
-                "frames": In(stream.Signature(Frame(params))).array(params.ports),
-                "verdict": Out(stream.Signature(Verdict(params))),
-                "seed": In(64),
+                "keys": In(stream.Signature(Keys)).array(params.ports),
+                "room": In(params.ports),
+                "admitted": Out(params.ports),
                 "key_mask": In(TenantKey).array(params.ports),
-                "mtu": In(14).array(params.fabric_ports),
+                "coming": Out(Coming(params)),
+                "decision": Out(Decided(params)),
+                "learn": In(stream.Signature(MacLearn(params))),
+                "seed": In(64),
                 "age_seconds": In(16),
                 "second": In(1),
                 "busy": Out(1),
@@ -67,13 +77,12 @@ class LookupPipeline(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         params = self.params
+        m.submodules.admission = admission = Admission(params)
         m.submodules.tenants = tenants = self.tenants
         m.submodules.sources = sources = self.sources
         m.submodules.macs = macs = self.macs
         m.submodules.flags = flags = self.flags
-        m.submodules.choice = choice = RoundRobin(params.ports)
-        m.submodules.verdicts = verdicts = VerdictStage(params)
-        m.submodules.queue = queue = SyncFIFO(width=Verdict(params).size, depth=_IN_FLIGHT)
+        m.submodules.stage = stage = DecisionStage(params)
 
         for mine, table in (
             (self.tenant_slots, tenants.slots_bus),
@@ -82,60 +91,26 @@ class LookupPipeline(wiring.Component):
             (self.source_slots, sources.slots_bus),
             (self.source_stash, sources.stash_bus),
             (self.mac_requests, macs.bus),
+            (self.learn, macs.learn),
         ):
             connect(m, flipped(mine), table)
+        for keys, admitted_keys in zip(self.keys, admission.keys, strict=True):
+            connect(m, flipped(keys), admitted_keys)
+        connect(m, stage.coming, flipped(self.coming))
+        connect(m, stage.output, flipped(self.decision))
 
-        # A frame is looked at for two clocks: its source's, then its destination's. Its port learns that it was
-        # taken from registers alone, so that no port's handshake depends on another's.
-        in_flight = Signal(range(_IN_FLIGHT + 1))
-        enter = Signal()
-        second_key = Signal()
-        entered = Signal(range(max(2, params.ports)))
-        port = Signal.like(entered)
-        taken = Signal()
-        frame = Array(frames.payload for frames in self.frames)[port]
-        header = frame.header
+        key, frame = admission.key, admission.frame
         m.d.comb += [
-            choice.requests.eq(Cat(frames.valid for frames in self.frames)),
-            choice.accept.eq(enter),
-            enter.eq(choice.valid & ~second_key & (in_flight != _IN_FLIGHT)),
-            port.eq(Mux(second_key, entered, choice.index)),
-            taken.eq(self.verdict.valid & self.verdict.ready),
-            self.busy.eq((in_flight != 0) | choice.valid | macs.busy),
-        ]
-        for index, frames in enumerate(self.frames):
-            m.d.comb += frames.ready.eq(second_key & (entered == index))
-        m.d.sync += [
-            second_key.eq(enter),
-            entered.eq(choice.index),
-            in_flight.eq(in_flight + enter - taken),
-        ]
-
-        # Keys.
-        key = Signal(TenantKey)
-        mac = Signal(48)
-        group = Signal()  # this key is a group address: its tenant is the source's
-        key_valid = Signal()
-        mask = Signal(TenantKey)
-        source_valid = Signal()
-        outer_source = Signal(128)
-        m.d.comb += [mac.eq(Mux(second_key, header.dst, header.src)), mask.eq(Array(self.key_mask)[port])]
-        m.d.sync += [
-            key_valid.eq(enter | second_key),
-            source_valid.eq(enter),
-            outer_source.eq(header.outer_src),
-            key.mac.eq(mac & mask.mac),
-            key.vid.eq(header.vid & mask.vid),
-            group.eq(second_key & header.dst[_GROUP_BIT]),
-        ]
-        m.d.comb += [
+            admission.room.eq(self.room),
+            self.admitted.eq(admission.admitted),
+            *(mine.eq(mask) for mine, mask in zip(admission.key_mask, self.key_mask, strict=True)),
             tenants.seed.eq(self.seed),
             sources.seed.eq(self.seed),
             macs.seed.eq(self.seed),
-            tenants.input.valid.eq(key_valid),
-            tenants.input.key.eq(key),
-            sources.input.valid.eq(source_valid),
-            sources.input.key.eq(outer_source),
+            tenants.input.valid.eq(key.valid),
+            tenants.input.key.eq(key.payload.tenant),
+            sources.input.valid.eq(frame.valid),
+            sources.input.key.eq(frame.payload.outer_src),
             macs.age_seconds.eq(self.age_seconds),
             macs.second.eq(self.second),
             self.learned.eq(macs.learned),
@@ -152,8 +127,8 @@ class LookupPipeline(wiring.Component):
         # MAC lookup: the tenant found joins the MAC address that was looked up.
         tenant_done = tenants.LATENCY
         mac_done = macs.LATENCY
-        key_mac = delayed("mac_to_tenant", mac, 1 + tenant_done)
-        key_group = delayed("group_to_tenant", group, tenant_done)
+        key_mac = delayed("mac_to_tenant", key.payload.mac, tenant_done)
+        key_group = delayed("group_to_tenant", key.payload.group, tenant_done)
         found = Signal(data.StructLayout({"hit": 1, "tenant": params.tenant_bits}))
         previous = Signal.like(found)
         m.d.sync += previous.eq(found)
@@ -169,50 +144,37 @@ class LookupPipeline(wiring.Component):
             flags.lookup.enable.eq(tenants.output.valid),
         ]
 
-        # Destination results come one clock behind the source's: the source waits for it in a register.
+        # Destination results come one clock behind the source's: the source waits for it in a register. Clocks
+        # count from the source's key on.
+        done = tenant_done + mac_done + 1
         findings = Signal(Findings(params))
         source, destination = findings.source, findings.destination
-        result_mac = delayed("mac_to_result", key_mac, mac_done)
-        result_found = delayed("tenant_to_result", found, mac_done)
-        result_flags = delayed("flags_to_result", flags.lookup.data, mac_done + 1 - BLOCK_RAM_LATENCY)
         known = Signal(data.StructLayout({"hit": 1, "tep": ceil_log2(params.teps)}))
         m.d.comb += [known.hit.eq(sources.output.hit), known.tep.eq(sources.output.value)]
-        result_source = delayed("tep_to_result", known, tenant_done + mac_done + 1 - sources.LATENCY)
-        context = Signal(Context(params))
-        m.d.comb += context.port.eq(port)
-        for name, _ in Context(params):
-            if name != "port":
-                m.d.comb += context[name].eq(frame.stored if name == "stored" else header[name])
-        result_context = delayed("context", context, tenant_done + mac_done + 2)
+        result_found = delayed("tenant_to_result", found, mac_done)
+        result_source = delayed("tep_to_result", known, done - sources.LATENCY)
         m.d.comb += [
-            destination.mac.eq(result_mac),
+            findings.port.eq(delayed("port_to_result", frame.payload.port, done)),
+            findings.vid.eq(delayed("vid_to_result", frame.payload.vid, done)),
+            findings.flags.eq(
+                delayed("flags_to_result", flags.lookup.data, done - tenant_done - BLOCK_RAM_LATENCY)
+            ),
+            findings.tep_hit.eq(result_source.hit),
+            findings.tep.eq(result_source.tep),
+            destination.mac.eq(delayed("mac_to_result", key_mac, mac_done)),
             destination.tenant_hit.eq(result_found.hit),
             destination.tenant.eq(result_found.tenant),
             destination.hit.eq(macs.output.hit),
-            destination.entry.eq(macs.output.entry),
-            findings.context.eq(result_context),
-            findings.flags.eq(result_flags),
-            findings.tep_hit.eq(result_source.hit),
-            findings.tep.eq(result_source.tep),
+            Value.cast(destination.entry).eq(Value.cast(macs.output.entry)),
         ]
         m.d.sync += source.eq(destination)
 
-        # One bit per clock of latency tells which clocks carry the end of a frame.
-        stages = tenant_done + mac_done + 2
-        flight = Signal(stages)
-        m.d.sync += flight.eq((flight << 1) | enter)
+        # One bit per clock of latency tells which clocks carry the end of a frame's lookups.
+        flight = Signal(done)
+        m.d.sync += flight.eq(flight << 1 | frame.valid)
         m.d.comb += [
-            verdicts.input.valid.eq(flight[-1]),
-            verdicts.input.findings.eq(findings),
-            macs.learn.valid.eq(verdicts.learn.valid),
-            macs.learn.payload.eq(verdicts.learn.source),
-            # Past the queue while it is empty.
-            queue.w_en.eq(verdicts.output.valid & (queue.r_rdy | ~self.verdict.ready)),
-            queue.w_data.eq(verdicts.output.verdict),
-            self.verdict.valid.eq(queue.r_rdy | verdicts.output.valid),
-            self.verdict.payload.eq(Mux(queue.r_rdy, queue.r_data, verdicts.output.verdict)),
-            queue.r_en.eq(self.verdict.ready),
+            stage.input.valid.eq(flight[-1]),
+            stage.input.findings.eq(findings),
+            self.busy.eq(flight.any() | frame.valid | macs.busy),
         ]
-        for index, mtu in enumerate(self.mtu):
-            m.d.comb += verdicts.mtu[index].eq(mtu)
         return m

@@ -16,15 +16,28 @@ class Frame:
 
 @dataclass
 class Outcome:
-    """What left the device: frames with their error flag, headers, and the clocks at which that happened."""
+    """What left the device: frames with their error flag, keys, headers, and the clocks at which that happened."""
 
     frames: list[Frame] = field(default_factory=list)
+    keys: list = field(default_factory=list)
     headers: list = field(default_factory=list)
     last_at: list[int] = field(default_factory=list)
+    keys_at: list[int] = field(default_factory=list)
     header_at: list[int] = field(default_factory=list)
     taken_at: list[int] = field(default_factory=list)
     overruns: int = 0
     clocks: int = 0
+
+    @property
+    def parsed(self) -> list[dict]:
+        """Fields of keys and header of each frame; what both have must be equal."""
+        assert len(self.keys) == len(self.headers)
+        result = []
+        for keys, header in zip(self.keys, self.headers, strict=True):
+            fields = {name: header[name] for name, _ in header.shape()}
+            fields |= {name: keys[name] for name, _ in keys.shape() if name not in fields}
+            result.append(fields | {"keys_vid": keys["vid"]})
+        return result
 
 
 def words_of(frame: Frame, width: int, rng: random.Random) -> list[int]:
@@ -55,22 +68,29 @@ class _Sink:
         self._offer = None
         self.valid = False
         self.ready = False
+        self.taken: list = []
+        self.offered_at: list[int] = []
 
     def choose(self, clock: int) -> None:
         self.ready = clock >= self._closed_until and self._rng.random() >= self._stall
 
-    def sample(self, observed: int):
-        """The payload transferred in this clock, or None."""
+    def sample(self, observed: int, clock: int):
+        """The payload transferred in this clock, or None; kept in ``taken``."""
         observed &= (1 << len(self.observed)) - 1
         self.valid = bool(observed & 1)
         if self._offer is not None:
             assert observed == self._offer, "an offer was withdrawn or changed"
         self._offer = observed if self.valid and not self.ready else None
-        return self._layout.from_bits(observed >> 1) if self.valid and self.ready else None
+        if self.valid and len(self.offered_at) == len(self.taken):
+            self.offered_at.append(clock)
+        if not (self.valid and self.ready):
+            return None
+        self.taken.append(self._layout.from_bits(observed >> 1))
+        return self.taken[-1]
 
 
 class Bench:
-    """Runs frames through a block with ``input``, ``output`` and perhaps ``header``."""
+    """Runs frames through a block with ``input``, ``output`` and perhaps ``keys`` and ``header``."""
 
     Frame = Frame
 
@@ -85,12 +105,13 @@ class Bench:
         header_stall: float = 0.0,
         output_until: int = 0,
         header_until: int = 0,
+        keys_until: int = 0,
         config: dict[str, int] | None = None,
     ) -> Outcome:
         """Feed ``frames``, collect until all have left.
 
-        ``gap`` and the stalls are probabilities per clock; until the given clocks a sink takes nothing at
-        all.
+        ``gap`` and the stalls are probabilities per clock, ``header_stall`` that of the keys too; until the
+        given clocks a sink takes nothing at all.
         """
         rng = random.Random(seed)
         outcome = Outcome()
@@ -101,6 +122,9 @@ class Bench:
         sinks = [_Sink(dut.output, stall, rng, output_until)]
         if hasattr(dut, "header"):
             sinks.append(_Sink(dut.header, header_stall, rng, header_until))
+            sinks.append(_Sink(dut.keys, header_stall, rng, keys_until))
+            outcome.headers, outcome.header_at = sinks[1].taken, sinks[1].offered_at
+            outcome.keys, outcome.keys_at = sinks[2].taken, sinks[2].offered_at
         # One assignment and one look per clock: each costs the simulator a round of its own.
         driven = Cat(
             *(sink.stream.ready for sink in sinks),
@@ -110,7 +134,7 @@ class Bench:
         overrun = dut.overrun if hasattr(dut, "overrun") else Const(0)
         accepting = Const(1) if always_ready else dut.input.ready
         observed = Cat(accepting, overrun, *(sink.observed for sink in sinks))
-        limit = output_until + header_until + 200 + 40 * len(words) + 40 * len(frames)
+        limit = output_until + header_until + keys_until + 200 + 40 * len(words) + 40 * len(frames)
 
         async def bench(ctx):
             for name, value in (config or {}).items():
@@ -135,7 +159,7 @@ class Bench:
                 seen >>= 2
                 transfers = []
                 for sink in sinks:
-                    transfers.append(sink.sample(seen))
+                    transfers.append(sink.sample(seen, outcome.clocks))
                     moved |= sink.valid
                     seen >>= len(sink.observed)
                 if (word := transfers[0]) is not None:
@@ -145,11 +169,6 @@ class Bench:
                         outcome.frames.append(Frame(bytes(current), bool(word["error"])))
                         outcome.last_at.append(outcome.clocks)
                         current = bytearray()
-                if len(sinks) > 1:
-                    if sinks[1].valid and len(outcome.header_at) == len(outcome.headers):
-                        outcome.header_at.append(outcome.clocks)
-                    if transfers[1] is not None:
-                        outcome.headers.append(transfers[1])
                 idle = 0 if moved or position < len(words) else idle + 1
                 await ctx.tick()
                 outcome.clocks += 1

@@ -42,7 +42,7 @@ def access_frame(rng: random.Random, size: int | None = None) -> bytes:
 
 
 def expected(octets: bytes, error: bool, native_vid: int) -> dict:
-    """The header that the contract promises: the fields that count."""
+    """The keys and the header that the contract promises: the fields that count."""
     if error or len(octets) < 60:
         return {"drop": Drop.RX_ERROR}
     dst, src = int.from_bytes(octets[:6], "big"), int.from_bytes(octets[6:12], "big")
@@ -63,7 +63,8 @@ def expected(octets: bytes, error: bool, native_vid: int) -> dict:
     frame = AccessFrame.parse(octets, native_vid)
     if frame is None:
         return fields | {"drop": Drop.UNTAGGED}
-    fields |= {"vid": frame.vid, "pcp_dei": frame.pcp_dei}
+    packet = len(inner) + 40
+    fields |= {"vid": frame.vid, "keys_vid": frame.vid, "pcp_dei": frame.pcp_dei, "packet": packet}
     if is_link_local(dst):
         return fields | {"drop": Drop.LINK_LOCAL}
     if is_group(src) or src == 0:
@@ -74,7 +75,7 @@ def expected(octets: bytes, error: bool, native_vid: int) -> dict:
 def check(outcome, frames, native_vid: int) -> None:
     assert [(f.octets, f.error) for f in outcome.frames] == [(f.octets, f.error) for f in frames]
     assert len(outcome.headers) == len(frames)
-    for frame, header in zip(frames, outcome.headers, strict=True):
+    for frame, header in zip(frames, outcome.parsed, strict=True):
         for name, value in expected(frame.octets, frame.error, native_vid).items():
             got = header[name] if name == "drop" else int(getattr(header[name], "value", header[name]))
             assert got == value, (name, frame, header)
@@ -117,6 +118,12 @@ def test_rate_and_latency(bench, width):
     assert outcome.taken_at[-1] == words - 1
     assert outcome.last_at == [clock + 1 for clock in outcome.taken_at]
     assert outcome.header_at == [clock + 3 for clock in outcome.last_at]
+    starts = [
+        clock - -(-len(frame.octets) * 8 // width) + 1
+        for clock, frame in zip(outcome.last_at, frames, strict=True)
+    ]
+    last_key_words = [(min(16, len(frame.octets)) - 1) * 8 // width for frame in frames]
+    assert outcome.keys_at == [start + word + 1 for start, word in zip(starts, last_key_words, strict=True)]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -129,3 +136,14 @@ def test_waiting_header_holds_only_the_third_frame(bench, width):
     assert len(outcome.headers) == 4
     assert outcome.last_at[:3] == [words, 2 * words, 3 * words]
     assert outcome.last_at[3] > 1000
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_waiting_keys_hold_the_next_frame(bench, width):
+    rng = random.Random(2)
+    frames = [bench.Frame(access_frame(rng, 640)) for _ in range(3)]
+    words = 640 * 8 // width
+    outcome = bench.run(AccessParser(Params(width=width)), frames, keys_until=1000, config={"native_vid": 5})
+    check(outcome, frames, 5)
+    assert outcome.last_at[0] == words
+    assert outcome.last_at[1] > 1000

@@ -123,7 +123,7 @@ def expected_tunnel(octets: bytes, packet: Ipv6Header) -> dict:
 
 
 def expected(octets: bytes, error: bool) -> dict:
-    """The header that the contract promises: the fields that count."""
+    """The keys and the header that the contract promises: the fields that count."""
     if error or len(octets) < 60:
         return {"drop": Drop.RX_ERROR, "control": Control.NONE}
     not_mine = {"drop": Drop.NOT_MINE, "control": Control.NONE}
@@ -151,7 +151,7 @@ def check(outcome, frames) -> list[dict]:
     assert [(f.octets, f.error) for f in outcome.frames] == [(f.octets, f.error) for f in frames]
     assert len(outcome.headers) == len(frames)
     wanted = [expected(frame.octets, frame.error) for frame in frames]
-    for frame, header, fields in zip(frames, outcome.headers, wanted, strict=True):
+    for frame, header, fields in zip(frames, outcome.parsed, wanted, strict=True):
         got = {name: header[name] for name in fields if name not in ("checksum", "probing")}
         if "checksum" in fields:
             got["checksum"] = header["flow"] & 0xFFFF

@@ -5,12 +5,16 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 import pytest
+from amaranth.hdl import Assert, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from opentep.gateware.headers import Control, Drop, Edit
-from opentep.gateware.lookup.context import Findings
-from opentep.gateware.lookup.verdict import VerdictStage
+from opentep.gateware.headers import Control, Drop, Edit, Header, Stored
+from opentep.gateware.lookup.decision import DecisionStage
+from opentep.gateware.lookup.findings import Findings
+from opentep.gateware.lookup.verdict import Verdict, VerdictRules
 from opentep.gateware.params import Params
-from opentep.gateware.tables.mac_entry import AGE_FRESH, MacKind
+from opentep.gateware.tables.mac_entry import AGE_FRESH, MacKind, MacLearn
 
 COUNT = 2000
 LATENCY = 2
@@ -21,6 +25,50 @@ TEPS = (7, 8)
 LISTS = (20, 21)
 PARSER_DROPS_ACCESS = (Drop.RX_ERROR, Drop.UNTAGGED, Drop.LINK_LOCAL, Drop.BAD_SOURCE)
 PARSER_DROPS_FABRIC = (Drop.RX_ERROR, Drop.NOT_MINE, Drop.MALFORMED, Drop.BAD_SOURCE, Drop.LINK_LOCAL)
+
+
+class Judge(wiring.Component):
+    """The decision on a frame and what its end adds to it, at once."""
+
+    def __init__(self, params):
+        self.params = params
+        super().__init__(
+            {
+                "valid": In(1),
+                "findings": In(Findings(params)),
+                "header": In(Header(params)),
+                "stored": In(Stored(params)),
+                "mtu": In(14).array(params.fabric_ports),
+                "done": Out(1),
+                "verdict": Out(Verdict(params)),
+                "learn": Out(1),
+                "source": Out(MacLearn(params)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.stage = stage = DecisionStage(self.params)
+        m.submodules.rules = rules = VerdictRules(self.params)
+        announced = stage.coming.valid
+        was_announced, port = Signal(), Signal.like(stage.coming.port)
+        m.d.sync += [was_announced.eq(announced), port.eq(stage.coming.port)]
+        m.d.comb += [
+            stage.input.valid.eq(self.valid),
+            stage.input.findings.eq(self.findings),
+            Assert(stage.output.valid == was_announced),
+            Assert(~was_announced | (stage.output.port == port)),
+            rules.input.port.eq(stage.output.port),
+            rules.input.decision.eq(stage.output.decision),
+            rules.input.header.eq(self.header),
+            rules.input.stored.eq(self.stored),
+            *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
+            self.done.eq(stage.output.valid),
+            self.verdict.eq(rules.verdict),
+            self.learn.eq(rules.learn),
+            self.source.eq(rules.source),
+        ]
+        return m
 
 
 def random_resolution(rng, params, group):
@@ -46,7 +94,7 @@ def random_resolution(rng, params, group):
     }
 
 
-def random_findings(rng, params):
+def random_frame(rng, params):
     port = rng.randrange(params.ports)
     fabric = params.is_fabric(port)
     drop, control = Drop.NONE, Control.NONE
@@ -63,20 +111,23 @@ def random_findings(rng, params):
     # Close to the MTU of either port, and far from both.
     longest = rng.choice(MTUS) - 40 + (0 if fabric else 4 * tagged)
     end = start + rng.choice([60, longest - 1, longest, longest + 1, 9216 - start])
-    return {
-        "context": {
-            "port": port,
-            "stored": {"head": rng.randrange(params.cells), "no_buffer": rng.random() < 0.05},
-            "drop": drop,
-            "control": control,
-            "tagged": tagged,
-            "vid": 0 if fabric else rng.choice(VIDS),
-            "pcp_dei": rng.randrange(16),
-            "start": start,
-            "end": end,
-            "traffic_class": rng.randrange(256),
-            "flow": rng.randrange(1 << 20),
-        },
+    vid = 0 if fabric else rng.choice(VIDS)
+    header = {
+        "drop": drop,
+        "control": control,
+        "tagged": tagged,
+        "vid": vid,
+        "pcp_dei": rng.randrange(16),
+        "start": start,
+        "end": end,
+        "packet": end - start - 4 * tagged + 40,
+        "traffic_class": rng.randrange(256),
+        "flow": rng.randrange(1 << 20),
+    }
+    stored = {"head": rng.randrange(params.cells), "no_buffer": rng.random() < 0.05}
+    findings = {
+        "port": port,
+        "vid": vid,
         "source": source,
         "destination": destination,
         "flags": {
@@ -89,6 +140,11 @@ def random_findings(rng, params):
         "tep_hit": fabric and rng.random() < 0.9,
         "tep": rng.choice(TEPS),
     }
+    return {
+        "context": header | {"port": port, "stored": stored},
+        "header": header,
+        "stored": stored,
+    } | findings
 
 
 @dataclass(frozen=True)
@@ -232,10 +288,16 @@ def check(params, findings, verdict, learn, source):
 def test_rules(ports):
     params = Params(access_ports=ports[0], fabric_ports=ports[1])
     rng = random.Random(ports[0])
-    dut = VerdictStage(params)
-    frames = [random_findings(rng, params) for _ in range(COUNT)]
-    layout = Findings(params)
+    dut = Judge(params)
+    frames = [random_frame(rng, params) for _ in range(COUNT)]
+    layouts = {"findings": Findings(params), "header": Header(params), "stored": Stored(params)}
     seen = Counter()
+
+    def put(ctx, frame, names):
+        for name in names:
+            layout = layouts[name]
+            members = {key: value for key, value in frame.items() if key in layout.members}
+            ctx.set(getattr(dut, name), layout.const(members if name == "findings" else frame[name]))
 
     async def bench(ctx):
         for mtu, value in zip(dut.mtu, MTUS, strict=False):
@@ -244,24 +306,20 @@ def test_rules(ports):
         for frame in [*frames, *in_flight]:
             # Now and then a clock without a frame, whose findings are still those of some frame.
             gap = rng.random() < 0.2
-            for findings in [None, frame] if gap else [frame]:
-                ctx.set(dut.input.valid, findings is not None)
-                ctx.set(dut.input.findings, layout.const(findings or rng.choice(frames)))
-                in_flight.append(findings)
+            for now in [None, frame] if gap else [frame]:
+                ctx.set(dut.valid, now is not None)
+                put(ctx, now or rng.choice(frames), ["findings"])
+                in_flight.append(now)
                 await ctx.tick()
                 done = in_flight.popleft()
-                assert ctx.get(dut.output.valid) == (done is not None)
+                assert ctx.get(dut.done) == (done is not None)
                 if done is None:
-                    assert not ctx.get(dut.learn.valid)
                     continue
-                expected = check(
-                    params,
-                    done,
-                    ctx.get(dut.output.verdict),
-                    ctx.get(dut.learn.valid),
-                    ctx.get(dut.learn.source),
+                put(ctx, done, ["header", "stored"])
+                verdict, learn, source = (
+                    ctx.get(getattr(dut, name)) for name in ("verdict", "learn", "source")
                 )
-                seen[expected.drop] += 1
+                seen[check(params, done, verdict, learn, source).drop] += 1
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)

@@ -1,0 +1,117 @@
+"""Which frame's keys go to the tables next."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arbiter import RoundRobin, one_hot_mux
+from ..headers import Keys
+from ..params import Params
+from .tables import TenantKey
+
+__all__ = ["Admission", "Admitted", "LookupKey"]
+
+_GROUP_BIT = 40
+"""I/G bit of a MAC address whose first octet is most significant."""
+
+
+class LookupKey(data.Struct):
+    """One MAC address of a frame, with the tenant key that it makes under its port's mask."""
+
+    mac: 48
+    tenant: TenantKey
+    group: 1
+    """A group address as destination: its tenant is the source's."""
+
+
+class Admitted(data.StructLayout):
+    """What goes along with a frame's source key."""
+
+    def __init__(self, params: Params):
+        super().__init__({"port": range(max(2, params.ports)), "vid": 12, "outer_src": 128})
+
+
+class Admission(wiring.Component):
+    """Turns the keys of all ports into one row of keys: a frame's source, in the next clock its destination.
+
+    One frame per two clocks, in round-robin order. The source key is at the output 2 clocks after the port's
+    keys were first offered to an idle block. A port learns that its keys were taken from a register, so that
+    no port's handshake depends on another's.
+
+    Members
+    -------
+    keys
+        Streams of :class:`Keys`; ``ready`` comes only while they are ``valid``.
+    room
+        The port may have one more frame under way; counts from two clocks after ``admitted`` on.
+    admitted
+        Strobe per port: one more frame is under way.
+    key_mask
+        What of source MAC and VLAN ID makes the tenant key, per port.
+    key
+        ``valid``, and ``payload`` of each key.
+    frame
+        ``valid`` with the source's key, and the ``payload`` that goes along.
+    """
+
+    def __init__(self, params: Params):
+        self.params = params
+        super().__init__(
+            {
+                "keys": In(stream.Signature(Keys)).array(params.ports),
+                "room": In(params.ports),
+                "admitted": Out(params.ports),
+                "key_mask": In(TenantKey).array(params.ports),
+                "key": Out(stream.Signature(LookupKey, always_ready=True)),
+                "frame": Out(stream.Signature(Admitted(params), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        m.submodules.choice = choice = RoundRobin(params.ports)
+        grant = Signal(params.ports)
+        port = Signal(range(max(2, params.ports)))
+        m.d.comb += [
+            choice.requests.eq(Cat(keys.valid for keys in self.keys) & self.room),
+            choice.accept.eq(~grant.any()),
+            self.admitted.eq(grant),
+        ]
+        m.d.sync += [grant.eq(0), port.eq(choice.index)]
+        with m.If(~grant.any()):
+            m.d.sync += grant.eq(choice.grant)
+        for index, keys in enumerate(self.keys):
+            m.d.comb += keys.ready.eq(grant[index])
+
+        def chosen(values) -> Signal:
+            return one_hot_mux(grant, values)
+
+        # The frame granted: its source is the next key; its destination waits for one clock.
+        key, frame = self.key.payload, self.frame.payload
+        destination = Signal(LookupKey)
+        taken = grant.any()
+        m.d.sync += [
+            self.frame.valid.eq(taken),
+            self.key.valid.eq(taken | self.frame.valid),
+            frame.port.eq(port),
+            frame.vid.eq(chosen(keys.payload.vid for keys in self.keys)),
+            frame.outer_src.eq(chosen(keys.payload.outer_src for keys in self.keys)),
+        ]
+        masked = list(zip(self.keys, self.key_mask, strict=True))
+        vid = chosen(keys.payload.vid & mask.vid for keys, mask in masked)
+        for target, name in ((key, "src"), (destination, "dst")):
+            with m.If(taken):
+                m.d.sync += [
+                    target.mac.eq(chosen(keys.payload[name] for keys in self.keys)),
+                    target.tenant.mac.eq(chosen(keys.payload[name] & mask.mac for keys, mask in masked)),
+                    target.tenant.vid.eq(vid),
+                ]
+        with m.If(taken):
+            m.d.sync += [
+                key.group.eq(0),
+                destination.group.eq(chosen(keys.payload.dst[_GROUP_BIT] for keys in self.keys)),
+            ]
+        with m.Else():
+            m.d.sync += key.eq(destination)
+        return m

@@ -1,0 +1,133 @@
+"""Where the decision on a frame meets the frame's end."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..arbiter import RoundRobin, one_hot_mux
+from ..ingress.port import Frame
+from ..params import Params
+from ..tables.mac_entry import MacLearn
+from .decision import Coming, Decided, Decision
+from .verdict import Judged, Verdict, VerdictRules
+
+__all__ = ["UNDER_WAY", "Join"]
+
+UNDER_WAY = 16
+"""Frames of a port between admission and verdict: the depth of ECP5's distributed RAM, and more than packet memory
+accepts of a port at a time."""
+
+
+class Join(wiring.Component):
+    """Keeps the decisions of each port until their frames have ended; then gives the verdicts.
+
+    One verdict per two clocks at most, in round-robin order of the ports. A verdict is out 3 clocks after the
+    frame's end was offered, if its decision came no later than with it.
+
+    Members
+    -------
+    admitted
+        Strobe per port: a decision for one more of its frames will come.
+    room
+        The port may have one more frame under way; two clocks behind ``admitted``.
+    coming, decision
+        The decisions, in order per port.
+    frames
+        Frames that have ended, per port in the order of their decisions.
+    verdict
+        Stream of :class:`Verdict`.
+    learn
+        Sources to learn, one clock before or with the verdict; ``ready`` does not matter, what finds no room is lost.
+    mtu
+        The largest IPv6 packet that each fabric port takes, in octets.
+    busy
+        Some frame is between admission and verdict.
+    """
+
+    def __init__(self, params: Params):
+        self.params = params
+        super().__init__(
+            {
+                "admitted": In(params.ports),
+                "room": Out(params.ports, init=-1),
+                "coming": In(Coming(params)),
+                "decision": In(Decided(params)),
+                "frames": In(stream.Signature(Frame(params))).array(params.ports),
+                "verdict": Out(stream.Signature(Verdict(params))),
+                "learn": Out(stream.Signature(MacLearn(params))),
+                "mtu": In(14).array(params.fabric_ports),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        m.submodules.choice = choice = RoundRobin(params.ports)
+        m.submodules.rules = rules = VerdictRules(params)
+        grant = Signal(params.ports)
+        port = Signal(range(max(2, params.ports)))
+        decided = Signal(params.ports)
+        waiting = Signal(params.ports)
+        decisions = [self._queue(m, index, grant[index], decided, waiting) for index in range(params.ports)]
+
+        # A frame is chosen, goes to `judged` one clock later, and from there to the verdict as soon as that is
+        # free. The next one is chosen when two clocks later there is surely a place for it.
+        judged = Signal(Judged(params))
+        judged_valid = Signal()
+        free = Signal()
+        m.d.comb += [
+            free.eq(~self.verdict.valid | self.verdict.ready),
+            choice.requests.eq(decided & Cat(frames.valid for frames in self.frames)),
+            choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid)),
+        ]
+        m.d.sync += [grant.eq(0), port.eq(choice.index)]
+        with m.If(choice.accept):
+            m.d.sync += grant.eq(choice.grant)
+        with m.If(free):
+            m.d.sync += [self.verdict.valid.eq(judged_valid), judged_valid.eq(0)]
+        with m.If(grant.any()):
+            m.d.sync += [
+                judged_valid.eq(1),
+                judged.port.eq(port),
+                Value.cast(judged.decision).eq(one_hot_mux(grant, decisions)),
+                judged.header.eq(one_hot_mux(grant, (frames.payload.header for frames in self.frames))),
+                judged.stored.eq(one_hot_mux(grant, (frames.payload.stored for frames in self.frames))),
+            ]
+        for index, frames in enumerate(self.frames):
+            m.d.comb += frames.ready.eq(grant[index])
+
+        with m.If(free):
+            m.d.sync += self.verdict.payload.eq(rules.verdict)
+        m.d.comb += [
+            rules.input.eq(judged),
+            *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
+            self.learn.valid.eq(judged_valid & free & rules.learn),
+            self.learn.payload.eq(rules.source),
+            self.busy.eq(waiting.any() | judged_valid | self.verdict.valid),
+        ]
+        return m
+
+    def _queue(self, m: Module, port: int, taken: Signal, decided: Signal, waiting: Signal) -> Value:
+        """The decisions of one port, in distributed RAM; returns the oldest one."""
+        memory = Memory(shape=Decision(self.params).size, depth=UNDER_WAY, init=[])
+        m.submodules[f"decisions_{port}"] = memory
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        mine = self.decision.valid & (self.decision.port == port)
+        m.d.comb += [write.en.eq(mine), write.data.eq(self.decision.decision)]
+        m.d.sync += [write.addr.eq(write.addr + mine), read.addr.eq(read.addr + taken)]
+
+        # A decision counts from the clock on in which it is written: it is read one clock later at the earliest.
+        coming = self.coming.valid & (self.coming.port == port)
+        for name, comes, some in (
+            ("decided", coming, decided[port]),
+            ("waiting", self.admitted[port], waiting[port]),
+        ):
+            count = Signal(range(UNDER_WAY + 1), name=f"{name}_{port}")
+            changed = Signal.like(count, name=f"{name}_{port}_next")
+            m.d.comb += changed.eq(count + comes - taken)
+            m.d.sync += [count.eq(changed), some.eq(changed != 0)]
+            if name == "waiting":
+                m.d.sync += self.room[port].eq(changed < UNDER_WAY)
+        return read.data

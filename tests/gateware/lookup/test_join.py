@@ -1,0 +1,118 @@
+"""Decisions meet the ends of their own frames, whatever comes first, and each frame gets one verdict."""
+
+import random
+from collections import deque
+
+import pytest
+from amaranth.sim import Simulator
+from opentep.gateware.headers import Drop, Edit
+from opentep.gateware.lookup.join import UNDER_WAY, Join
+from opentep.gateware.params import Params
+
+COUNT = 200
+
+
+@pytest.mark.parametrize("ports", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
+@pytest.mark.parametrize("decide, end, take", [(1, 1, 1), (1, 0.05, 1), (0.05, 1, 0.5), (0.4, 0.4, 0.2)])
+def test_join(ports, decide, end, take):
+    params = Params(access_ports=ports[0], fabric_ports=ports[1])
+    rng = random.Random(1)
+    dut = Join(params)
+    admitted = [0] * params.ports
+    decided = [0] * params.ports
+    ended = [0] * params.ports
+    judged = [0] * params.ports
+    verdicts_at = []
+    learned = deque()
+
+    def decision(number):
+        return {
+            "drop": Drop.NONE,
+            "ports": 1,
+            "edit": Edit.RETAG,
+            "target": number,
+            "learn": number % 3 == 0,
+            "mac": number,
+        }
+
+    async def bench(ctx):
+        clock = 0
+        announced = None
+        offered = [False] * params.ports
+        to_decide = deque()
+        full_seen = [False] * params.ports
+        while sum(judged) < COUNT * params.ports:
+            clock += 1
+            assert clock < 400 * COUNT
+            # Admission respects the room that was there when it chose, and chooses every other clock.
+            strobes = 0
+            if clock % 2:
+                room = ctx.get(dut.room)
+                able = [p for p in range(params.ports) if room >> p & 1 and admitted[p] < COUNT]
+                for p in range(params.ports):
+                    full_seen[p] |= not room >> p & 1
+                    assert admitted[p] - ended[p] <= UNDER_WAY
+                if able:
+                    port = rng.choice(able)
+                    to_decide.append((port, admitted[port]))
+                    admitted[port] += 1
+                    strobes = 1 << port
+            ctx.set(dut.admitted, strobes)
+            # The decision comes in the clock behind its announcement.
+            ctx.set(dut.decision.valid, announced is not None)
+            if announced:
+                ctx.set(dut.decision.port, announced[0])
+                ctx.set(dut.decision.decision, decision(announced[1]))
+                decided[announced[0]] += 1
+            announced = to_decide.popleft() if to_decide and rng.random() < decide else None
+            ctx.set(dut.coming.valid, announced is not None)
+            if announced:
+                ctx.set(dut.coming.port, announced[0])
+            # Frames end in any order relative to their decisions.
+            for port, frames in enumerate(dut.frames):
+                if not offered[port] and ended[port] < COUNT and rng.random() < end:
+                    offered[port] = True
+                    bad = ended[port] % 5 == 4
+                    ctx.set(
+                        frames.payload,
+                        {
+                            "header": {"drop": Drop.RX_ERROR if bad else Drop.NONE, "end": ended[port]},
+                            "stored": {"head": ended[port] % params.cells},
+                        },
+                    )
+                ctx.set(frames.valid, offered[port])
+            for port, frames in enumerate(dut.frames):
+                if ctx.get(frames.ready):
+                    assert offered[port] and decided[port] > ended[port]
+                    offered[port] = False
+                    ended[port] += 1
+            ready = rng.random() < take
+            ctx.set(dut.verdict.ready, ready)
+            if ctx.get(dut.learn.valid):
+                learned.append((ctx.get(dut.learn.payload.entry.port), ctx.get(dut.learn.payload.mac)))
+            if ready and ctx.get(dut.verdict.valid):
+                verdict = ctx.get(dut.verdict.payload)
+                port, number = verdict.port, judged[verdict.port]
+                bad = number % 5 == 4
+                assert verdict.descriptor.target == number == verdict.descriptor.end
+                assert verdict.descriptor.head == number % params.cells
+                assert verdict.drop == (Drop.RX_ERROR if bad else Drop.NONE)
+                if number % 3 == 0 and not bad:
+                    assert learned.popleft() == (port, number)
+                judged[port] += 1
+                verdicts_at.append(clock)
+            await ctx.tick()
+        ctx.set(dut.coming.valid, 0)
+        ctx.set(dut.decision.valid, 0)
+        assert not learned
+        assert not ctx.get(dut.busy)
+        if end < decide:
+            assert all(full_seen)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert judged == [COUNT] * params.ports
+    if decide == end == take == 1:
+        assert verdicts_at[-1] - verdicts_at[0] <= 2 * COUNT * params.ports + 20
