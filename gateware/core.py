@@ -122,7 +122,6 @@ class Core(wiring.Component):
             "tenant_stash",
             "tenant_flags",
             "source_slots",
-            "source_stash",
             "mac_requests",
         ):
             connect(m, getattr(bank, name), getattr(lookup, name))

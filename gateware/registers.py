@@ -20,7 +20,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 1
+API_VERSION = 2
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -87,9 +87,10 @@ def _add_tables(builder: Builder, params: Params) -> None:
         ("tenant", tenant_geometry(params), "Masked source (or destination) to tenant index"),
         ("source", source_geometry(params), "Outer IPv6 source to TEP index"),
     ):
-        place = "entry `(choice * buckets + bucket) * slots + slot`"
+        place = f"entry `(choice * buckets + bucket) * {table.slots} + slot`"
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
-        add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
+        if table.stash:
+            add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
     add("tenant_flags", TenantFlags, params.tenants, "Policies of a tenant, by tenant index.")
     add(
         "mac_requests",

@@ -1,5 +1,5 @@
 """Where the entries of a cuckoo table go: the host's side of
-:class:`opentep.gateware.tables.cuckoo.CuckooTable`.
+:class:`opentep.gateware.tables.cuckoo.CuckooTable` and :class:`opentep.gateware.tables.halved.HalvedTable`.
 
 The host keeps the content of the table and computes, for each change, the slot writes that make it. An
 entry that must move is first copied and only then overwritten, so that whoever looks up a key that is not
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..gateware.tables.halved import FoldedHash
 from ..gateware.tables.hash import HashFunction
 
 __all__ = ["CuckooPlacement", "SlotWrite", "TableFullError"]
@@ -37,12 +38,19 @@ _Place = tuple[bool, int]
 class CuckooPlacement:
     """Content of one cuckoo table.
 
-    ``seed`` is that of the gateware's hash. With another seed everything is somewhere
+    ``hash`` and ``seed`` are those of the gateware. With another seed everything is somewhere
     else: build a new placement.
     """
 
     def __init__(
-        self, key_bits: int, buckets: int, *, slots: int = 2, choices: int = 2, stash: int = 4, seed: int = 0
+        self,
+        hash: HashFunction | FoldedHash,
+        buckets: int,
+        *,
+        slots: int = 2,
+        choices: int = 2,
+        stash: int = 4,
+        seed: int = 0,
     ):
         if buckets < 2 or buckets & (buckets - 1):
             raise ValueError(f"buckets must be a power of two, not {buckets}")
@@ -53,7 +61,7 @@ class CuckooPlacement:
         self.choices = choices
         self.stash = stash
         self.seed = seed
-        self.hash = HashFunction(key_bits, buckets.bit_length() - 1, choices)
+        self.hash = hash
         self._keys: dict[_Place, int] = {}
         self._places: dict[int, _Place] = {}
         self._values: dict[int, int] = {}

@@ -40,7 +40,7 @@ class ExactTable:
         """``table`` is one like the TEP's: its shape is all that matters."""
         self._registers = registers
         self._slots = registers.table(f"{name}_slots")
-        self._stash = registers.table(f"{name}_stash")
+        self._stash = registers.table(f"{name}_stash") if geometry.stash else None
         self._geometry = geometry
         self._placement = self._new_placement(0)
         self._useless: list[SlotWrite] = []
@@ -48,7 +48,7 @@ class ExactTable:
     def _new_placement(self, seed: int) -> _Placement:
         geometry = self._geometry
         return _Placement(
-            geometry.key_bits,
+            geometry.hash,
             geometry.buckets,
             slots=geometry.slots,
             choices=geometry.choices,
@@ -61,6 +61,7 @@ class ExactTable:
         found = [
             SlotWrite(stash, index, entry["key"], entry["value"])
             for stash, access in ((False, self._slots), (True, self._stash))
+            if access is not None
             for index, entry in enumerate(access.read_many())
             if entry["valid"]
         ]
@@ -92,6 +93,6 @@ class ExactTable:
 
     def _requests(self, writes: Iterable[SlotWrite]) -> Iterator[Write]:
         for write in writes:
-            table = self._stash if write.stash else self._slots
+            table = self._stash if self._stash is not None and write.stash else self._slots
             entry = {"valid": int(write.valid), "key": write.key, "value": write.value}
             yield from table.write_requests([(write.index, entry)])

@@ -38,7 +38,7 @@ class Join(wiring.Component):
     verdict
         Stream of :class:`Verdict`.
     learn
-        Sources to learn, one clock before or with the verdict; ``ready`` does not matter, what finds no room is lost.
+        Sources to learn, ahead of the verdict; ``ready`` does not matter, what finds no room is lost.
     mtu
         The largest IPv6 packet that each fabric port takes, in octets.
     busy
@@ -76,13 +76,14 @@ class Join(wiring.Component):
         # free. The next one is chosen when two clocks later there is surely a place for it.
         judged = Signal(Judged(params))
         judged_valid = Signal()
+        fresh = Signal()  # it has come with this clock
         free = Signal()
         m.d.comb += [
             free.eq(~self.verdict.valid | self.verdict.ready),
             choice.requests.eq(decided & Cat(frames.valid for frames in self.frames)),
             choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid)),
         ]
-        m.d.sync += [grant.eq(0), port.eq(choice.index)]
+        m.d.sync += [grant.eq(0), port.eq(choice.index), fresh.eq(grant.any())]
         with m.If(choice.accept):
             m.d.sync += grant.eq(choice.grant)
         with m.If(free):
@@ -103,7 +104,7 @@ class Join(wiring.Component):
         m.d.comb += [
             rules.input.eq(judged),
             *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
-            self.learn.valid.eq(judged_valid & free & rules.learn),
+            self.learn.valid.eq(fresh & rules.learn),
             self.learn.payload.eq(rules.source),
             self.busy.eq(waiting.any() | judged_valid | self.verdict.valid),
         ]

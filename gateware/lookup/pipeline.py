@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from ..delay import DelayLine
 from ..headers import Keys
 from ..params import Params
 from ..tables.bus import TableBus
@@ -13,7 +14,6 @@ from ..tables.mac_entry import MacLearn
 from ..tables.memory import BLOCK_RAM_LATENCY, TableMemory
 from .admission import Admission
 from .decision import Coming, Decided, DecisionStage
-from .delay import DelayLine
 from .findings import Findings
 from .tables import TenantFlags, TenantKey, source_geometry, tenant_geometry
 
@@ -69,7 +69,6 @@ class LookupPipeline(wiring.Component):
                 "tenant_stash": In(self.tenants.stash_bus.signature.flip()),
                 "tenant_flags": In(TableBus(TenantFlags, params.tenants)),
                 "source_slots": In(self.sources.slots_bus.signature.flip()),
-                "source_stash": In(self.sources.stash_bus.signature.flip()),
                 "mac_requests": In(self.macs.bus.signature.flip()),
             }
         )
@@ -89,7 +88,6 @@ class LookupPipeline(wiring.Component):
             (self.tenant_stash, tenants.stash_bus),
             (self.tenant_flags, flags.bus),
             (self.source_slots, sources.slots_bus),
-            (self.source_stash, sources.stash_bus),
             (self.mac_requests, macs.bus),
             (self.learn, macs.learn),
         ):

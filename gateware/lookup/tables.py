@@ -8,6 +8,8 @@ from amaranth.utils import ceil_log2
 
 from ..params import Params
 from ..tables.cuckoo import CuckooTable
+from ..tables.halved import FoldedHash, HalvedTable
+from ..tables.hash import HashFunction
 from ..tables.match import Candidate
 
 __all__ = ["CuckooGeometry", "TenantFlags", "TenantKey", "source_geometry", "tenant_geometry"]
@@ -37,7 +39,10 @@ class TenantKey(data.Struct):
 
 @dataclass(frozen=True)
 class CuckooGeometry:
-    """Shape of a cuckoo table, for the gateware that holds it and the host that fills it."""
+    """Shape of a cuckoo table, for the gateware that holds it and the host that fills it.
+
+    One without a stash is a :class:`HalvedTable`, else a :class:`CuckooTable`.
+    """
 
     key_bits: int
     value_bits: int
@@ -56,7 +61,16 @@ class CuckooGeometry:
         """Number of slots."""
         return self.choices * self.buckets * self.slots
 
-    def table(self) -> CuckooTable:
+    @property
+    def hash(self) -> HashFunction | FoldedHash:
+        """Which buckets a key may be in."""
+        function = HashFunction if self.stash else FoldedHash
+        return function(self.key_bits, ceil_log2(self.buckets), self.choices)
+
+    def table(self) -> CuckooTable | HalvedTable:
+        """The gateware."""
+        if not self.stash:
+            return HalvedTable(self.key_bits, self.value_bits, self.buckets, choices=self.choices)
         return CuckooTable(
             self.key_bits,
             self.value_bits,
@@ -81,12 +95,12 @@ def tenant_geometry(params: Params) -> CuckooGeometry:
 
 
 def source_geometry(params: Params) -> CuckooGeometry:
-    """Outer IPv6 source → TEP index. A TEP may send from several addresses: four per TEP fit."""
+    """Outer IPv6 source → TEP index. A TEP may send from several addresses: two per TEP fit, and most often more."""
     return CuckooGeometry(
         key_bits=128,
         value_bits=ceil_log2(params.teps),
         buckets=2 * params.teps,
         slots=1,
         choices=2,
-        stash=params.stash,
+        stash=0,
     )

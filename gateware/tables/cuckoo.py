@@ -1,6 +1,6 @@
 """Exact-match table whose entries the host places: cuckoo hashing with a stash."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, ShapeLike, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -22,9 +22,9 @@ _KEY_STAGES = _HASH_STAGES + BLOCK_RAM_LATENCY
 class CuckooTable(wiring.Component):
     """``choices`` x ``buckets`` x ``slots`` entries in block RAM, ``stash`` more in registers.
 
-    ``input``       one key per clock, never waits: ``valid``, ``key``, and a ``tag`` that goes along.
-    ``output``      ``LATENCY`` clocks later: ``valid``, ``hit``, ``value`` (0 without a hit), ``tag``. One
-                    level of logic behind registers.
+    ``input``       one key per clock, never waits: ``valid``, ``key``.
+    ``output``      ``LATENCY`` clocks later: ``valid``, ``hit``, ``value`` (0 without a hit). One level of
+                    logic behind registers.
     ``slots_bus``   entry ``(choice * buckets + bucket) * slots + slot``: {valid, key, value}. Accesses wait
                     for a clock without a key, so that a lookup sees an entry before or after a write, no
                     mixture.
@@ -47,7 +47,6 @@ class CuckooTable(wiring.Component):
         slots: int = 2,
         choices: int = 2,
         stash: int = 4,
-        tag: ShapeLike = unsigned(0),
     ):
         if buckets < 2 or buckets & (buckets - 1):
             raise ValueError(f"buckets must be a power of two, not {buckets}")
@@ -68,10 +67,8 @@ class CuckooTable(wiring.Component):
             {
                 "seed": In(SEED_BITS),
                 "ready": Out(1),
-                "input": In(wiring.Signature({"valid": Out(1), "key": Out(key_bits), "tag": Out(tag)})),
-                "output": Out(
-                    wiring.Signature({"valid": Out(1), "hit": Out(1), "value": Out(value), "tag": Out(tag)})
-                ),
+                "input": In(wiring.Signature({"valid": Out(1), "key": Out(key_bits)})),
+                "output": Out(wiring.Signature({"valid": Out(1), "hit": Out(1), "value": Out(value)})),
                 "slots_bus": In(TableBus(self.entry, choices * buckets * slots)),
                 "stash_bus": In(self._cam.bus.signature.flip()),
             }
@@ -93,15 +90,11 @@ class CuckooTable(wiring.Component):
         # What travels beside the key: stage n is n clocks behind the input.
         valid = Signal(self.LATENCY)
         m.d.sync += valid.eq(Cat(self.input.valid, valid))
-        key, tag = self.input.key, Value.cast(self.input.tag)
-        for stage in range(1, self.LATENCY + 1):
-            next_tag = Signal(len(tag), name=f"tag{stage}")
-            m.d.sync += next_tag.eq(tag)
-            tag = next_tag
-            if stage <= _KEY_STAGES:
-                next_key = Signal(self.key_bits, name=f"key{stage}")
-                m.d.sync += next_key.eq(key)
-                key = next_key
+        key = self.input.key
+        for stage in range(1, _KEY_STAGES + 1):
+            next_key = Signal(self.key_bits, name=f"key{stage}")
+            m.d.sync += next_key.eq(key)
+            key = next_key
         looking_up = valid[_HASH_STAGES - 1]  # the hash is at the RAMs' address inputs
 
         host_slot = self.slots_bus.index[: ceil_log2(self.slots)]
@@ -144,6 +137,5 @@ class CuckooTable(wiring.Component):
             self.output.valid.eq(valid[-1]),
             self.output.hit.eq(matcher.hit | cam.hit),
             Value.cast(self.output.value).eq(Value.cast(matcher.value) | Value.cast(cam.value)),
-            Value.cast(self.output.tag).eq(tag),
         ]
         return m

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from opentep.gateware.tables.halved import FoldedHash
+from opentep.gateware.tables.hash import HashFunction
 from opentep.host.cuckoo import CuckooPlacement, TableFullError
 
 
@@ -35,7 +37,7 @@ class Table:
 
 def test_untouched_keys_hit_at_every_instant():
     rng = random.Random(2)
-    placement = CuckooPlacement(60, 16, seed=rng.getrandbits(64))
+    placement = CuckooPlacement(HashFunction(60, 4, 2), 16, seed=rng.getrandbits(64))
     table = Table(placement)
     content = {}
     moves = full = 0
@@ -79,7 +81,9 @@ def test_untouched_keys_hit_at_every_instant():
 def test_fill(slots, choices, target, kind):
     rng = random.Random(3)
     for seed in (0, rng.getrandbits(64)):
-        placement = CuckooPlacement(60, 256, slots=slots, choices=choices, seed=seed)
+        placement = CuckooPlacement(
+            HashFunction(60, 8, choices), 256, slots=slots, choices=choices, seed=seed
+        )
         total = slots * choices * 256
         try:
             for n in range(2 * total):
@@ -89,12 +93,39 @@ def test_fill(slots, choices, target, kind):
         assert len(placement) >= target * total
 
 
+def addresses(kind, rng):
+    """IPv6 addresses as operators give them, or as nobody does."""
+    number = 0
+    while True:
+        number += 1
+        yield {
+            "random": rng.getrandbits(128),
+            "hosts": 0x20010DB8 << 96 | number,
+            "subnets": 0x20010DB8 << 96 | number << 64 | 1,
+            "repeated": 0x20010DB8 << 96 | number << 80 | number << 64 | number << 16 | number,
+            "embedded MACs": 0xFE80 << 112 | 0x0200_5EFF_FE00_0000 | number << 8,
+        }[kind]
+
+
+@pytest.mark.parametrize("kind", ["random", "hosts", "subnets", "repeated", "embedded MACs"])
+def test_fill_with_addresses(kind):
+    rng = random.Random(4)
+    for seed in (0, rng.getrandbits(64)):
+        placement = CuckooPlacement(FoldedHash(128, 8, 2), 256, slots=1, choices=2, stash=0, seed=seed)
+        given = addresses(kind, rng)
+        with pytest.raises(TableFullError):
+            while True:
+                placement.insert(next(given), 1)
+        assert len(placement) >= 0.3 * 512
+
+
 def test_wrong_arguments():
+    hash = HashFunction(60, 4, 2)
     with pytest.raises(ValueError, match="power of two"):
-        CuckooPlacement(60, 12)
+        CuckooPlacement(hash, 12)
     with pytest.raises(ValueError, match="seed"):
-        CuckooPlacement(60, 16, seed=1 << 64)
+        CuckooPlacement(hash, 16, seed=1 << 64)
     with pytest.raises(KeyError):
-        CuckooPlacement(60, 16).remove(5)
+        CuckooPlacement(hash, 16).remove(5)
     with pytest.raises(ValueError, match="60 bits"):
-        CuckooPlacement(60, 16).insert(1 << 60, 0)
+        CuckooPlacement(hash, 16).insert(1 << 60, 0)

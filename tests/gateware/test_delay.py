@@ -5,7 +5,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
-from opentep.gateware.lookup.delay import DelayLine
+from opentep.gateware.delay import DelayLine
 
 
 @pytest.mark.parametrize("clocks", [1, 2, 3, 4, 15, 16])
