@@ -22,10 +22,11 @@ class Dropped(data.StructLayout):
 class Dispatch(wiring.Component):
     """Puts one descriptor into each egress queue that a verdict names, and sets the frame's reference count.
 
-    One verdict per two clocks, latency 0. A full queue loses its copy, which is counted (``queue_full``), and
-    never delays the other ports. Which queues have room is known from the clock before: as nobody else fills
-    them, they still have it. Count and descriptors leave together, so that no port can release a frame before
-    its count is set. ``dropped`` and ``queue_full`` come one clock later.
+    One verdict per two clocks: in the first the queues are asked for room, in the second, if memory takes the
+    count, the descriptors go. As nobody else fills the queues, they still have the room. A full queue loses
+    its copy, which is counted (``queue_full``), and never delays the other ports. Count and descriptors leave
+    together, so that no port can release a frame before its count is set. ``dropped`` and ``queue_full`` come
+    one clock later.
     """
 
     def __init__(self, params: Params):
@@ -44,29 +45,35 @@ class Dispatch(wiring.Component):
         m = Module()
         params = self.params
         verdict = self.input.payload
-        room = Signal(params.ports)
-        fresh = Signal()  # ``room`` was sampled after the last descriptor
-        offered = Signal()
+        asked = Signal()
         fire = Signal()
+        room = Signal(params.ports)
+        goes = Signal(params.ports)
         m.d.comb += [
-            offered.eq(self.input.valid & fresh),
-            fire.eq(offered & self.commit.ready),
-            self.input.ready.eq(fresh & self.commit.ready),
-            self.commit.valid.eq(offered),
+            room.eq(Cat(queue.ready for queue in self.enqueue)),
+            self.commit.valid.eq(asked),
             self.commit.payload.head.eq(verdict.descriptor.head),
-            self.commit.payload.references.eq(sum(verdict.ports[i] & room[i] for i in range(params.ports))),
+            fire.eq(asked & self.commit.ready),
+            self.input.ready.eq(fire),
         ]
         m.d.sync += [
-            fresh.eq(~fire),
             self.dropped.drop.eq(Mux(fire, verdict.drop, Drop.NONE)),
             self.dropped.port.eq(verdict.port),
-            self.queue_full.eq(Mux(fire, verdict.ports & ~room, 0)),
+            self.queue_full.eq(Mux(fire, verdict.ports & ~goes, 0)),
         ]
-        with m.If(~offered | self.commit.ready):  # the count on offer must not change
-            m.d.sync += room.eq(Cat(queue.ready for queue in self.enqueue))
+        with m.If(fire):
+            m.d.sync += asked.eq(0)
+        with m.Elif(~asked):
+            m.d.sync += [
+                asked.eq(self.input.valid),
+                goes.eq(verdict.ports & room),
+                self.commit.payload.references.eq(
+                    sum(verdict.ports[index] & room[index] for index in range(params.ports))
+                ),
+            ]
         for index, queue in enumerate(self.enqueue):
             m.d.comb += [
-                queue.valid.eq(fire & verdict.ports[index] & room[index]),
+                queue.valid.eq(fire & goes[index]),
                 queue.payload.eq(verdict.descriptor),
                 queue.payload.exclude.eq(verdict.exclude & (verdict.port == index)),
             ]
