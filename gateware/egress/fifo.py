@@ -1,11 +1,9 @@
 """A FIFO behind something that cannot wait."""
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-
-from .buffer import Buffer
 
 __all__ = ["FIFO_DEPTH", "CreditFifo"]
 
@@ -17,7 +15,8 @@ class CreditFifo(wiring.Component):
     """FIFO of ``FIFO_DEPTH`` words in distributed RAM whose writer reserves room before it has the data.
 
     ``room``     words that may still be reserved.
-    ``reserve``  takes one of them; only while ``room`` is not 0.
+    ``has_room`` ``room`` is not 0.
+    ``reserve``  takes one of them; only while ``has_room``.
     ``write``    strobe: ``data`` fills the room reserved first. It shows at the output in the next clock.
     """
 
@@ -26,6 +25,7 @@ class CreditFifo(wiring.Component):
         super().__init__(
             {
                 "room": Out(range(FIFO_DEPTH + 1), init=FIFO_DEPTH),
+                "has_room": Out(1, init=1),
                 "reserve": In(1),
                 "write": In(1),
                 "data": In(shape),
@@ -35,37 +35,30 @@ class CreditFifo(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        # The output is the RAM's own: a pointer is all that hangs on the output's ready.
         m.submodules.memory = memory = Memory(shape=len(self.data), depth=FIFO_DEPTH, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-
-        # The memory holds what the buffer has no room for.
-        m.submodules.buffer = buffer = Buffer(self.shape)
-        wiring.connect(m, buffer.output, wiring.flipped(self.output))
-        empty = Signal(init=1)
-        single = Signal()
+        pop = Signal()
         popped = Signal()
-        put = Signal()
-        get = Signal()
+        single = Signal()
         m.d.comb += [
-            put.eq(self.write & ~(empty & buffer.input.ready)),
-            get.eq(~empty & buffer.input.ready),
+            pop.eq(self.output.valid & self.output.ready),
             single.eq((read.addr + 1)[: len(read.addr)] == write.addr),
-            # What goes past the memory is written too, where the next word will overwrite it.
             write.en.eq(self.write),
             write.data.eq(self.data),
-            buffer.input.valid.eq(~empty | self.write),
-            buffer.input.payload.eq(Mux(empty, self.data, read.data)),
+            self.output.payload.eq(read.data),
         ]
-        m.d.sync += [
-            popped.eq(self.output.valid & self.output.ready),
-            # A word popped gives room a clock later, to keep the output's ready off this path.
-            self.room.eq(self.room + popped - self.reserve),
-        ]
-        with m.If(put):
-            m.d.sync += [write.addr.eq(write.addr + 1), empty.eq(0)]
-        with m.Elif(get & single):
-            m.d.sync += empty.eq(1)
-        with m.If(get):
+        with m.If(self.write):
+            m.d.sync += [write.addr.eq(write.addr + 1), self.output.valid.eq(1)]
+        with m.Elif(pop & single):
+            m.d.sync += self.output.valid.eq(0)
+        with m.If(pop):
             m.d.sync += read.addr.eq(read.addr + 1)
+        # A word popped gives room a clock later, to keep the output's ready off this path.
+        m.d.sync += popped.eq(pop)
+        with m.If(popped & ~self.reserve):
+            m.d.sync += [self.room.eq(self.room + 1), self.has_room.eq(1)]
+        with m.Elif(self.reserve & ~popped):
+            m.d.sync += [self.room.eq(self.room - 1), self.has_room.eq(self.room != 1)]
         return m

@@ -15,15 +15,26 @@ _ROTATE_BITS = 3
 
 
 class Chunk(data.StructLayout):
-    """``count`` octets of ``data``, beginning with octet ``first``: 1 to ``width // 8``, none beyond the
-    word's end.
+    """``count`` octets of ``data``: 1 to ``width // 8``, none beyond the word's end.
 
-    ``last``: the frame ends with them.
+    ``place``   where in its word of the output the first of them goes: 0 in a frame's first chunk, else behind
+                the chunk before.
+    ``rotate``  by how many octets it must move for that (modulo ``width // 8``): ``place`` less its place in
+                ``data``.
+    ``last``    the frame ends with them.
     """
 
     def __init__(self, width: int):
         octets = width // 8
-        super().__init__({"data": width, "first": range(octets), "count": range(octets + 1), "last": 1})
+        super().__init__(
+            {
+                "data": width,
+                "place": range(octets),
+                "rotate": range(octets),
+                "count": range(octets + 1),
+                "last": 1,
+            }
+        )
 
 
 class Packer(wiring.Component):
@@ -45,22 +56,17 @@ class Packer(wiring.Component):
         octets = self.width // 8
         chunk = self.input.payload
 
-        # The place in the word where the next chunk's first octet goes.
-        place = Signal(range(octets))
         advance = Signal()
         m.d.comb += self.input.ready.eq(advance)
-        with m.If(self.input.valid & advance):
-            m.d.sync += place.eq(Mux(chunk.last, 0, place + chunk.count))
 
         # Rotate; what decides over the merge travels alongside.
         valid = self.input.valid
         rotated: Value = chunk.data
-        distance: Value = Signal(self.octet_bits)
-        m.d.comb += distance.eq(place - chunk.first)
+        distance: Value = chunk.rotate
         total: Value = Signal(range(2 * octets))
-        m.d.comb += total.eq(place + chunk.count)
+        m.d.comb += total.eq(chunk.place + chunk.count)
         new: Value = Signal(octets)  # octets of the word that come from this chunk, or from none
-        m.d.comb += new.eq(Cat(place <= index for index in range(octets)))
+        m.d.comb += new.eq(Cat(chunk.place <= index for index in range(octets)))
         last: Value = chunk.last
         for stage in range(self.stages):
             low = stage * _ROTATE_BITS
@@ -90,19 +96,24 @@ class Packer(wiring.Component):
         flush = Signal()  # the frame's last octets did not fit into the word before
         full = Signal()
         over = Signal(range(octets))
+        taken = Signal()
         m.d.comb += [
             advance.eq(~valid | (buffer.input.ready & ~flush)),
-            full.eq(total >= octets),
+            taken.eq(valid & buffer.input.ready & ~flush),
+            full.eq(total[self.octet_bits]),
             over.eq(total),
             buffer.input.valid.eq(flush | (valid & (full | last))),
             word.last.eq(flush | (last & (~full | (over == 0)))),
             word.count.eq(Mux(flush, kept_count, Mux(full, octets, total))),
         ]
+        with m.If(buffer.input.ready):
+            m.d.sync += flush.eq(valid & ~flush & last & full & (over != 0))
+        with m.If(taken):
+            m.d.sync += kept_count.eq(over)
         for index in range(octets):
             octet = slice(8 * index, 8 * index + 8)
             m.d.comb += word.data[octet].eq(Mux(new[index] & ~flush, rotated[octet], kept[octet]))
-        with m.If(buffer.input.ready):
-            m.d.sync += flush.eq(valid & ~flush & last & full & (over != 0))
-        with m.If(valid & advance):
-            m.d.sync += [kept.eq(Mux(full, rotated, word.data)), kept_count.eq(over)]
+            # Behind a full word all is new; else what came before stays.
+            with m.If(taken & (full | new[index])):
+                m.d.sync += kept[octet].eq(rotated[octet])
         return m

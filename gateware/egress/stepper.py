@@ -19,9 +19,7 @@ class Plan(data.StructLayout):
 
     def __init__(self, params: Params, port: int):
         job = Job(params, port).members
-        super().__init__(
-            {name: job[name] for name in ("head", "start", "end", "program", "release")} | {"variable": 16}
-        )
+        super().__init__({name: job[name] for name in ("start", "end", "program")} | {"variable": 16})
 
 
 class Order(data.StructLayout):
@@ -42,8 +40,6 @@ class Order(data.StructLayout):
                 "last": 1,
                 "begin": 1,
                 "start": range(params.word_bytes),
-                "head": params.cell_bits,
-                "release": 1,
                 "variable": 16,
             }
         )
@@ -103,8 +99,6 @@ class Stepper(wiring.Component):
             order.octets.eq(Mux(is_rest, rest, step)),
             order.begin.eq(begin),
             order.start.eq(plan.start),
-            order.head.eq(plan.head),
-            order.release.eq(plan.release),
             order.variable.eq(plan.variable),
             self.plan.ready.eq(~busy),
         ]
