@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
-from ..tables.bus import TableBus
+from ..tables.words import WordBus
 from .cutter import Cutter
 from .entry import Job
 from .outer import OuterTable
@@ -48,7 +48,7 @@ class Editor(wiring.Component):
             "output": Out(PacketSignature(params.width)),
         }
         if self.fabric:
-            members |= {"outer": In(TableBus(OuterHeader, params.teps)), "mac": In(48), "address": In(128)}
+            members |= {"outer": In(WordBus(OuterHeader, params.teps)), "mac": In(48), "address": In(128)}
         super().__init__(members)
 
     def elaborate(self, platform):
