@@ -3,7 +3,6 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from ..params import Params
 from .program import assemble, programs
@@ -61,74 +60,47 @@ class Cutter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         octets = self.params.word_bytes
-        octet_bits = ceil_log2(octets)
         order = self.order.payload
         cut = self.cut.payload
 
-        # The order at work; ``octets`` counts down.
+        # The order at work; ``left`` counts down.
         busy = Signal()
         now = Signal.like(order)
-        first = Signal(range(octets))
-        cursor = Signal(range(octets))  # in the stored frame's word at hand
-
         free = Signal()
-        m.d.comb += free.eq(~self.cut.valid | self.cut.ready)
-        # Whether at least four words of octets were left before the last cut, so that the end is not near.
-        far = Signal()
-        near_bits = octet_bits + 2
-        end = Signal(near_bits + 1)
-        fits = Signal()
-        available = Signal(range(octets + 1))
+        fits = Signal()  # the order ends in the word at hand
         m.d.comb += [
-            available.eq(octets - first),
-            end.eq(first + now.octets[:near_bits]),
-            fits.eq(~far & (end <= octets)),
+            free.eq(~self.cut.valid | self.cut.ready),
+            fits.eq(now.left < 0),
         ]
-        moved = Signal.like(cursor)
-        m.d.comb += moved.eq(Mux(now.memory & busy, Mux(fits, end, 0), cursor))
 
         # Where the octets go. While an order is at work, source and destination stay as far apart.
         place = Signal(range(octets))
         rotate = Signal(range(octets))
-        m.d.comb += rotate.eq(place - first)
-        emits = Signal()
-        m.d.comb += emits.eq(busy & now.emit)
+        m.d.comb += rotate.eq(place - now.first)
 
         with m.If(free):
             m.d.sync += [
                 self.cut.valid.eq(busy),
                 cut.memory.eq(now.memory),
                 cut.outer.eq(now.outer),
-                cut.pop.eq(now.memory & (~fits | now.drain | (end == octets))),
+                cut.pop.eq(now.memory & (~fits | now.drain | now.final.all())),
                 cut.emit.eq(now.emit),
                 cut.place.eq(place),
                 cut.rotate.eq(rotate),
-                cut.count.eq(Mux(fits, now.octets, available)),
+                cut.count.eq(Mux(fits, now.final, octets - 1) - now.first + 1),
                 cut.done.eq(fits & now.last),
                 cut.literal.eq(self._literal(now)),
-                cursor.eq(moved),
-                far.eq(now.octets[near_bits:].any()),
-                now.octets.eq(now.octets - available),
+                now.left.eq(now.left - 1),
                 now.row.eq(now.row + 1),
-                first.eq(0),
+                now.first.eq(0),
             ]
-            with m.If(emits):
-                m.d.sync += place.eq(Mux(fits, place + now.octets[:octet_bits], rotate))
+            with m.If(busy & now.emit):
+                m.d.sync += place.eq(Mux(fits, rotate + now.final + 1, rotate))
             with m.If(~busy | fits):
                 m.d.comb += self.order.ready.eq(1)
-                m.d.sync += [
-                    busy.eq(self.order.valid),
-                    now.eq(order),
-                    far.eq(order.octets[near_bits:].any()),
-                ]
+                m.d.sync += [busy.eq(self.order.valid), now.eq(order)]
                 with m.If(order.begin):
-                    m.d.sync += [
-                        cursor.eq(order.start),
-                        first.eq(Mux(order.memory, order.start, 0)),
-                        place.eq(0),
-                    ]
-                with m.Else():
-                    m.d.sync += first.eq(Mux(order.memory, moved, 0))
+                    m.d.sync += place.eq(0)
         return m
 
     def _literal(self, now) -> Value:

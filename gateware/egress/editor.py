@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..memory.ports import ReadPort
@@ -11,6 +10,7 @@ from ..params import Params
 from ..tables.words import WordBus
 from .cutter import Cutter
 from .entry import Job
+from .fifo import CreditFifo
 from .outer import OuterTable
 from .packer import Packer
 from .program import FabricProgram, program_type
@@ -20,9 +20,6 @@ from .stepper import Plan, Stepper
 from .tables import OuterHeader
 
 __all__ = ["Editor"]
-
-_JOBS_AHEAD = 8
-"""Jobs whose reading may have begun before they are edited."""
 
 
 class Editor(wiring.Component):
@@ -65,13 +62,13 @@ class Editor(wiring.Component):
 
         # A job goes to the reader, to the outer headers and to the program at the same time.
         plan = Signal(Plan(params, self.port))
-        m.submodules.plans = plans = SyncFIFO(width=plan.shape().size, depth=_JOBS_AHEAD)
+        m.submodules.plans = plans = CreditFifo(plan.shape())
         # All three stay ready until they get a job, so that a registered ready is true
         # one clock late at worst.
         m.submodules.releases = releases = Releases(params)
         ready = Signal()
         accept = Signal()
-        all_ready = reader.range.ready & plans.w_rdy & releases.job.ready
+        all_ready = reader.range.ready & plans.has_room & releases.job.ready
         if self.fabric:
             m.submodules.outer = outer = OuterTable(params)
             wiring.connect(m, wiring.flipped(self.outer), outer.bus)
@@ -98,12 +95,11 @@ class Editor(wiring.Component):
             plan.variable.eq(variable),
             releases.job.valid.eq(accept),
             *(releases.job.payload[name].eq(job[name]) for name in releases.job.payload.shape().members),
-            plans.w_en.eq(accept),
-            plans.w_data.eq(plan),
-            stepper.plan.valid.eq(plans.r_rdy),
-            stepper.plan.payload.eq(plans.r_data),
-            plans.r_en.eq(stepper.plan.ready),
+            plans.reserve.eq(accept),
+            plans.write.eq(accept),
+            plans.data.eq(plan),
         ]
+        wiring.connect(m, plans.output, stepper.plan)
         wiring.connect(m, releases.release, wiring.flipped(self.release))
         self._execute(m, cutter.cut, reader.words, outer_words, packer.input, releases)
         return m

@@ -1,6 +1,6 @@
 """A FIFO behind something that cannot wait."""
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -17,11 +17,13 @@ class CreditFifo(wiring.Component):
     ``room``     words that may still be reserved.
     ``has_room`` ``room`` is not 0.
     ``reserve``  takes one of them; only while ``has_room``.
-    ``write``    strobe: ``data`` fills the room reserved first. It shows at the output in the next clock.
+    ``write``    strobe: ``data`` fills the room reserved first. It shows at the output in the next clock, or with
+                 ``bypass`` in the same one if no other waits.
     """
 
-    def __init__(self, shape: ShapeLike):
+    def __init__(self, shape: ShapeLike, *, bypass: bool = False):
         self.shape = shape
+        self.bypass = bypass
         super().__init__(
             {
                 "room": Out(range(FIFO_DEPTH + 1), init=FIFO_DEPTH),
@@ -36,27 +38,41 @@ class CreditFifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # The output is the RAM's own: a pointer is all that hangs on the output's ready.
-        m.submodules.memory = memory = Memory(shape=len(self.data), depth=FIFO_DEPTH, init=[])
+        m.submodules.memory = memory = Memory(shape=self.shape, depth=FIFO_DEPTH, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-        pop = Signal()
-        popped = Signal()
+        stored = Signal()
         single = Signal()
+        store = Signal()
+        take = Signal()
+        popped = Signal()
         m.d.comb += [
-            pop.eq(self.output.valid & self.output.ready),
             single.eq((read.addr + 1)[: len(read.addr)] == write.addr),
+            # What goes past the memory is written too, where the next word will overwrite it.
             write.en.eq(self.write),
             write.data.eq(self.data),
-            self.output.payload.eq(read.data),
+            take.eq(stored & self.output.ready),
         ]
-        with m.If(self.write):
-            m.d.sync += [write.addr.eq(write.addr + 1), self.output.valid.eq(1)]
-        with m.Elif(pop & single):
-            m.d.sync += self.output.valid.eq(0)
-        with m.If(pop):
+        if self.bypass:
+            m.d.comb += [
+                self.output.valid.eq(stored | self.write),
+                self.output.payload.eq(Mux(stored, read.data, self.data)),
+                store.eq(self.write & (stored | ~self.output.ready)),
+            ]
+        else:
+            m.d.comb += [
+                self.output.valid.eq(stored),
+                self.output.payload.eq(read.data),
+                store.eq(self.write),
+            ]
+        with m.If(store):
+            m.d.sync += [write.addr.eq(write.addr + 1), stored.eq(1)]
+        with m.Elif(take & single):
+            m.d.sync += stored.eq(0)
+        with m.If(take):
             m.d.sync += read.addr.eq(read.addr + 1)
         # A word popped gives room a clock later, to keep the output's ready off this path.
-        m.d.sync += popped.eq(pop)
+        m.d.sync += popped.eq(self.output.valid & self.output.ready)
         with m.If(popped & ~self.reserve):
             m.d.sync += [self.room.eq(self.room + 1), self.has_room.eq(1)]
         with m.Elif(self.reserve & ~popped):

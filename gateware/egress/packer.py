@@ -1,5 +1,7 @@
 """From pieces of words to words."""
 
+import itertools
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,8 +12,11 @@ from .buffer import Buffer
 
 __all__ = ["Chunk", "Packer"]
 
-_ROTATE_BITS = 3
-"""Address bits of the rotator per clock: an 8:1 multiplexer."""
+_FIRST_BITS = 1
+"""Address bits of the rotator in the first clock, which also has to choose the source of the data."""
+_MIDDLE_BITS = 3
+_LAST_BITS = 2
+"""In the last clock, before the merge."""
 
 
 class Chunk(data.StructLayout):
@@ -47,8 +52,8 @@ class Packer(wiring.Component):
     def __init__(self, width: int):
         self.width = width
         self.octet_bits = ceil_log2(width // 8)
-        self.stages = -(-self.octet_bits // _ROTATE_BITS)
-        """Clocks of the rotator."""
+        self.stages = 1 + -(-max(0, self.octet_bits - _FIRST_BITS - _LAST_BITS) // _MIDDLE_BITS)
+        """Clocks of the rotator before the merge."""
         super().__init__({"input": In(stream.Signature(Chunk(width))), "output": Out(PacketSignature(width))})
 
     def elaborate(self, platform):
@@ -68,10 +73,16 @@ class Packer(wiring.Component):
         new: Value = Signal(octets)  # octets of the word that come from this chunk, or from none
         m.d.comb += new.eq(Cat(chunk.place <= index for index in range(octets)))
         last: Value = chunk.last
+        bits = iter(range(self.octet_bits))
+
+        def rotate(count: int) -> Value:
+            result = rotated
+            for bit in itertools.islice(bits, count):
+                result = Mux(distance[bit], result.rotate_left(8 << bit), result)
+            return result
+
         for stage in range(self.stages):
-            low = stage * _ROTATE_BITS
-            for bit in range(low, min(low + _ROTATE_BITS, self.octet_bits)):
-                rotated = Mux(distance[bit], rotated.rotate_left(8 << bit), rotated)
+            rotated = rotate(_MIDDLE_BITS if stage else _FIRST_BITS)
             registered = []
             for name, value in (
                 ("valid", valid),
@@ -86,6 +97,7 @@ class Packer(wiring.Component):
                     m.d.sync += register.eq(value)
                 registered.append(register)
             valid, rotated, distance, total, new, last = registered
+        rotated = rotate(_LAST_BITS)
 
         # Merge with what is left from before.
         m.submodules.buffer = buffer = Buffer(Word(self.width))

@@ -29,7 +29,7 @@ class Reader(wiring.Component):
     Reads ahead by up to ``FIFO_DEPTH`` words, also into the next range. Asks for one word per clock, with
     one clock of pause between ranges, and at the end of a cell if its link is not known by then (if the cell
     has fewer words than the memory has clocks of latency). The first request stands one clock after the
-    range was accepted; a word is at the output one clock after its response.
+    range was accepted; a word is at the output with its response if none waits before it.
     """
 
     def __init__(self, params: Params):
@@ -49,7 +49,7 @@ class Reader(wiring.Component):
         request = self.read.request
         wanted = self.range.payload
 
-        m.submodules.fifo = fifo = CreditFifo(params.width)
+        m.submodules.fifo = fifo = CreditFifo(params.width, bypass=True)
         m.d.comb += [
             fifo.write.eq(self.read.valid),
             fifo.data.eq(self.read.data),
