@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .counters import CounterBank
 from .csr.bus import Bus
 from .egress.port import EgressPort
+from .egress.tables import OuterHeader
 from .events import MAC_EVENTS, counter_names
 from .headers import Drop
 from .ingress.port import IngressPort
@@ -17,6 +18,7 @@ from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
+from .tables.words import ByWord
 
 __all__ = ["Core"]
 
@@ -108,7 +110,9 @@ class Core(wiring.Component):
             if params.is_fabric(port):
                 registers = bank.port[port]
                 fabric = port - params.access_ports
-                connect(m, bank.outer_headers[fabric], exit.outer)
+                m.submodules[f"outer_{fabric}"] = outer = ByWord(OuterHeader, params.teps)
+                connect(m, bank.outer_headers[fabric], outer.entries)
+                connect(m, outer.words, exit.outer)
                 m.d.comb += [
                     exit.mac.eq(registers.mac),
                     exit.mtu.eq(registers.mtu),

@@ -2,31 +2,24 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
-from ..tables.bus import TableBus
-from .buffer import Buffer
+from ..tables.words import WordBus
 from .cutter import Cutter
 from .entry import Job
+from .fifo import CreditFifo
 from .outer import OuterTable
 from .packer import Packer
 from .program import FabricProgram, program_type
 from .reader import Reader
+from .releases import Releases
 from .stepper import Plan, Stepper
 from .tables import OuterHeader
 
 __all__ = ["Editor"]
-
-_JOBS_AHEAD = 8
-"""Jobs whose reading may have begun before they are edited."""
-_JOBS_INSIDE = _JOBS_AHEAD + 5
-"""All accepted jobs: further ones are in the stepper, before, in and behind the cutter."""
-_RELEASES = 16
-"""References waiting to be released. A job is accepted only if its own will find room."""
 
 
 class Editor(wiring.Component):
@@ -52,7 +45,7 @@ class Editor(wiring.Component):
             "output": Out(PacketSignature(params.width)),
         }
         if self.fabric:
-            members |= {"outer": In(TableBus(OuterHeader, params.teps)), "mac": In(48), "address": In(128)}
+            members |= {"outer": In(WordBus(OuterHeader, params.teps)), "mac": In(48), "address": In(128)}
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -64,20 +57,18 @@ class Editor(wiring.Component):
         m.submodules.cutter = cutter = Cutter(params, self.port)
         m.submodules.packer = packer = Packer(params.width)
         wiring.connect(m, reader.read, wiring.flipped(self.read))
-        m.submodules.orders = orders = Buffer(stepper.order.payload.shape())
-        wiring.connect(m, stepper.order, orders.input)
-        wiring.connect(m, orders.output, cutter.order)
+        wiring.connect(m, stepper.order, cutter.order)
         wiring.connect(m, packer.output, wiring.flipped(self.output))
 
         # A job goes to the reader, to the outer headers and to the program at the same time.
         plan = Signal(Plan(params, self.port))
-        m.submodules.plans = plans = SyncFIFO(width=plan.shape().size, depth=_JOBS_AHEAD)
+        m.submodules.plans = plans = CreditFifo(plan.shape())
         # All three stay ready until they get a job, so that a registered ready is true
         # one clock late at worst.
-        m.submodules.releases = releases = SyncFIFO(width=params.cell_bits, depth=_RELEASES)
+        m.submodules.releases = releases = Releases(params)
         ready = Signal()
         accept = Signal()
-        all_ready = reader.range.ready & plans.w_rdy & (releases.level < _RELEASES - _JOBS_INSIDE)
+        all_ready = reader.range.ready & plans.has_room & releases.job.ready
         if self.fabric:
             m.submodules.outer = outer = OuterTable(params)
             wiring.connect(m, wiring.flipped(self.outer), outer.bus)
@@ -102,17 +93,14 @@ class Editor(wiring.Component):
             *(reader.range.payload[name].eq(job[name]) for name in reader.range.payload.shape().members),
             *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variable"),
             plan.variable.eq(variable),
-            plans.w_en.eq(accept),
-            plans.w_data.eq(plan),
-            stepper.plan.valid.eq(plans.r_rdy),
-            stepper.plan.payload.eq(plans.r_data),
-            plans.r_en.eq(stepper.plan.ready),
+            releases.job.valid.eq(accept),
+            *(releases.job.payload[name].eq(job[name]) for name in releases.job.payload.shape().members),
+            plans.reserve.eq(accept),
+            plans.write.eq(accept),
+            plans.data.eq(plan),
         ]
-        m.d.comb += [
-            self.release.valid.eq(releases.r_rdy),
-            self.release.payload.eq(releases.r_data),
-            releases.r_en.eq(self.release.ready),
-        ]
+        wiring.connect(m, plans.output, stepper.plan)
+        wiring.connect(m, releases.release, wiring.flipped(self.release))
         self._execute(m, cutter.cut, reader.words, outer_words, packer.input, releases)
         return m
 
@@ -131,12 +119,12 @@ class Editor(wiring.Component):
             go.eq(possible & (chunks.ready | ~cut.emit)),
             stream_of_cuts.ready.eq(go),
             chunks.valid.eq(possible & cut.emit),
-            chunk.first.eq(cut.first),
+            chunk.place.eq(cut.place),
+            chunk.rotate.eq(cut.rotate),
             chunk.count.eq(cut.count),
             chunk.last.eq(cut.done),
             words.ready.eq(go & cut.pop),
-            releases.w_en.eq(go & cut.done & cut.release),
-            releases.w_data.eq(cut.head),
+            releases.done.eq(go & cut.done),
         ]
         if outer_words is not None:
             m.d.comb += outer_words.ready.eq(go & cut.outer)

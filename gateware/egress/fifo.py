@@ -5,8 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from .buffer import Buffer
-
 __all__ = ["FIFO_DEPTH", "CreditFifo"]
 
 FIFO_DEPTH = 16
@@ -17,15 +15,19 @@ class CreditFifo(wiring.Component):
     """FIFO of ``FIFO_DEPTH`` words in distributed RAM whose writer reserves room before it has the data.
 
     ``room``     words that may still be reserved.
-    ``reserve``  takes one of them; only while ``room`` is not 0.
-    ``write``    strobe: ``data`` fills the room reserved first. It shows at the output in the next clock.
+    ``has_room`` ``room`` is not 0.
+    ``reserve``  takes one of them; only while ``has_room``.
+    ``write``    strobe: ``data`` fills the room reserved first. It shows at the output in the next clock, or with
+                 ``bypass`` in the same one if no other waits.
     """
 
-    def __init__(self, shape: ShapeLike):
+    def __init__(self, shape: ShapeLike, *, bypass: bool = False):
         self.shape = shape
+        self.bypass = bypass
         super().__init__(
             {
                 "room": Out(range(FIFO_DEPTH + 1), init=FIFO_DEPTH),
+                "has_room": Out(1, init=1),
                 "reserve": In(1),
                 "write": In(1),
                 "data": In(shape),
@@ -35,37 +37,44 @@ class CreditFifo(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=len(self.data), depth=FIFO_DEPTH, init=[])
+        # The output is the RAM's own: a pointer is all that hangs on the output's ready.
+        m.submodules.memory = memory = Memory(shape=self.shape, depth=FIFO_DEPTH, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-
-        # The memory holds what the buffer has no room for.
-        m.submodules.buffer = buffer = Buffer(self.shape)
-        wiring.connect(m, buffer.output, wiring.flipped(self.output))
-        empty = Signal(init=1)
+        stored = Signal()
         single = Signal()
+        store = Signal()
+        take = Signal()
         popped = Signal()
-        put = Signal()
-        get = Signal()
         m.d.comb += [
-            put.eq(self.write & ~(empty & buffer.input.ready)),
-            get.eq(~empty & buffer.input.ready),
             single.eq((read.addr + 1)[: len(read.addr)] == write.addr),
             # What goes past the memory is written too, where the next word will overwrite it.
             write.en.eq(self.write),
             write.data.eq(self.data),
-            buffer.input.valid.eq(~empty | self.write),
-            buffer.input.payload.eq(Mux(empty, self.data, read.data)),
+            take.eq(stored & self.output.ready),
         ]
-        m.d.sync += [
-            popped.eq(self.output.valid & self.output.ready),
-            # A word popped gives room a clock later, to keep the output's ready off this path.
-            self.room.eq(self.room + popped - self.reserve),
-        ]
-        with m.If(put):
-            m.d.sync += [write.addr.eq(write.addr + 1), empty.eq(0)]
-        with m.Elif(get & single):
-            m.d.sync += empty.eq(1)
-        with m.If(get):
+        if self.bypass:
+            m.d.comb += [
+                self.output.valid.eq(stored | self.write),
+                self.output.payload.eq(Mux(stored, read.data, self.data)),
+                store.eq(self.write & (stored | ~self.output.ready)),
+            ]
+        else:
+            m.d.comb += [
+                self.output.valid.eq(stored),
+                self.output.payload.eq(read.data),
+                store.eq(self.write),
+            ]
+        with m.If(store):
+            m.d.sync += [write.addr.eq(write.addr + 1), stored.eq(1)]
+        with m.Elif(take & single):
+            m.d.sync += stored.eq(0)
+        with m.If(take):
             m.d.sync += read.addr.eq(read.addr + 1)
+        # A word popped gives room a clock later, to keep the output's ready off this path.
+        m.d.sync += popped.eq(self.output.valid & self.output.ready)
+        with m.If(popped & ~self.reserve):
+            m.d.sync += [self.room.eq(self.room + 1), self.has_room.eq(1)]
+        with m.Elif(self.reserve & ~popped):
+            m.d.sync += [self.room.eq(self.room - 1), self.has_room.eq(self.room != 1)]
         return m

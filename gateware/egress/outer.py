@@ -1,14 +1,15 @@
 """Outer headers: one per remote TEP."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..headers import OUTER_BYTES
 from ..params import Params
-from ..tables.bus import TableBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
+from ..tables.words import WORD_BITS, WordBus
 from .fifo import FIFO_DEPTH, CreditFifo
 from .tables import OUTER_ENTRY_BYTES, OuterHeader
 
@@ -31,16 +32,17 @@ class OuterTable(wiring.Component):
     The first word is at the output 4 clocks after the job was accepted, if the FIFO behind has room for a
     whole header; all words then follow clock by clock.
 
-    A header is read from the RAM in one go. The host's writes and reads take as long as that and start only
-    between headers, writes before and reads after a header that waits: a header never mixes two entries, the
-    host waits for one header at most, a header for one write.
+    A header is read from the RAM in one go. What the host writes waits in a RAM of one entry until its last
+    word has come, and is then copied in one go; it and the host's reads start only between headers, the copy
+    before and reads after a header that waits: a header never mixes two entries, the host waits for one header
+    at most, a header for one copy.
     """
 
     def __init__(self, params: Params):
         self.params = params
         super().__init__(
             {
-                "bus": In(TableBus(OuterHeader, params.teps)),
+                "bus": In(WordBus(OuterHeader, params.teps)),
                 "job": In(stream.Signature(OuterJob(params))),
                 "words": Out(stream.Signature(params.width)),
             }
@@ -53,115 +55,130 @@ class OuterTable(wiring.Component):
         octets = params.word_bytes
         rows = -(-OUTER_BYTES // octets)
         assert rows <= FIFO_DEPTH
-        row_bits = ceil_log2(OUTER_ENTRY_BYTES // octets)
+        entry_rows = OUTER_ENTRY_BYTES // octets
+        row_bits = ceil_log2(entry_rows)
+        lanes = params.width // WORD_BITS  # words of the host per row
+        lane_bits = ceil_log2(lanes)
 
         m.submodules.ram = ram = BlockRAM(params.width, params.teps << row_bits)
         m.submodules.fifo = fifo = CreditFifo(params.width)
         wiring.connect(m, fifo.output, wiring.flipped(self.words))
 
+        # The entry that the host is writing.
+        m.submodules.staged = staged = Memory(shape=params.width, depth=entry_rows, init=[])
+        stage = staged.write_port(granularity=WORD_BITS)
+        copy = staged.read_port(domain="comb")
+        m.d.comb += [
+            stage.addr.eq(bus.word >> lane_bits),
+            stage.data.eq(bus.w_data.replicate(lanes)),
+            stage.en.eq(bus.w_stb << bus.word[:lane_bits]),
+        ]
+
         pending = Signal()
+        has_room = Signal()
         job = Signal(OuterJob(params))
-        write_pending = Signal()
+        copy_pending = Signal()
         read_pending = Signal()
+        m.d.sync += [
+            # Room becomes less only by what is sent, and the next job comes later than that shows.
+            has_room.eq(fifo.room >= rows),
+            bus.done.eq(0),
+        ]
         with m.If(bus.w_stb):
-            m.d.sync += write_pending.eq(1)
+            with m.If(bus.word == OUTER_ENTRY_BYTES * 8 // WORD_BITS - 1):
+                m.d.sync += copy_pending.eq(1)
+            with m.Else():
+                m.d.sync += bus.done.eq(1)
         with m.If(bus.r_stb):
             m.d.sync += read_pending.eq(1)
 
         # One row per clock, of one of the three at a time.
-        row = Signal(range(max(2, rows)))
-        last_row = Signal()
+        row = Signal(range(max(2, entry_rows)))
         sending = Signal()
-        writing = Signal()
+        copying = Signal()
         reading = Signal()
-        m.d.comb += last_row.eq(row == rows - 1)
-        m.d.sync += bus.done.eq(0)
+        last_row = Signal()
         with m.FSM():
             with m.State("IDLE"):
-                header_can = Signal()
-                m.d.comb += header_can.eq(pending & (fifo.room >= rows) & ~ram.w_en)
-                with m.If(write_pending):
-                    m.next = "WRITE"
-                with m.Elif(header_can):
+                with m.If(copy_pending):
+                    m.next = "COPY"
+                # The row written last is a clock behind.
+                with m.Elif(pending & has_room & ~ram.w_en):
                     m.d.comb += sending.eq(1)
                     if rows > 1:
                         m.next = "SEND"
-                with m.Elif(read_pending):
-                    m.next = "READ"
+                with m.Elif(read_pending & ~ram.w_en):
+                    m.d.comb += reading.eq(1)
+                    m.d.sync += read_pending.eq(0)
             if rows > 1:
                 with m.State("SEND"):
                     m.d.comb += sending.eq(1)
                     with m.If(last_row):
                         m.next = "IDLE"
-            with m.State("WRITE"):
-                m.d.comb += writing.eq(1)
-                with m.If(last_row):
-                    m.d.sync += [write_pending.eq(0), bus.done.eq(1)]
+            with m.State("COPY"):
+                m.d.comb += copying.eq(1)
+                with m.If(row == entry_rows - 1):
+                    m.d.sync += [copy_pending.eq(0), bus.done.eq(1)]
                     m.next = "IDLE"
-            with m.State("READ"):
-                m.d.comb += reading.eq(1)
-                with m.If(last_row):
-                    m.d.sync += read_pending.eq(0)
-                    m.next = "IDLE"
-        active = sending | writing | reading
-        with m.If(active):
-            m.d.sync += row.eq(Mux(last_row, 0, row + 1))
+        m.d.comb += last_row.eq(row == rows - 1)
+        with m.If(sending | copying):
+            m.d.sync += row.eq(row + 1)
+        with m.If(sending & last_row if entry_rows > 1 else True):
+            m.d.sync += row.eq(0)
 
-        entry = Signal(ceil_log2(params.teps))
-        m.d.comb += entry.eq(Mux(reading | writing, bus.index, job.tep))
-        address = Cat(row[:row_bits], entry) if row_bits else entry
-        # Registered, for the multiplexer is wide. No header's first row follows so soon that it could meet
-        # the write.
-        unused = Const(0, 8 * (OUTER_ENTRY_BYTES - OUTER_BYTES))
-        w_entry = Cat(bus.w_data.as_value()[: 8 * OUTER_BYTES], unused)
-        m.d.comb += ram.r_addr.eq(address)
+        def address(entry, row):
+            return Cat(row[:row_bits], entry) if row_bits else entry
+
+        m.d.comb += [
+            ram.r_addr.eq(
+                Mux(reading, address(bus.index, bus.word >> lane_bits), address(job.tep, row)),
+            ),
+            copy.addr.eq(row),
+        ]
         m.d.sync += [
-            ram.w_en.eq(writing),
-            ram.w_addr.eq(address),
-            ram.w_data.eq(w_entry.word_select(row[:row_bits], params.width)),
+            ram.w_en.eq(copying),
+            ram.w_addr.eq(address(bus.index, row)),
+            ram.w_data.eq(copy.data),
         ]
 
-        # The rows come out of the RAM, and where they go.
-        comes = {"send": sending, "read": reading, "row": row}
+        # The job stays until its last row has been filled in.
+        fills = self._fields(job)
+        comes = Cat(sending, reading, *(sending & (row == index) for index in fills))
         for stage in range(BLOCK_RAM_LATENCY):
-            delayed = {name: Signal(len(value), name=f"{name}{stage}") for name, value in comes.items()}
-            m.d.sync += [delayed[name].eq(value) for name, value in comes.items()]
+            delayed = Signal(len(comes), name=f"comes{stage}")
+            m.d.sync += delayed.eq(comes)
             comes = delayed
             if stage == 0:
-                just_sent = delayed["send"]
-
-        # The job stays until its last row has been filled in.
+                just_sent = delayed[0]
         m.d.comb += self.job.ready.eq(~pending & ~just_sent)
         with m.If(self.job.ready):
             m.d.sync += [pending.eq(self.job.valid), job.eq(self.job.payload)]
         with m.Elif(sending & last_row):
             m.d.sync += pending.eq(0)
 
+        word = ram.r_data
+        for here, octets_here in zip(comes[2:], fills.values(), strict=True):
+            word = word | Mux(here, octets_here, 0)
         m.d.comb += [
             fifo.reserve.eq(sending),
-            fifo.write.eq(comes["send"]),
-            fifo.data.eq(ram.r_data | self._filled_in(m, job, comes["row"])),
+            fifo.write.eq(comes[0]),
+            fifo.data.eq(word),
         ]
-
-        snapshot = Signal(rows * params.width)
-        m.d.comb += bus.r_data.as_value().eq(snapshot[: 8 * OUTER_BYTES])
-        with m.If(comes["read"]):
-            m.d.sync += snapshot.eq(Cat(snapshot[params.width :], ram.r_data))
-            with m.If(comes["row"] == rows - 1):
-                m.d.sync += bus.done.eq(1)
+        with m.If(comes[1]):
+            m.d.sync += [
+                bus.r_data.eq(ram.r_data.word_select(bus.word[:lane_bits], WORD_BITS)),
+                bus.done.eq(1),
+            ]
         return m
 
-    def _filled_in(self, m: Module, job, row):
-        """The octets of ``row`` that depend on the frame."""
+    def _fields(self, job) -> dict[int, Value]:
+        """The octets that depend on the frame, by row; all others are 0."""
         number = Cat(job.length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
+        count = len(number) // 8
         octets = [Const(0, 8)] * OUTER_ENTRY_BYTES
-        octets[_CLASS_OCTET : _CLASS_OCTET + len(number) // 8] = [
-            number.word_select(index, 8) for index in reversed(range(len(number) // 8))
+        octets[_CLASS_OCTET : _CLASS_OCTET + count] = [
+            number.word_select(index, 8) for index in reversed(range(count))
         ]
-        result = Signal(self.params.width)
         width = self.params.word_bytes
-        with m.Switch(row):
-            for index in range(OUTER_ENTRY_BYTES // width):
-                with m.Case(index):
-                    m.d.comb += result.eq(Cat(octets[index * width : (index + 1) * width]))
-        return result
+        rows = range(_CLASS_OCTET // width, (_CLASS_OCTET + count - 1) // width + 1)
+        return {row: Cat(octets[row * width : (row + 1) * width]) for row in rows}

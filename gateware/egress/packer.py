@@ -1,5 +1,7 @@
 """From pieces of words to words."""
 
+import itertools
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,20 +12,34 @@ from .buffer import Buffer
 
 __all__ = ["Chunk", "Packer"]
 
-_ROTATE_BITS = 3
-"""Address bits of the rotator per clock: an 8:1 multiplexer."""
+_FIRST_BITS = 1
+"""Address bits of the rotator in the first clock, which also has to choose the source of the data."""
+_MIDDLE_BITS = 3
+_LAST_BITS = 2
+"""In the last clock, before the merge."""
 
 
 class Chunk(data.StructLayout):
-    """``count`` octets of ``data``, beginning with octet ``first``: 1 to ``width // 8``, none beyond the
-    word's end.
+    """``count`` octets of ``data``: 1 to ``width // 8``, none beyond the word's end.
 
-    ``last``: the frame ends with them.
+    ``place``   where in its word of the output the first of them goes: 0 in a frame's first chunk, else behind
+                the chunk before.
+    ``rotate``  by how many octets it must move for that (modulo ``width // 8``): ``place`` less its place in
+                ``data``.
+    ``last``    the frame ends with them.
     """
 
     def __init__(self, width: int):
         octets = width // 8
-        super().__init__({"data": width, "first": range(octets), "count": range(octets + 1), "last": 1})
+        super().__init__(
+            {
+                "data": width,
+                "place": range(octets),
+                "rotate": range(octets),
+                "count": range(octets + 1),
+                "last": 1,
+            }
+        )
 
 
 class Packer(wiring.Component):
@@ -36,8 +52,8 @@ class Packer(wiring.Component):
     def __init__(self, width: int):
         self.width = width
         self.octet_bits = ceil_log2(width // 8)
-        self.stages = -(-self.octet_bits // _ROTATE_BITS)
-        """Clocks of the rotator."""
+        self.stages = 1 + -(-max(0, self.octet_bits - _FIRST_BITS - _LAST_BITS) // _MIDDLE_BITS)
+        """Clocks of the rotator before the merge."""
         super().__init__({"input": In(stream.Signature(Chunk(width))), "output": Out(PacketSignature(width))})
 
     def elaborate(self, platform):
@@ -45,27 +61,28 @@ class Packer(wiring.Component):
         octets = self.width // 8
         chunk = self.input.payload
 
-        # The place in the word where the next chunk's first octet goes.
-        place = Signal(range(octets))
         advance = Signal()
         m.d.comb += self.input.ready.eq(advance)
-        with m.If(self.input.valid & advance):
-            m.d.sync += place.eq(Mux(chunk.last, 0, place + chunk.count))
 
         # Rotate; what decides over the merge travels alongside.
         valid = self.input.valid
         rotated: Value = chunk.data
-        distance: Value = Signal(self.octet_bits)
-        m.d.comb += distance.eq(place - chunk.first)
+        distance: Value = chunk.rotate
         total: Value = Signal(range(2 * octets))
-        m.d.comb += total.eq(place + chunk.count)
+        m.d.comb += total.eq(chunk.place + chunk.count)
         new: Value = Signal(octets)  # octets of the word that come from this chunk, or from none
-        m.d.comb += new.eq(Cat(place <= index for index in range(octets)))
+        m.d.comb += new.eq(Cat(chunk.place <= index for index in range(octets)))
         last: Value = chunk.last
+        bits = iter(range(self.octet_bits))
+
+        def rotate(count: int) -> Value:
+            result = rotated
+            for bit in itertools.islice(bits, count):
+                result = Mux(distance[bit], result.rotate_left(8 << bit), result)
+            return result
+
         for stage in range(self.stages):
-            low = stage * _ROTATE_BITS
-            for bit in range(low, min(low + _ROTATE_BITS, self.octet_bits)):
-                rotated = Mux(distance[bit], rotated.rotate_left(8 << bit), rotated)
+            rotated = rotate(_MIDDLE_BITS if stage else _FIRST_BITS)
             registered = []
             for name, value in (
                 ("valid", valid),
@@ -80,6 +97,7 @@ class Packer(wiring.Component):
                     m.d.sync += register.eq(value)
                 registered.append(register)
             valid, rotated, distance, total, new, last = registered
+        rotated = rotate(_LAST_BITS)
 
         # Merge with what is left from before.
         m.submodules.buffer = buffer = Buffer(Word(self.width))
@@ -90,19 +108,24 @@ class Packer(wiring.Component):
         flush = Signal()  # the frame's last octets did not fit into the word before
         full = Signal()
         over = Signal(range(octets))
+        taken = Signal()
         m.d.comb += [
             advance.eq(~valid | (buffer.input.ready & ~flush)),
-            full.eq(total >= octets),
+            taken.eq(valid & buffer.input.ready & ~flush),
+            full.eq(total[self.octet_bits]),
             over.eq(total),
             buffer.input.valid.eq(flush | (valid & (full | last))),
             word.last.eq(flush | (last & (~full | (over == 0)))),
             word.count.eq(Mux(flush, kept_count, Mux(full, octets, total))),
         ]
+        with m.If(buffer.input.ready):
+            m.d.sync += flush.eq(valid & ~flush & last & full & (over != 0))
+        with m.If(taken):
+            m.d.sync += kept_count.eq(over)
         for index in range(octets):
             octet = slice(8 * index, 8 * index + 8)
             m.d.comb += word.data[octet].eq(Mux(new[index] & ~flush, rotated[octet], kept[octet]))
-        with m.If(buffer.input.ready):
-            m.d.sync += flush.eq(valid & ~flush & last & full & (over != 0))
-        with m.If(valid & advance):
-            m.d.sync += [kept.eq(Mux(full, rotated, word.data)), kept_count.eq(over)]
+            # Behind a full word all is new; else what came before stays.
+            with m.If(taken & (full | new[index])):
+                m.d.sync += kept[octet].eq(rotated[octet])
         return m

@@ -9,6 +9,7 @@ from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
 from ..tables.bus import TableBus
+from ..tables.words import WordBus
 from .editor import Editor
 from .queue import Queue
 from .replicator import Replicator
@@ -46,7 +47,7 @@ class EgressPort(wiring.Component):
     sent : Out(Sent())
     heads, members : In(TableBus)
         Replica lists of this port (see :mod:`.tables`).
-    outer : In(TableBus(OuterHeader)), fabric ports only
+    outer : In(WordBus(OuterHeader)), fabric ports only
         Outer header per remote TEP.
     mac, mtu, address : In, fabric ports only
         The port's own MAC and IPv6 address, and the largest IPv6 packet in octets.
@@ -71,7 +72,7 @@ class EgressPort(wiring.Component):
         }
         if self.fabric:
             members |= {
-                "outer": In(TableBus(OuterHeader, params.teps)),
+                "outer": In(WordBus(OuterHeader, params.teps)),
                 "mac": In(48),
                 "address": In(128),
                 "mtu": In(14),

@@ -5,9 +5,10 @@ to its end; a program copies, skips and inserts. :func:`assemble` turns the prog
 operations for the :class:`~.stepper.Stepper` and rows of literal octets for one datapath width.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from amaranth.lib import enum
+from amaranth.utils import ceil_log2
 
 from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES
 
@@ -54,6 +55,10 @@ class Register:
     octets: int
 
 
+def _is_address(part: bytes | Register) -> bool:
+    return part in (_MAC, _ADDRESS)
+
+
 _TAG = Register("variable", 2)
 _CHECKSUM = Register("variable", 2)
 _MAC = Register("mac", 6)
@@ -81,17 +86,25 @@ class Outer:
 
 
 class Insert:
-    """Insert constants and registers."""
+    """Insert constants and registers.
+
+    An address stands by itself in ``pieces``: it then has one alignment, and its rows serve all programs.
+    """
 
     def __init__(self, *parts: bytes | Register):
-        octets: list[int | tuple[str, int]] = []
+        self.pieces: list[tuple[int | tuple[str, int], ...]] = []
+        previous: bytes | Register | None = None
         for part in parts:
             if isinstance(part, Register):
                 # Bit offset of every octet in the register.
-                octets += [(part.name, 8 * index) for index in reversed(range(part.octets))]
+                octets = tuple((part.name, 8 * index) for index in reversed(range(part.octets)))
             else:
-                octets += part
-        self.octets = tuple(octets)
+                octets = tuple(part)
+            if previous is None or _is_address(previous) or _is_address(part):
+                self.pieces.append(octets)
+            else:
+                self.pieces[-1] += octets
+            previous = part
 
 
 Step = Copy | Skip | Rest | Outer | Insert
@@ -196,7 +209,9 @@ class Assembly:
     passed: dict[AccessProgram | FabricProgram, int] = field(default_factory=dict)
     """Octets of the stored frame that each program has passed over when it comes to ``Rest``."""
     literals: list[list[int | tuple[str, int]]] = field(default_factory=list)
-    """Rows of up to one word: octets, or {register, bit offset}."""
+    """Rows of up to one word: octets, or (register, bit offset)."""
+    registers: int = 0
+    """So many of the rows, the first ones, are of registers alone; a power of two of rows belongs to them."""
 
 
 def assemble(programs: dict, word_bytes: int) -> Assembly:
@@ -207,32 +222,54 @@ def assemble(programs: dict, word_bytes: int) -> Assembly:
     """
     result = Assembly()
     rows: dict[tuple, int] = {}
+
+    def row_of(octets: tuple) -> int:
+        if octets not in rows:
+            rows[octets] = len(result.literals)
+            words = range(0, len(octets), word_bytes)
+            result.literals += [list(octets[at : at + word_bytes]) for at in words]
+        return rows[octets]
+
+    # The addresses first, so that the multiplexer of them has a simple select.
+    inserted = [
+        piece
+        for steps in programs.values()
+        for step in steps
+        if isinstance(step, Insert)
+        for piece in step.pieces
+    ]
+    for piece in inserted:
+        if all(isinstance(octet, tuple) for octet in piece):
+            row_of(piece)
+    result.registers = len(result.literals)
+    result.literals += [[]] * (
+        (1 << ceil_log2(result.registers)) - result.registers if result.registers else 0
+    )
+
     for program, steps in programs.items():
         result.begin[program] = len(result.operations)
         result.passed[program] = sum(step.octets for step in steps if isinstance(step, Copy | Skip))
-        uses_memory = [index for index, step in enumerate(steps) if isinstance(step, Copy | Skip | Rest)]
-        if any(isinstance(step, Rest) and index < 2 for index, step in enumerate(steps)):
-            raise ValueError(f"{program}: fewer than two steps before the rest of the frame")
-        if not steps:
-            result.operations.append(Operation(last=True))
-        for index, step in enumerate(steps):
-            place = {"drain": index == uses_memory[-1], "last": index == len(steps) - 1}
+        operations: list[Operation] = []
+        for step in steps:
             match step:
                 case Copy(octets):
-                    operation = Operation(memory=True, emit=True, octets=octets, **place)
+                    operations.append(Operation(memory=True, emit=True, octets=octets))
                 case Skip(octets):
-                    operation = Operation(memory=True, octets=octets, **place)
+                    operations.append(Operation(memory=True, octets=octets))
+                case Rest() if len(operations) < 2:
+                    raise ValueError(f"{program}: fewer than two steps before the rest of the frame")
                 case Rest():
-                    operation = Operation(memory=True, emit=True, rest=True, **place)
+                    operations.append(Operation(memory=True, emit=True, rest=True))
                 case Outer():
-                    operation = Operation(emit=True, outer=True, octets=OUTER_BYTES, **place)
+                    operations.append(Operation(emit=True, outer=True, octets=OUTER_BYTES))
                 case Insert():
-                    if step.octets not in rows:
-                        rows[step.octets] = len(result.literals)
-                        result.literals += [
-                            list(step.octets[at : at + word_bytes])
-                            for at in range(0, len(step.octets), word_bytes)
-                        ]
-                    operation = Operation(emit=True, octets=len(step.octets), row=rows[step.octets], **place)
-            result.operations.append(operation)
+                    operations += [
+                        Operation(emit=True, octets=len(piece), row=row_of(piece)) for piece in step.pieces
+                    ]
+        uses_memory = [index for index, operation in enumerate(operations) if operation.memory]
+        if uses_memory:
+            operations[uses_memory[-1]] = replace(operations[uses_memory[-1]], drain=True)
+        operations = operations or [Operation()]
+        operations[-1] = replace(operations[-1], last=True)
+        result.operations += operations
     return result

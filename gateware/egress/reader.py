@@ -1,13 +1,13 @@
 """Reading stored frames."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..memory.ports import ReadPort
+from ..memory.ports import READ_LATENCY, ReadPort
 from ..params import CELL_BYTES, Params
-from .fifo import FIFO_DEPTH, CreditFifo
+from .fifo import CreditFifo
 
 __all__ = ["Range", "Reader"]
 
@@ -29,7 +29,7 @@ class Reader(wiring.Component):
     Reads ahead by up to ``FIFO_DEPTH`` words, also into the next range. Asks for one word per clock, with
     one clock of pause between ranges, and at the end of a cell if its link is not known by then (if the cell
     has fewer words than the memory has clocks of latency). The first request stands one clock after the
-    range was accepted; a word is at the output one clock after its response.
+    range was accepted; a word is at the output with its response if none waits before it.
     """
 
     def __init__(self, params: Params):
@@ -49,7 +49,7 @@ class Reader(wiring.Component):
         request = self.read.request
         wanted = self.range.payload
 
-        m.submodules.fifo = fifo = CreditFifo(params.width)
+        m.submodules.fifo = fifo = CreditFifo(params.width, bypass=True)
         m.d.comb += [
             fifo.write.eq(self.read.valid),
             fifo.data.eq(self.read.data),
@@ -60,30 +60,33 @@ class Reader(wiring.Component):
         linked = Signal()  # the request's cell is known
         first = Signal()  # of this cell
         left = Signal(14 - octet_bits)  # words after this one
+        last_of_cell = Signal()
         accept = Signal()
         m.d.comb += [
-            request.valid.eq(active & linked & (fifo.room != 0)),
+            request.valid.eq(active & linked & fifo.has_room),
             accept.eq(request.valid & request.ready),
+            last_of_cell.eq(request.payload.word == params.cell_words - 1),
             fifo.reserve.eq(accept),
             self.range.ready.eq(~active),
         ]
 
-        # A cell's link comes with the response to its first word, i.e. after ``awaited`` more responses.
-        in_flight = Signal(range(FIFO_DEPTH + 1))
-        awaited = Signal(range(FIFO_DEPTH + 1))
+        # A cell's link comes with the response to its first word.
         link = Signal(params.cell_bits)
-        flying = Signal.like(in_flight)
         known = Signal()
-        m.d.comb += [
-            flying.eq(in_flight + accept - self.read.valid),
-            known.eq(~first & (awaited == 0)),
-        ]
-        m.d.sync += in_flight.eq(flying)
-        with m.If(self.read.valid & (awaited != 0)):
-            m.d.sync += [link.eq(self.read.next_cell), awaited.eq(awaited - 1)]
+        asked = Signal(READ_LATENCY)
+        m.d.sync += asked.eq(asked << 1)
+        with m.If(asked[-1]):
+            m.d.sync += [link.eq(self.read.next_cell), known.eq(1)]
         with m.If(accept & first):
-            m.d.sync += awaited.eq(flying)
+            # The link of a cell asked for before is of no use any more.
+            m.d.sync += [asked.eq(1), known.eq(0)]
 
+        # end[octet_bits:] - start[octet_bits:] - (end is a multiple of the word), in one carry chain.
+        words = len(left)
+        partial = wanted.end[:octet_bits].any()
+        difference = Cat(1, wanted.end[octet_bits:]) + Cat(
+            partial, ~((wanted.start >> octet_bits) | Const(0, words))
+        )
         with m.If(~active):
             m.d.sync += [
                 active.eq(self.range.valid),
@@ -91,7 +94,7 @@ class Reader(wiring.Component):
                 first.eq(1),
                 request.payload.cell.eq(wanted.head),
                 request.payload.word.eq(wanted.start >> octet_bits),
-                left.eq(((wanted.end - 1) >> octet_bits) - (wanted.start >> octet_bits)),
+                left.eq(difference[1:]),
             ]
         with m.Elif(accept):
             m.d.sync += [
@@ -101,8 +104,8 @@ class Reader(wiring.Component):
             ]
             with m.If(left == 0):
                 m.d.sync += active.eq(0)
-            with m.If(request.payload.word == params.cell_words - 1):
-                m.d.sync += [first.eq(1), linked.eq(known), request.payload.cell.eq(link)]
+            with m.If(last_of_cell):
+                m.d.sync += [first.eq(1), linked.eq(known & ~first), request.payload.cell.eq(link)]
         with m.Elif(~linked):
-            m.d.sync += [linked.eq(awaited == 0), request.payload.cell.eq(link)]
+            m.d.sync += [linked.eq(known), request.payload.cell.eq(link)]
         return m

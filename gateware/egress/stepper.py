@@ -1,14 +1,17 @@
 """Which octets come next: the programs of a port, one operation after the other."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ..params import Params
 from .entry import Job
-from .program import MAX_STEP, assemble, programs
+from .program import MAX_STEP, Operation, assemble, programs
 
 __all__ = ["Order", "Plan", "Stepper"]
+
+_END_BITS = 14
 
 
 class Plan(data.StructLayout):
@@ -19,31 +22,30 @@ class Plan(data.StructLayout):
 
     def __init__(self, params: Params, port: int):
         job = Job(params, port).members
-        super().__init__(
-            {name: job[name] for name in ("head", "start", "end", "program", "release")} | {"variable": 16}
-        )
+        super().__init__({name: job[name] for name in ("start", "end", "program")} | {"variable": 16})
 
 
 class Order(data.StructLayout):
-    """One operation on ``octets`` octets (see :class:`~.program.Operation`).
+    """One operation (see :class:`~.program.Operation`) on the octets from ``first`` in the source's word at hand
+    to ``final`` of the word that comes ``left`` + 1 words later; ``left`` is -1 if that is the same.
 
-    ``begin``, ``start``: the first operation of a job, and where in its word the frame's first octet stands.
+    ``begin``: the first operation of a job.
     """
 
     def __init__(self, params: Params, rows: int):
+        octets = range(params.word_bytes)
         super().__init__(
             {
                 "memory": 1,
                 "emit": 1,
                 "outer": 1,
-                "octets": 14,
+                "first": octets,
+                "final": octets,
+                "left": signed(_END_BITS - ceil_log2(params.word_bytes) + 1),
                 "row": range(max(2, rows)),
                 "drain": 1,
                 "last": 1,
                 "begin": 1,
-                "start": range(params.word_bytes),
-                "head": params.cell_bits,
-                "release": 1,
                 "variable": 16,
             }
         )
@@ -70,52 +72,86 @@ class Stepper(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         assembly = self.assembly
+        octets = self.params.word_bytes
+        octet_bits = ceil_log2(octets)
         order = self.order.payload
 
         busy = Signal()
         begin = Signal()
-        at = Signal(range(len(assembly.operations)))
+        at = Signal(range(len(assembly.operations) + 1))  # the operation behind the one at hand
         plan = Signal.like(self.plan.payload)
         passed = Signal(range(max(assembly.passed.values()) + 1))
 
         # The length of the rest is ready for the third operation, the first that may need it.
-        rest_at = Signal(14)
-        rest = Signal(14)
-        m.d.sync += [rest_at.eq(plan.start + passed), rest.eq(plan.end - rest_at)]
+        rest_at = Signal(range((1 << len(plan.start)) + max(assembly.passed.values())))
+        final = Signal(_END_BITS)
+        rest = Signal.like(order.left)
+        m.d.sync += [
+            rest_at.eq(plan.start + passed),
+            final.eq(plan.end - 1),
+            rest.eq((final >> octet_bits) - (rest_at >> octet_bits) - 1),
+        ]
 
-        step = Signal(range(MAX_STEP + 1))
-        is_rest = Signal()
-        with m.Switch(at):
-            for index, operation in enumerate(assembly.operations):
-                with m.Case(index):
-                    m.d.comb += [
-                        order.memory.eq(operation.memory),
-                        order.emit.eq(operation.emit),
-                        order.outer.eq(operation.outer),
-                        order.row.eq(operation.row),
-                        order.drain.eq(operation.drain),
-                        order.last.eq(operation.last),
-                        step.eq(operation.octets),
-                        is_rest.eq(operation.rest),
-                    ]
+        # The operation at hand, from registers.
+        step = _Step(assembly)
+        cursor = Signal(octet_bits)  # where the next octet of the stored frame stands in its word
+        span = Signal(signed(len(step.reach) + 1))
         m.d.comb += [
             self.order.valid.eq(busy),
-            order.octets.eq(Mux(is_rest, rest, step)),
+            order.memory.eq(step.memory),
+            order.emit.eq(step.emit),
+            order.outer.eq(step.outer),
+            order.row.eq(step.row),
+            order.drain.eq(step.drain),
+            order.last.eq(step.last),
             order.begin.eq(begin),
-            order.start.eq(plan.start),
-            order.head.eq(plan.head),
-            order.release.eq(plan.release),
+            order.first.eq(Mux(step.memory, cursor, 0)),
+            span.eq(order.first + step.reach),
+            order.final.eq(Mux(step.rest, final[:octet_bits], span[:octet_bits])),
+            order.left.eq(Mux(step.rest, rest, span >> octet_bits)),
             order.variable.eq(plan.variable),
             self.plan.ready.eq(~busy),
         ]
         with m.If(self.order.ready):
             m.d.sync += [begin.eq(0), at.eq(at + 1)]
-            with m.If(order.last):
+            with m.Switch(at):
+                for index, operation in enumerate(assembly.operations):
+                    with m.Case(index):
+                        m.d.sync += step.load(operation, octets)
+            with m.If(step.memory):
+                m.d.sync += cursor.eq(span + 1)
+            with m.If(step.last):
                 m.d.sync += busy.eq(0)
         with m.If(~busy):
-            m.d.sync += [busy.eq(self.plan.valid), begin.eq(1), plan.eq(self.plan.payload)]
+            m.d.sync += [
+                busy.eq(self.plan.valid),
+                begin.eq(1),
+                plan.eq(self.plan.payload),
+                cursor.eq(self.plan.payload.start),
+            ]
             with m.Switch(self.plan.payload.program):
                 for program, first in assembly.begin.items():
                     with m.Case(program):
-                        m.d.sync += [at.eq(first), passed.eq(assembly.passed[program])]
+                        m.d.sync += [at.eq(first + 1), passed.eq(assembly.passed[program])]
+                        m.d.sync += step.load(assembly.operations[first], octets)
         return m
+
+
+class _Step:
+    """Registers of an operation."""
+
+    def __init__(self, assembly):
+        for name in ("memory", "emit", "outer", "drain", "last", "rest"):
+            setattr(self, name, Signal(name=f"step_{name}"))
+        self.row = Signal(range(max(2, len(assembly.literals))), name="step_row")
+        self.reach = Signal(range(-64, MAX_STEP), name="step_reach")
+        """From the first octet of the first word's successor to the last octet, if the operation began with a word."""
+
+    def load(self, operation: Operation, octets: int):
+        return [
+            *(
+                getattr(self, name).eq(getattr(operation, name))
+                for name in ("memory", "emit", "outer", "drain", "last", "rest", "row")
+            ),
+            self.reach.eq(operation.octets - 1 - octets),
+        ]

@@ -47,7 +47,7 @@ class OuterHeader(data.Struct):
     source_address: data.ArrayLayout(8, 16)
     destination_address: data.ArrayLayout(8, 16)
     reserved: data.ArrayLayout(8, OUTER_ENTRY_BYTES - OUTER_BYTES)
-    """Not stored: reads as 0."""
+    """Write as 0."""
 
 
 def outer_header(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.egress.port import EgressPort
-from opentep.gateware.egress.tables import ListHead, ListMember, outer_header
+from opentep.gateware.egress.tables import ListHead, ListMember, OuterHeader, outer_header
 from opentep.gateware.headers import Descriptor, Edit
 from opentep.gateware.memory.ports import READ_LATENCY
 from opentep.gateware.params import CELL_BYTES, Params
@@ -169,6 +169,28 @@ class Bench:
                 return ctx.get(bus.r_data.as_value())
         raise AssertionError("the table does not answer")
 
+    async def transfer_words(self, ctx, bus, index: int, value: int | None = None):
+        """The same word by word."""
+        words = 0
+        ctx.set(bus.index, index)
+        for word in range(OuterHeader.as_shape().size // 32):
+            ctx.set(bus.word, word)
+            if value is None:
+                ctx.set(bus.r_stb, 1)
+            else:
+                ctx.set(bus.w_data, value >> 32 * word & 0xFFFFFFFF)
+                ctx.set(bus.w_stb, 1)
+            strobe = bus.r_stb if value is None else bus.w_stb
+            for _ in range(10_000):
+                _, _, done = await ctx.tick().sample(bus.done)
+                ctx.set(strobe, 0)
+                if done:
+                    break
+            else:
+                raise AssertionError("the table does not answer")
+            words |= ctx.get(bus.r_data) << 32 * word
+        return words
+
     async def configure(self, ctx):
         config, dut = self.config, self.dut
         if self.fabric:
@@ -176,7 +198,7 @@ class Bench:
             ctx.set(dut.address, config.address)
             ctx.set(dut.mtu, config.mtu)
             for index, value in config.outers.items():
-                await self.transfer(ctx, dut.outer, index, value)
+                await self.transfer_words(ctx, dut.outer, index, value)
         base = 0
         for index, members in config.lists.items():
             for offset, target in enumerate(members):

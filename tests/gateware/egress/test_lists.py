@@ -90,15 +90,16 @@ def test_outer_headers_change_at_once(kit, width):
     reads = []
 
     async def host(ctx):
-        await ctx.tick().repeat(150)
+        while not bench.run_of.enqueued:  # the bus is in use for the configuration
+            await ctx.tick()
         while len(bench.run_of.frames) < len(frames):
             value = rng.choice(versions)
-            await bench.transfer(ctx, bench.dut.outer, 5, value)
+            await bench.transfer_words(ctx, bench.dut.outer, 5, value)
             written.append(value)
-            reads.append((value, await bench.transfer(ctx, bench.dut.outer, 5)))
-            await ctx.tick().repeat(rng.randrange(40))
+            reads.append((value, await bench.transfer_words(ctx, bench.dut.outer, 5)))
+            await ctx.tick().repeat(1 + rng.randrange(40))
 
-    frames = [kit.frame(rng, kit.Edit.ENCAP, 0, 60, config, target=5) for _ in range(60)]
+    frames = [kit.frame(rng, kit.Edit.ENCAP, 0, 60, config, target=5) for _ in range(60 + width)]
 
     async def main(ctx):
         await bench.configure(ctx)

@@ -37,10 +37,13 @@ def test_concatenates(width, stalls):
     used = 0
 
     async def feed(ctx):
+        place = 0
         for word, first, count, last in chunks:
             while stalls and rng.random() < 0.3:
                 await ctx.tick()
-            payload = {"data": word, "first": first, "count": count, "last": last}
+            rotate = (place - first) % octets
+            payload = {"data": word, "place": place, "rotate": rotate, "count": count, "last": last}
+            place = 0 if last else (place + count) % octets
             ctx.set(dut.input.payload, Chunk(width).const(payload))
             ctx.set(dut.input.valid, 1)
             await ctx.tick().until(dut.input.ready)

@@ -28,9 +28,9 @@ def test_outer_header_is_what_the_wire_carries():
 @pytest.mark.parametrize("octets", (4, 8, 16, 32, 64))
 def test_programs_end(fabric, octets):
     assembly = assemble(programs(fabric), octets)
-    for program, steps in programs(fabric).items():
-        begin = assembly.begin[program]
-        run = assembly.operations[begin : begin + max(1, len(steps))]
+    ends = [*assembly.begin.values(), len(assembly.operations)][1:]
+    for (program, steps), end in zip(programs(fabric).items(), ends, strict=True):
+        run = assembly.operations[assembly.begin[program] : end]
         assert [operation.last for operation in run] == [False] * (len(run) - 1) + [True]
         assert sum(operation.drain for operation in run) == bool(steps)
     assert all(len(row) <= octets for row in assembly.literals)
