@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .counters import CounterBank
 from .csr.bus import Bus
 from .egress.port import EgressPort
-from .egress.tables import OuterHeader
 from .events import MAC_EVENTS, counter_names
 from .headers import Drop
 from .ingress.port import IngressPort
@@ -18,7 +17,6 @@ from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
-from .tables.words import ByWord
 
 __all__ = ["Core"]
 
@@ -110,9 +108,7 @@ class Core(wiring.Component):
             if params.is_fabric(port):
                 registers = bank.port[port]
                 fabric = port - params.access_ports
-                m.submodules[f"outer_{fabric}"] = outer = ByWord(OuterHeader, params.teps)
-                connect(m, bank.outer_headers[fabric], outer.entries)
-                connect(m, outer.words, exit.outer)
+                connect(m, bank.outer_headers[fabric], exit.outer)
                 m.d.comb += [
                     exit.mac.eq(registers.mac),
                     exit.mtu.eq(registers.mtu),

@@ -112,6 +112,7 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.teps,
         "Outer header of a remote TEP, by TEP index. One table per fabric port, the first of which is 0.",
         params.fabric_ports,
+        by_word=True,
     )
 
 

@@ -20,7 +20,8 @@ class Bank(Component):
     word commits all of them at once. The words of an element must be written one after the other from word 0,
     else the write that breaks the order, and those that follow it up to the next word 0, are errors without
     effect. Reading word 0 takes a snapshot of the whole element that its further words are read from;
-    registers that only the host changes need none.
+    registers that only the host changes need none. Tables ``by_word`` get and give each word at once, and do the
+    keeping themselves.
 
     Words behind the end of an element, indices beyond a table's depth and addresses without element are
     errors, as is reading what is write only, and the reverse. A strobe without ``done`` from a table stalls
@@ -44,7 +45,7 @@ class Bank(Component):
         bus = self.bus
 
         # Words arrive in order, so the last n words written are the n topmost of this shift register.
-        staged_words = max(r.element.words for r in self.memory_map if r.element.access.writable)
+        staged_words = max(r.element.words for r in self.memory_map if _is_staged(r.element))
         staged = Signal(staged_words * WORD_BITS)
         staged_next = Signal(ADDR_BITS)
 
@@ -57,7 +58,7 @@ class Bank(Component):
 
         # Facts about the addressed word, true from the third clock of a transfer on.
         first, last, in_order = Signal(), Signal(), Signal()
-        readable, writable, is_table = Signal(), Signal(), Signal()
+        readable, writable, is_table, by_word = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
             first.eq(selects.any(selects.first)),
             last.eq(selects.any(selects.last)),
@@ -65,6 +66,7 @@ class Bank(Component):
             readable.eq(selects.any(selects.readable)),
             writable.eq(selects.any(selects.writable)),
             is_table.eq(_any(table.hit for table in tables)),
+            by_word.eq(_any(table.hit for table in tables if table.by_word)),
         ]
         done = _any(table.interface.done & table.hit for table in tables)
         word = Signal(WORD_BITS)
@@ -92,7 +94,7 @@ class Bank(Component):
                             staged.eq(Cat(staged, bus.w_data)[WORD_BITS:]),
                             staged_next.eq(bus.addr + 1),
                         ]
-                        with m.If(last & is_table):
+                        with m.If(is_table & (last | by_word)):
                             m.d.sync += strobe_w.eq(1)
                             m.next = "TABLE"
                         with m.Elif(last):
@@ -101,7 +103,7 @@ class Bank(Component):
                         m.d.sync += bus.error.eq(1)
                 with m.Elif(~readable):
                     m.d.sync += bus.error.eq(1)
-                with m.Elif(first):
+                with m.Elif(first | by_word):
                     m.d.comb += snapshot.eq(1)
                     with m.If(is_table):
                         m.d.sync += strobe_r.eq(1)
@@ -143,21 +145,25 @@ class Bank(Component):
         hit, number = selects.add(m, self.bus, resource)
         table, interface = resource.element, self.member(resource)
         index = self.bus.addr[(table.stride - 1).bit_length() :]
-        m.d.comb += [
-            interface.index.eq(index),
-            Value.cast(interface.w_data).eq(_top(staged, table)),
-        ]
-        word = _word_select(m, hit, number, Value.cast(interface.r_data), table.words)
-        if not table.access.readable:
-            word = Value.cast(0)
-        return _TableParts(hit, interface, word)
+        m.d.comb += interface.index.eq(index)
+        if table.by_word:
+            m.d.comb += [interface.word.eq(number), interface.w_data.eq(self.bus.w_data)]
+            words, number = 1, Const(0)
+        else:
+            m.d.comb += Value.cast(interface.w_data).eq(_top(staged, table))
+            words = table.words
+        word = Value.cast(0)
+        if table.access.readable:
+            word = _word_select(m, hit, number, Value.cast(interface.r_data), words)
+        return _TableParts(hit, interface, word, table.by_word)
 
 
 class _TableParts:
-    def __init__(self, hit, interface, word):
+    def __init__(self, hit, interface, word, by_word):
         self.hit = hit
         self.interface = interface
         self.word = word
+        self.by_word = by_word
 
 
 class _Selects:
@@ -190,6 +196,10 @@ class _Selects:
     @staticmethod
     def any(conditions):
         return _any(conditions)
+
+
+def _is_staged(element: Register | Table) -> bool:
+    return element.access.writable and not (isinstance(element, Table) and element.by_word)
 
 
 def _any(conditions):

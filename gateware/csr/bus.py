@@ -2,9 +2,10 @@
 
 from amaranth.lib.wiring import In, Out, Signature
 
+from ..tables.bus import WORD_BITS
+
 __all__ = ["ADDR_BITS", "MAX_ENTRY_WORDS", "WORD_BITS", "Bus"]
 
-WORD_BITS = 32
 ADDR_BITS = 20
 """Width of a word address."""
 MAX_ENTRY_WORDS = 32

@@ -77,9 +77,18 @@ class Register:
 
 
 class Table:
-    """``depth`` entries at a power-of-two stride, each transferred whole over a ``TableBus``."""
+    """``depth`` entries at a power-of-two stride, each transferred whole over a ``TableBus``, or ``by_word`` over a
+    ``WordBus``."""
 
-    def __init__(self, entry: ShapeLike, depth: int, doc: str, *, access: Access = Access.READ_WRITE):
+    def __init__(
+        self,
+        entry: ShapeLike,
+        depth: int,
+        doc: str,
+        *,
+        access: Access = Access.READ_WRITE,
+        by_word: bool = False,
+    ):
         if depth < 1:
             raise ValueError(f"a table has at least one entry, not {depth}")
         self.shape = entry
@@ -88,6 +97,7 @@ class Table:
         self.depth = depth
         self.doc = doc
         self.access = access
+        self.by_word = by_word
 
     @property
     def stride(self) -> int:

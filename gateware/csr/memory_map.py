@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from amaranth.hdl import ShapeCastable
 from amaranth.lib.wiring import In, Member, Out, Signature
 
-from ..tables.bus import TableBus
+from ..tables.bus import TableBus, WordBus
 from .bus import ADDR_BITS
 from .element import Access, Register, Table
 
@@ -135,7 +135,7 @@ def _name(path: Path) -> str:
 
 def _member(element: Register | Table) -> Member | None:
     if isinstance(element, Table):
-        return Out(TableBus(element.shape, element.depth))
+        return Out((WordBus if element.by_word else TableBus)(element.shape, element.depth))
     if element.is_constant:
         return None
     return In(element.shape) if element.access is Access.READ else Out(element.shape, init=_init(element))

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
-from ..tables.words import WordBus
+from ..tables.bus import WordBus
 from .cutter import Cutter
 from .entry import Job
 from .fifo import CreditFifo

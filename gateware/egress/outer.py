@@ -8,8 +8,8 @@ from amaranth.utils import ceil_log2
 
 from ..headers import OUTER_BYTES
 from ..params import Params
+from ..tables.bus import WORD_BITS, WordBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
-from ..tables.words import WORD_BITS, WordBus
 from .fifo import FIFO_DEPTH, CreditFifo
 from .tables import OUTER_ENTRY_BYTES, OuterHeader
 

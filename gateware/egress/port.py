@@ -8,8 +8,7 @@ from ..headers import Descriptor
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
-from ..tables.bus import TableBus
-from ..tables.words import WordBus
+from ..tables.bus import TableBus, WordBus
 from .editor import Editor
 from .queue import Queue
 from .replicator import Replicator

@@ -1,9 +1,12 @@
 """Host access to a table."""
 
-from amaranth.hdl import ShapeLike
+from amaranth.hdl import Shape, ShapeLike
 from amaranth.lib.wiring import In, Out, Signature
 
-__all__ = ["TableBus"]
+__all__ = ["WORD_BITS", "TableBus", "WordBus"]
+
+WORD_BITS = 32
+"""Width of everything that the host reads and writes."""
 
 
 class TableBus(Signature):
@@ -24,6 +27,31 @@ class TableBus(Signature):
                 "w_data": Out(entry),
                 "r_stb": Out(1),
                 "r_data": In(entry),
+                "done": In(1),
+            }
+        )
+
+
+class WordBus(Signature):
+    """Like :class:`TableBus` for entries too wide to move at once: one word per transfer, number ``word``, 0 with
+    the entry's lowest bits.
+
+    The words of an entry are written one after the other from word 0 on, with no other transfer between them;
+    the write of the last one makes all of them the entry ``index`` at once. Reads are of any word.
+    """
+
+    def __init__(self, entry: ShapeLike, depth: int):
+        self.entry = entry
+        self.depth = depth
+        self.words = -(-Shape.cast(entry).width // WORD_BITS)
+        super().__init__(
+            {
+                "index": Out(range(depth)),
+                "word": Out(range(self.words)),
+                "w_stb": Out(1),
+                "w_data": Out(WORD_BITS),
+                "r_stb": Out(1),
+                "r_data": In(WORD_BITS),
                 "done": In(1),
             }
         )

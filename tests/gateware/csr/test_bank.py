@@ -40,6 +40,7 @@ def small_map():
     builder.add("one", Table(data.StructLayout({"a": 40}), 1, "One entry."))
     builder.add("hidden", Table(33, 4, "Write only.", access=Access.WRITE))
     builder.add("counters", Table(64, 4, "Read only.", access=Access.READ))
+    builder.add("long", Table(130, 4, "Five words, one at a time.", by_word=True))
     return builder.as_memory_map()
 
 
@@ -56,6 +57,7 @@ def start(dut, bench, *, seed=1):
         interface = dut.member(resource)
         table = resource.element
         store = contents[resource.name] = [rng.getrandbits(table.width) for _ in range(table.depth)]
+        staged = [0] * table.words
 
         async def process(ctx):
             def value(port):
@@ -68,13 +70,21 @@ def start(dut, bench, *, seed=1):
                 if w or r:
                     index, word = ctx.get(interface.index), ctx.get(value(interface.w_data))
                     assert index < table.depth
+                    number = ctx.get(interface.word) if table.by_word else None
                     delay = rng.choice([0, 0, 1, 5])
                     for _ in range(delay):
                         await ctx.tick()
                         assert not ctx.get(interface.w_stb) and not ctx.get(interface.r_stb)
                         assert ctx.get(interface.index) == index
                         assert not w or ctx.get(value(interface.w_data)) == word
-                    if w:
+                    if number is not None:
+                        if w:
+                            staged[number] = word
+                            if number == table.words - 1:
+                                store[index] = sum(part << 32 * k for k, part in enumerate(staged))
+                        else:
+                            ctx.set(interface.r_data, store[index] >> 32 * number & 0xFFFFFFFF)
+                    elif w:
                         store[index] = word
                     else:
                         ctx.set(value(interface.r_data), store[index])
