@@ -1,6 +1,6 @@
 """Which frame's keys go to the tables next."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,8 @@ _GROUP_BIT = 40
 
 
 class LookupKey(data.Struct):
-    """One MAC address of a frame, with the tenant key that it makes under its port's mask."""
+    """One MAC address of a frame, with the tenant key that it makes under its port's mask (behind one level of
+    logic)."""
 
     mac: 48
     tenant: TenantKey
@@ -84,34 +85,27 @@ class Admission(wiring.Component):
         for index, keys in enumerate(self.keys):
             m.d.comb += keys.ready.eq(grant[index])
 
-        def chosen(values) -> Signal:
+        def chosen(values) -> Value:
             return one_hot_mux(grant, values)
 
-        # The frame granted: its source is the next key; its destination waits for one clock.
+        # The frame granted: its source is the next key; its destination waits for one clock. Only then is it not 0,
+        # as no clock with a grant follows another.
         key, frame = self.key.payload, self.frame.payload
-        destination = Signal(LookupKey)
-        taken = grant.any()
+        destination = Signal(48)
+        mask = Signal(TenantKey)
         m.d.sync += [
-            self.frame.valid.eq(taken),
-            self.key.valid.eq(taken | self.frame.valid),
-            frame.port.eq(port),
-            frame.vid.eq(chosen(keys.payload.vid for keys in self.keys)),
-            frame.outer_src.eq(chosen(keys.payload.outer_src for keys in self.keys)),
+            self.frame.valid.eq(grant.any()),
+            self.key.valid.eq(grant.any() | self.frame.valid),
+            destination.eq(chosen(keys.payload.dst for keys in self.keys)),
+            key.mac.eq(chosen(keys.payload.src for keys in self.keys) | destination),
+            key.group.eq(destination[_GROUP_BIT]),
         ]
-        masked = list(zip(self.keys, self.key_mask, strict=True))
-        vid = chosen(keys.payload.vid & mask.vid for keys, mask in masked)
-        for target, name in ((key, "src"), (destination, "dst")):
-            with m.If(taken):
-                m.d.sync += [
-                    target.mac.eq(chosen(keys.payload[name] for keys in self.keys)),
-                    target.tenant.mac.eq(chosen(keys.payload[name] & mask.mac for keys, mask in masked)),
-                    target.tenant.vid.eq(vid),
-                ]
-        with m.If(taken):
+        with m.If(grant.any()):
             m.d.sync += [
-                key.group.eq(0),
-                destination.group.eq(chosen(keys.payload.dst[_GROUP_BIT] for keys in self.keys)),
+                frame.port.eq(port),
+                frame.vid.eq(chosen(keys.payload.vid for keys in self.keys)),
+                frame.outer_src.eq(chosen(keys.payload.outer_src for keys in self.keys)),
+                Value.cast(mask).eq(chosen(self.key_mask)),
             ]
-        with m.Else():
-            m.d.sync += key.eq(destination)
+        m.d.comb += [key.tenant.mac.eq(key.mac & mask.mac), key.tenant.vid.eq(frame.vid & mask.vid)]
         return m
