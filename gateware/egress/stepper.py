@@ -97,6 +97,7 @@ class Stepper(wiring.Component):
         step = _Step(assembly, octets)
         cursor = Signal(octet_bits)  # where the next octet of the stored frame stands in its word
         span = Signal(signed(len(step.reach) + 1))
+        reach = Signal.like(span)
         m.d.comb += [
             self.order.valid.eq(busy),
             order.memory.eq(step.memory),
@@ -107,22 +108,13 @@ class Stepper(wiring.Component):
             order.last.eq(step.last),
             order.begin.eq(begin),
             order.first.eq(Mux(step.memory, cursor, 0)),
-            span.eq(order.first + step.reach),
-            order.final.eq(Mux(step.rest, final[:octet_bits], span[:octet_bits])),
-            order.left.eq(Mux(step.rest, rest, span >> octet_bits)),
+            span.eq(cursor + step.reach),
+            reach.eq(Mux(step.memory, span, step.reach)),
+            order.final.eq(Mux(step.rest, final[:octet_bits], reach[:octet_bits])),
+            order.left.eq(Mux(step.rest, rest, reach >> octet_bits)),
             order.variable.eq(plan.variable),
             self.plan.ready.eq(~busy),
         ]
-        with m.If(self.order.ready):
-            m.d.sync += [begin.eq(0), at.eq(at + 1)]
-            with m.Switch(at):
-                for index, operation in enumerate(assembly.operations):
-                    with m.Case(index):
-                        m.d.sync += step.load(operation)
-            with m.If(step.memory):
-                m.d.sync += cursor.eq(span + 1)
-            with m.If(step.last):
-                m.d.sync += busy.eq(0)
         with m.If(~busy):
             m.d.sync += [
                 busy.eq(self.plan.valid),
@@ -130,7 +122,21 @@ class Stepper(wiring.Component):
                 plan.eq(self.plan.payload),
                 cursor.eq(self.plan.payload.start),
             ]
-            with m.Switch(self.plan.payload.program):
+        with m.Elif(self.order.ready):
+            m.d.sync += begin.eq(0)
+            with m.If(step.memory):
+                m.d.sync += cursor.eq(span + 1)
+            with m.If(step.last):
+                m.d.sync += busy.eq(0)
+        # One enable, so that the order's ready is not in what is loaded.
+        with m.If(~busy | self.order.ready):
+            with m.If(busy):
+                m.d.sync += at.eq(at + 1)
+                with m.Switch(at):
+                    for index, operation in enumerate(assembly.operations):
+                        with m.Case(index):
+                            m.d.sync += step.load(operation)
+            with m.Else(), m.Switch(self.plan.payload.program):
                 for program, first in assembly.begin.items():
                     with m.Case(program):
                         m.d.sync += [at.eq(first + 1), passed.eq(assembly.passed[program])]
