@@ -50,7 +50,7 @@ class Cutter(wiring.Component):
         self.assembly = assemble(programs(params.is_fabric(port)), params.word_bytes)
         super().__init__(
             {
-                "order": In(stream.Signature(Order(params, len(self.assembly.literals)))),
+                "order": In(stream.Signature(Order(params, len(self.assembly.starts)))),
                 "cut": Out(stream.Signature(Cut(params))),
                 "mac": In(48),
                 "address": In(128),
@@ -78,6 +78,11 @@ class Cutter(wiring.Component):
         rotate = Signal(range(octets))
         m.d.comb += rotate.eq(place - now.first)
 
+        # The row of literals in turn, one bit each; none is if the order inserts nothing or is at its end.
+        row = Signal(len(self.assembly.literals))
+        first_row = Signal.like(row)
+        m.d.comb += [first_row[index].eq(order.starts[n]) for n, index in enumerate(self.assembly.starts)]
+
         with m.If(free):
             m.d.sync += [
                 self.cut.valid.eq(busy),
@@ -89,29 +94,28 @@ class Cutter(wiring.Component):
                 cut.rotate.eq(rotate),
                 cut.count.eq(Mux(fits, now.final, octets - 1) - now.first + 1),
                 cut.done.eq(fits & now.last),
-                cut.literal.eq(self._literal(now)),
+                cut.literal.eq(self._literal(row, now.variable)),
                 now.left.eq(now.left - 1),
-                now.row.eq(now.row + 1),
+                row.eq(row << 1),
                 now.first.eq(0),
             ]
             with m.If(busy & now.emit):
                 m.d.sync += place.eq(Mux(fits, rotate + now.final + 1, rotate))
             with m.If(~busy | fits):
                 m.d.comb += self.order.ready.eq(1)
-                m.d.sync += [busy.eq(self.order.valid), now.eq(order)]
+                m.d.sync += [busy.eq(self.order.valid), now.eq(order), row.eq(first_row)]
                 with m.If(order.begin):
                     m.d.sync += place.eq(0)
         return m
 
-    def _literal(self, now) -> Value:
-        """The octets to insert: a row of literals."""
-        registers = {"variable": now.variable, "mac": self.mac, "address": self.address}
+    def _literal(self, row, variable) -> Value:
+        """The octets to insert; 0 if there are none."""
+        registers = {"variable": variable, "mac": self.mac, "address": self.address}
         result = Const(0, self.params.width)
-        for index, row in enumerate(self.assembly.literals):
-            here = (now.row == index).replicate(self.params.width)
-            octets = Cat(
+        for index, octets in enumerate(self.assembly.literals):
+            value = Cat(
                 Const(octet, 8) if isinstance(octet, int) else registers[octet[0]][octet[1] : octet[1] + 8]
-                for octet in row
+                for octet in octets
             )
-            result |= octets & here[: len(octets)]
+            result |= value & row[index].replicate(len(value))
         return result

@@ -78,7 +78,12 @@ class Editor(wiring.Component):
                 cutter.mac.eq(self.mac),
                 cutter.address.eq(self.address),
                 outer.job.valid.eq(accept & encapsulates),
-                *(outer.job.payload[name].eq(job[name]) for name in outer.job.payload.shape().members),
+                outer.job.payload.tagged.eq(job.program == FabricProgram.ENCAP_TAGGED),
+                *(
+                    outer.job.payload[name].eq(job[name])
+                    for name in outer.job.payload.shape().members
+                    if name != "tagged"
+                ),
             ]
             variable = job.flow[:16]
             outer_words = outer.words

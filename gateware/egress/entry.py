@@ -44,9 +44,9 @@ class Job(data.StructLayout):
 
     ``release``  the reference to ``head`` is given up when this job is done.
     ``tag``      the 802.1Q tag control information to push (access ports).
-    ``tep``, ``traffic_class``, ``flow``, ``length``
-                 what the outer header says (fabric ports); ``length`` is that of the inner frame without
-                 tag. For answers ``flow`` holds the checksum in its low 16 bits.
+    ``tep``, ``traffic_class``, ``flow``
+                 what the outer header says (fabric ports). For answers ``flow`` holds the checksum in its low
+                 16 bits.
     """
 
     def __init__(self, params: Params, port: int):
@@ -58,7 +58,7 @@ class Job(data.StructLayout):
             "release": 1,
         }
         if params.is_fabric(port):
-            fields |= {"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20, "length": 14}
+            fields |= {"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20}
         else:
             fields |= {"tag": 16}
         super().__init__(fields)

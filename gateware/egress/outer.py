@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..headers import OUTER_BYTES
-from ..params import Params
+from ..params import CELL_BYTES, Params
 from ..tables.bus import WORD_BITS, WordBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
 from .fifo import FIFO_DEPTH, CreditFifo
@@ -15,15 +15,26 @@ from .tables import OUTER_ENTRY_BYTES, OuterHeader
 
 __all__ = ["OuterJob", "OuterTable"]
 
+_TAG_BYTES = 4
 _CLASS_OCTET = 14
 """Where version, traffic class, flow label and then the payload length begin."""
 
 
 class OuterJob(data.StructLayout):
-    """A header to send. ``length`` is the IPv6 payload length."""
+    """A header to send, for octets ``start`` to ``end`` - 1 of a stored frame, which has a tag to be removed if
+    ``tagged``."""
 
     def __init__(self, params: Params):
-        super().__init__({"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20, "length": 14})
+        super().__init__(
+            {
+                "tep": ceil_log2(params.teps),
+                "traffic_class": 8,
+                "flow": 20,
+                "start": ceil_log2(CELL_BYTES),
+                "end": 14,
+                "tagged": 1,
+            }
+        )
 
 
 class OuterTable(wiring.Component):
@@ -96,7 +107,7 @@ class OuterTable(wiring.Component):
         row = Signal(range(max(2, entry_rows)))
         sending = Signal()
         copying = Signal()
-        reading = Signal()
+        reading = Signal()  # one row
         last_row = Signal()
         with m.FSM():
             with m.State("IDLE"):
@@ -108,13 +119,16 @@ class OuterTable(wiring.Component):
                     if rows > 1:
                         m.next = "SEND"
                 with m.Elif(read_pending & ~ram.w_en):
-                    m.d.comb += reading.eq(1)
-                    m.d.sync += read_pending.eq(0)
+                    m.next = "READ"
             if rows > 1:
                 with m.State("SEND"):
                     m.d.comb += sending.eq(1)
                     with m.If(last_row):
                         m.next = "IDLE"
+            with m.State("READ"):
+                m.d.comb += reading.eq(1)
+                m.d.sync += read_pending.eq(0)
+                m.next = "IDLE"
             with m.State("COPY"):
                 m.d.comb += copying.eq(1)
                 with m.If(row == entry_rows - 1):
@@ -142,7 +156,14 @@ class OuterTable(wiring.Component):
         ]
 
         # The job stays until its last row has been filled in.
-        fills = self._fields(job)
+        # Its length is known by the time of the first row.
+        stored = Signal(14)
+        length = Signal(14)
+        m.d.sync += [
+            stored.eq(job.end - job.start),
+            length.eq(stored - Mux(job.tagged, _TAG_BYTES, 0)),
+        ]
+        fills = self._fields(job, length)
         comes = Cat(sending, reading, *(sending & (row == index) for index in fills))
         for stage in range(BLOCK_RAM_LATENCY):
             delayed = Signal(len(comes), name=f"comes{stage}")
@@ -171,9 +192,9 @@ class OuterTable(wiring.Component):
             ]
         return m
 
-    def _fields(self, job) -> dict[int, Value]:
+    def _fields(self, job, length) -> dict[int, Value]:
         """The octets that depend on the frame, by row; all others are 0."""
-        number = Cat(job.length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
+        number = Cat(length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
         count = len(number) // 8
         octets = [Const(0, 8)] * OUTER_ENTRY_BYTES
         octets[_CLASS_OCTET : _CLASS_OCTET + count] = [

@@ -8,7 +8,6 @@ operations for the :class:`~.stepper.Stepper` and rows of literal octets for one
 from dataclasses import dataclass, field, replace
 
 from amaranth.lib import enum
-from amaranth.utils import ceil_log2
 
 from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES
 
@@ -210,8 +209,8 @@ class Assembly:
     """Octets of the stored frame that each program has passed over when it comes to ``Rest``."""
     literals: list[list[int | tuple[str, int]]] = field(default_factory=list)
     """Rows of up to one word: octets, or (register, bit offset)."""
-    registers: int = 0
-    """So many of the rows, the first ones, are of registers alone; a power of two of rows belongs to them."""
+    starts: list[int] = field(default_factory=list)
+    """Rows that an operation begins with."""
 
 
 def assemble(programs: dict, word_bytes: int) -> Assembly:
@@ -226,25 +225,10 @@ def assemble(programs: dict, word_bytes: int) -> Assembly:
     def row_of(octets: tuple) -> int:
         if octets not in rows:
             rows[octets] = len(result.literals)
+            result.starts.append(rows[octets])
             words = range(0, len(octets), word_bytes)
             result.literals += [list(octets[at : at + word_bytes]) for at in words]
         return rows[octets]
-
-    # The addresses first, so that the multiplexer of them has a simple select.
-    inserted = [
-        piece
-        for steps in programs.values()
-        for step in steps
-        if isinstance(step, Insert)
-        for piece in step.pieces
-    ]
-    for piece in inserted:
-        if all(isinstance(octet, tuple) for octet in piece):
-            row_of(piece)
-    result.registers = len(result.literals)
-    result.literals += [[]] * (
-        (1 << ceil_log2(result.registers)) - result.registers if result.registers else 0
-    )
 
     for program, steps in programs.items():
         result.begin[program] = len(result.operations)

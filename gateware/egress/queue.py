@@ -41,19 +41,18 @@ class Queue(wiring.Component):
         stored = Signal(range(depth + 1))
         write_at = Signal(range(depth))
         read_at = Signal(range(depth))
-        # Clocks for which the read address has stood on a stored entry: the RAM's output follows it.
-        settled = Signal(range(BLOCK_RAM_LATENCY + 1))
+        empty = Signal(init=1)
+        # Whether the read address has stood on a stored entry for that many clocks: the RAM's output follows it.
+        settled = Signal(BLOCK_RAM_LATENCY)
 
         store = Signal()
         take = Signal()
         free = Signal()
-        empty = Signal()
         m.d.comb += [
-            empty.eq(stored == 0),
             free.eq(~self.output.valid | self.output.ready),
             self.enqueue.ready.eq(~stored[-1]),  # depth is a power of two
             store.eq(self.enqueue.valid & self.enqueue.ready & ~(empty & free)),
-            take.eq((settled == BLOCK_RAM_LATENCY) & free),
+            take.eq(settled[-1] & free),
             # What goes past the RAM is written too, where the next entry to store will overwrite it.
             ram.w_en.eq(self.enqueue.valid & self.enqueue.ready),
             ram.w_addr.eq(write_at),
@@ -61,17 +60,14 @@ class Queue(wiring.Component):
             ram.r_addr.eq(read_at),
         ]
         with m.If(store & ~take):
-            m.d.sync += stored.eq(stored + 1)
+            m.d.sync += [stored.eq(stored + 1), empty.eq(0)]
         with m.Elif(take & ~store):
-            m.d.sync += stored.eq(stored - 1)
+            m.d.sync += [stored.eq(stored - 1), empty.eq(stored == 1)]
         with m.If(store):
             m.d.sync += write_at.eq(write_at + 1)
         with m.If(take):
             m.d.sync += read_at.eq(read_at + 1)
-        with m.If(take | empty):
-            m.d.sync += settled.eq(0)
-        with m.Elif(settled != BLOCK_RAM_LATENCY):
-            m.d.sync += settled.eq(settled + 1)
+        m.d.sync += settled.eq(Mux(empty | take, 0, settled << 1 | 1))
         with m.If(free):
             m.d.sync += [
                 self.output.valid.eq(Mux(empty, self.enqueue.valid, take)),

@@ -1,6 +1,6 @@
 """From queue entries to one job per frame."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,8 +22,8 @@ _TAG_BYTES = 4
 class Replicator(wiring.Component):
     """Turns a list entry into one job per member and a last one that only releases; passes others through.
 
-    Passing through is combinational. The first replica of a list stands 7 (access ports: 8) clocks after its
-    entry, the next ones 3 (4) clocks after the one before was taken, which is hidden behind the editing of the frames.
+    Passing through is combinational. The first replica of a list stands 7 clocks after its entry, the next ones 4
+    clocks after the one before was taken, which is hidden behind the editing of the frames.
 
     The entry's reference is released by the job for a plain entry, and by a job NOTHING behind all replicas
     of a list. On access ports the member equal to ``exclude_vid`` is left out if the entry says so. On
@@ -74,6 +74,7 @@ class Replicator(wiring.Component):
 
         dropped = self._too_long(m) if self.fabric else Const(0)
         member = members.lookup.data
+        left_out = Signal()
 
         with m.FSM():
             with m.State("ENTRY"):
@@ -104,23 +105,16 @@ class Replicator(wiring.Component):
                     last.eq(member.last | (index == params.members - 1)),
                     index.eq(index + 1),
                 ]
-                m.next = "REPLICA" if self.fabric else "JUDGE"
-            if not self.fabric:
-                with m.State("JUDGE"):
-                    with m.If(~(entry.exclude & (target == entry.exclude_vid))):
-                        m.next = "REPLICA"
-                    with m.Elif(last):
-                        m.next = "RELEASE"
-                    with m.Else():
-                        m.next = "READ"
+                if not self.fabric:
+                    m.d.sync += left_out.eq(entry.exclude & (member.target == entry.exclude_vid))
+                m.next = "REPLICA"
             with m.State("REPLICA"):
-                m.d.comb += [replica.eq(1), self.job.valid.eq(1)]
-                with m.If(self.job.ready):
+                m.d.comb += [replica.eq(1), self.job.valid.eq(~left_out)]
+                with m.If(left_out | self.job.ready):
                     with m.If(last):
                         m.next = "RELEASE"
                     with m.Else():
-                        m.d.comb += members.lookup.enable.eq(1)
-                        m.next = "MEMBER-RAM"
+                        m.next = "READ"
             with m.State("RELEASE"):
                 m.d.comb += [self.job.valid.eq(1), job.program.eq(nothing), job.release.eq(1)]
                 with m.If(self.job.ready):
@@ -133,19 +127,24 @@ class Replicator(wiring.Component):
         entry = self.entry.payload
         job = self.job.payload
         if self.fabric:
-            tagged = entry.program == FabricProgram.ENCAP_TAGGED
             m.d.comb += [
                 job.tep.eq(target),
                 job.traffic_class.eq(entry.traffic_class),
                 job.flow.eq(entry.flow),
-                job.length.eq(entry.end - entry.start - Mux(tagged, _TAG_BYTES, 0)),
             ]
         else:
             m.d.comb += job.tag.eq(Cat(target, entry.pcp_dei))
 
     def _too_long(self, m: Module) -> Signal:
         """Whether the entry's frame exceeds the MTU when encapsulated; known when the list's head is."""
+        entry = self.entry.payload
         result = Signal()
-        size = Signal(15)
-        m.d.sync += [size.eq(self.job.payload.length + _IPV6_BYTES), result.eq(size > self.mtu)]
+        stored = Signal(14)
+        limit = Signal(signed(16))
+        tagged = entry.program == FabricProgram.ENCAP_TAGGED
+        m.d.sync += [
+            stored.eq(entry.end - entry.start),
+            limit.eq(self.mtu - Mux(tagged, _IPV6_BYTES - _TAG_BYTES, _IPV6_BYTES)),
+            result.eq(stored > limit),
+        ]
         return result

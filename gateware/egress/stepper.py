@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from ..params import Params
 from .entry import Job
-from .program import MAX_STEP, Operation, assemble, programs
+from .program import MAX_STEP, Assembly, Operation, assemble, programs
 
 __all__ = ["Order", "Plan", "Stepper"]
 
@@ -30,9 +30,10 @@ class Order(data.StructLayout):
     to ``final`` of the word that comes ``left`` + 1 words later; ``left`` is -1 if that is the same.
 
     ``begin``: the first operation of a job.
+    ``starts``: which of the assembly's ``starts`` it begins with, one bit each.
     """
 
-    def __init__(self, params: Params, rows: int):
+    def __init__(self, params: Params, starts: int):
         octets = range(params.word_bytes)
         super().__init__(
             {
@@ -42,7 +43,7 @@ class Order(data.StructLayout):
                 "first": octets,
                 "final": octets,
                 "left": signed(_END_BITS - ceil_log2(params.word_bytes) + 1),
-                "row": range(max(2, rows)),
+                "starts": starts,
                 "drain": 1,
                 "last": 1,
                 "begin": 1,
@@ -65,7 +66,7 @@ class Stepper(wiring.Component):
         super().__init__(
             {
                 "plan": In(stream.Signature(Plan(params, port))),
-                "order": Out(stream.Signature(Order(params, len(self.assembly.literals)))),
+                "order": Out(stream.Signature(Order(params, len(self.assembly.starts)))),
             }
         )
 
@@ -93,35 +94,27 @@ class Stepper(wiring.Component):
         ]
 
         # The operation at hand, from registers.
-        step = _Step(assembly)
+        step = _Step(assembly, octets)
         cursor = Signal(octet_bits)  # where the next octet of the stored frame stands in its word
         span = Signal(signed(len(step.reach) + 1))
+        reach = Signal.like(span)
         m.d.comb += [
             self.order.valid.eq(busy),
             order.memory.eq(step.memory),
             order.emit.eq(step.emit),
             order.outer.eq(step.outer),
-            order.row.eq(step.row),
+            order.starts.eq(step.starts),
             order.drain.eq(step.drain),
             order.last.eq(step.last),
             order.begin.eq(begin),
             order.first.eq(Mux(step.memory, cursor, 0)),
-            span.eq(order.first + step.reach),
-            order.final.eq(Mux(step.rest, final[:octet_bits], span[:octet_bits])),
-            order.left.eq(Mux(step.rest, rest, span >> octet_bits)),
+            span.eq(cursor + step.reach),
+            reach.eq(Mux(step.memory, span, step.reach)),
+            order.final.eq(Mux(step.rest, final[:octet_bits], reach[:octet_bits])),
+            order.left.eq(Mux(step.rest, rest, reach >> octet_bits)),
             order.variable.eq(plan.variable),
             self.plan.ready.eq(~busy),
         ]
-        with m.If(self.order.ready):
-            m.d.sync += [begin.eq(0), at.eq(at + 1)]
-            with m.Switch(at):
-                for index, operation in enumerate(assembly.operations):
-                    with m.Case(index):
-                        m.d.sync += step.load(operation, octets)
-            with m.If(step.memory):
-                m.d.sync += cursor.eq(span + 1)
-            with m.If(step.last):
-                m.d.sync += busy.eq(0)
         with m.If(~busy):
             m.d.sync += [
                 busy.eq(self.plan.valid),
@@ -129,29 +122,49 @@ class Stepper(wiring.Component):
                 plan.eq(self.plan.payload),
                 cursor.eq(self.plan.payload.start),
             ]
-            with m.Switch(self.plan.payload.program):
+        with m.Elif(self.order.ready):
+            m.d.sync += begin.eq(0)
+            with m.If(step.memory):
+                m.d.sync += cursor.eq(span + 1)
+            with m.If(step.last):
+                m.d.sync += busy.eq(0)
+        # One enable, so that the order's ready is not in what is loaded.
+        with m.If(~busy | self.order.ready):
+            with m.If(busy):
+                m.d.sync += at.eq(at + 1)
+                with m.Switch(at):
+                    for index, operation in enumerate(assembly.operations):
+                        with m.Case(index):
+                            m.d.sync += step.load(operation)
+            with m.Else(), m.Switch(self.plan.payload.program):
                 for program, first in assembly.begin.items():
                     with m.Case(program):
                         m.d.sync += [at.eq(first + 1), passed.eq(assembly.passed[program])]
-                        m.d.sync += step.load(assembly.operations[first], octets)
+                        m.d.sync += step.load(assembly.operations[first])
         return m
 
 
 class _Step:
     """Registers of an operation."""
 
-    def __init__(self, assembly):
-        for name in ("memory", "emit", "outer", "drain", "last", "rest"):
-            setattr(self, name, Signal(name=f"step_{name}"))
-        self.row = Signal(range(max(2, len(assembly.literals))), name="step_row")
-        self.reach = Signal(range(-64, MAX_STEP), name="step_reach")
-        """From the first octet of the first word's successor to the last octet, if the operation began with a word."""
+    def __init__(self, assembly: Assembly, octets: int):
+        self._octets = octets
+        self._starts = assembly.starts
+        self._flags = {
+            name: Signal(name=f"step_{name}") for name in ("memory", "emit", "outer", "drain", "last", "rest")
+        }
+        self.starts = Signal(len(assembly.starts), name="step_starts")
+        self.reach = Signal(range(-1 - octets, MAX_STEP), name="step_reach")
+        """From the first octet of the second word to the last octet, if the operation began with a word."""
 
-    def load(self, operation: Operation, octets: int):
+    def __getattr__(self, name: str) -> Signal:
+        return self._flags[name]
+
+    def load(self, operation: Operation):
+        inserts = operation.emit and not operation.memory and not operation.outer
+        starts = sum((inserts and operation.row == row) << bit for bit, row in enumerate(self._starts))
         return [
-            *(
-                getattr(self, name).eq(getattr(operation, name))
-                for name in ("memory", "emit", "outer", "drain", "last", "rest", "row")
-            ),
-            self.reach.eq(operation.octets - 1 - octets),
+            *(flag.eq(getattr(operation, name)) for name, flag in self._flags.items()),
+            self.starts.eq(starts),
+            self.reach.eq(operation.octets - 1 - self._octets),
         ]
