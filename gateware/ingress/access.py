@@ -75,8 +75,9 @@ class AccessParser(wiring.Component):
     """Reads the headers of frames from an access port, inline in the word stream.
 
     Latency: ``input`` to ``output`` 1 clock; octet 15 at ``output`` to ``keys`` 1 clock; a frame's last word
-    at ``output`` to its header 3 clocks. One word, and one frame, per clock; ``input`` waits only for a third
-    frame while two headers wait, and for a second frame while keys wait. One of each per frame, in order;
+    at ``output`` to its header 3 clocks. One word per clock, but for a frame that
+    ends with the last word of its keys, which costs one clock more; ``input`` waits only for a third frame while
+    two headers wait, and for a second frame while keys wait. One of each per frame, in order;
     keys of a frame shorter than 60 octets are undefined.
 
     ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields are undefined

@@ -26,8 +26,9 @@ class WordTap(wiring.Component):
     at the start of the next frame, which would overwrite them.
 
     Latency: ``input`` to ``output`` 1 clock; the last word of the keys at ``output`` to ``keys_valid`` 1
-    clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks. Throughput: one word, and if frames
-    are that short one frame, per clock.
+    clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks. Throughput: one word per clock, but
+    for a frame that ends with the last word of its keys, which costs one clock more. Who takes keys and headers
+    holds nothing up within a clock: what is enabled here follows from registers.
 
     Parameters
     ----------
@@ -99,9 +100,9 @@ class WordTap(wiring.Component):
         keyed = Signal()  # the frame under inspection has offered its keys
         hold = Signal()
         m.d.comb += [
-            self.finish.eq(judged & (~self.header_valid | self.header_ready)),
+            self.finish.eq(judged & ~self.header_valid),
             self.judge.eq(captured & (~judged | self.finish)),
-            hold.eq((captured & ~self.judge) | (self.keys_valid & ~self.keys_ready & ~keyed)),
+            hold.eq((captured & ~self.judge) | (self.keys_valid & ~keyed)),
             self.capture.eq(pending & ~hold),
             self.input.ready.eq((~self.output.valid | self.output.ready) & ~(pending & hold)),
             self.load.eq(self.input.valid & self.input.ready),
