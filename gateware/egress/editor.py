@@ -26,8 +26,8 @@ class Editor(wiring.Component):
     """Turns jobs into frames, in order.
 
     A job is accepted when reading for the one before is done; the program runs behind, over what has been
-    read. The first word is out ``READ_LATENCY`` + 4 + ``Packer.stages`` - 1 clocks after a job of an idle
-    port was accepted (with an outer header 6 + stages), if memory grants at once. A reference is released
+    read. The first word is out ``READ_LATENCY`` + 2 + ``Packer.stages`` clocks after a job of an idle
+    port was accepted, if memory grants at once. A reference is released
     when the last octet of the stored frame has been taken from the reader, thus after the response to the
     last read.
 

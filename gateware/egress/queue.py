@@ -47,8 +47,11 @@ class Queue(wiring.Component):
 
         store = Signal()
         take = Signal()
+        taken = Signal()
+        single = Signal()
         free = Signal()
         m.d.comb += [
+            single.eq((read_at + 1)[: len(read_at)] == write_at),
             free.eq(~self.output.valid | self.output.ready),
             self.enqueue.ready.eq(~stored[-1]),  # depth is a power of two
             store.eq(self.enqueue.valid & self.enqueue.ready & ~(empty & free)),
@@ -59,10 +62,16 @@ class Queue(wiring.Component):
             ram.w_data.eq(entry),
             ram.r_addr.eq(read_at),
         ]
-        with m.If(store & ~take):
-            m.d.sync += [stored.eq(stored + 1), empty.eq(0)]
-        with m.Elif(take & ~store):
-            m.d.sync += [stored.eq(stored - 1), empty.eq(stored == 1)]
+        with m.If(store):
+            m.d.sync += empty.eq(0)
+        with m.Elif(take & single):
+            m.d.sync += empty.eq(1)
+        # An entry taken makes room a clock later, to keep the output's ready off this path.
+        m.d.sync += taken.eq(take)
+        with m.If(store & ~taken):
+            m.d.sync += stored.eq(stored + 1)
+        with m.Elif(taken & ~store):
+            m.d.sync += stored.eq(stored - 1)
         with m.If(store):
             m.d.sync += write_at.eq(write_at + 1)
         with m.If(take):

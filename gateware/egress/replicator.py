@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from ..headers import OUTER_BYTES
 from ..params import Params
 from ..tables.bus import TableBus
-from ..tables.memory import TableMemory
 from .entry import Entry, Job
+from .lists import ListTable
 from .program import FabricProgram, program_type
 from .tables import ListHead, ListMember
 
@@ -23,7 +23,8 @@ class Replicator(wiring.Component):
     """Turns a list entry into one job per member and a last one that only releases; passes others through.
 
     Passing through is combinational. The first replica of a list stands 7 clocks after its entry, the next ones 4
-    clocks after the one before was taken, which is hidden behind the editing of the frames.
+    clocks after the one before was taken, which is hidden behind the editing of the frames; each a clock later
+    if the host accesses the table just then.
 
     The entry's reference is released by the job for a plain entry, and by a job NOTHING behind all replicas
     of a list. On access ports the member equal to ``exclude_vid`` is left out if the entry says so. On
@@ -54,8 +55,8 @@ class Replicator(wiring.Component):
         job = self.job.payload
         nothing = program_type(self.fabric).NOTHING
 
-        m.submodules.heads = heads = TableMemory(ListHead(params), params.lists)
-        m.submodules.members = members = TableMemory(ListMember, params.members, clear=False)
+        m.submodules.heads = heads = ListTable(ListHead(params), params.lists, clear=True)
+        m.submodules.members = members = ListTable(ListMember, params.members, clear=False)
         wiring.connect(m, wiring.flipped(self.heads), heads.bus)
         wiring.connect(m, wiring.flipped(self.members), members.bus)
 
@@ -64,8 +65,8 @@ class Replicator(wiring.Component):
         last = Signal()
         index = Signal(range(params.members))
         m.d.comb += [
-            heads.lookup.index.eq(entry.target),
-            members.lookup.index.eq(index),
+            heads.index.eq(entry.target),
+            members.index.eq(index),
             *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program")),
         ]
         wanted = Signal(12)
@@ -73,30 +74,30 @@ class Replicator(wiring.Component):
         self._fill_in(m, wanted)
 
         dropped = self._too_long(m) if self.fabric else Const(0)
-        member = members.lookup.data
+        member = members.data
         left_out = Signal()
 
         with m.FSM():
             with m.State("ENTRY"):
                 m.d.comb += job.release.eq(1)
                 with m.If(self.entry.valid & entry.is_list):
-                    m.d.comb += heads.lookup.enable.eq(1)
-                    m.next = "HEAD-RAM"
+                    with m.If(heads.ready):
+                        m.next = "HEAD-RAM"
                 with m.Elif(self.entry.valid):
                     m.d.comb += [self.job.valid.eq(1), self.entry.ready.eq(self.job.ready)]
             with m.State("HEAD-RAM"):
                 m.next = "HEAD"
             with m.State("HEAD"):
-                m.d.sync += index.eq(heads.lookup.data.base)
+                m.d.sync += index.eq(heads.data.base)
                 if self.fabric:
-                    m.d.comb += self.too_big.eq(heads.lookup.data.valid & dropped)
-                with m.If(heads.lookup.data.valid & ~dropped):
+                    m.d.comb += self.too_big.eq(heads.data.valid & dropped)
+                with m.If(heads.data.valid & ~dropped):
                     m.next = "READ"
                 with m.Else():
                     m.next = "RELEASE"
             with m.State("READ"):
-                m.d.comb += members.lookup.enable.eq(1)
-                m.next = "MEMBER-RAM"
+                with m.If(members.ready):
+                    m.next = "MEMBER-RAM"
             with m.State("MEMBER-RAM"):
                 m.next = "MEMBER"
             with m.State("MEMBER"):

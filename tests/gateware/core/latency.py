@@ -8,7 +8,7 @@ from cocotb.triggers import RisingEdge
 from core_bench import PARAMS, Wire, idle, send, start
 from line_rate_traffic import hairpin, tunnel
 
-LIMIT = 32
+LIMIT = 31
 """Core clocks (issue: added latency of a store-and-forward frame)."""
 
 
