@@ -1,6 +1,6 @@
 """Host access to a table whose entries are too wide to move at once."""
 
-from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, Signature
 
@@ -50,15 +50,19 @@ class ByWord(wiring.Component):
         written = Signal(self.count * WORD_BITS)
         read = Signal(self.count * WORD_BITS)
         writing = Signal()
+        here = Signal(self.count, init=1)  # the word in turn, one bit each
+        chosen = Const(0, WORD_BITS)
+        for number in range(self.count):
+            chosen |= written.word_select(number, WORD_BITS) & here[number].replicate(WORD_BITS)
         m.d.comb += [
             words.index.eq(entries.index),
             written.eq(Value.cast(entries.w_data)),
-            words.w_data.eq(written.word_select(words.word, WORD_BITS)),
+            words.w_data.eq(chosen),
             Value.cast(entries.r_data).eq(read[:width]),
         ]
         m.d.sync += [words.w_stb.eq(entries.w_stb), words.r_stb.eq(entries.r_stb), entries.done.eq(0)]
         with m.If(entries.w_stb | entries.r_stb):
-            m.d.sync += [words.word.eq(0), writing.eq(entries.w_stb)]
+            m.d.sync += [words.word.eq(0), here.eq(1), writing.eq(entries.w_stb)]
         with m.If(words.done):
             m.d.sync += read.eq(Cat(read[WORD_BITS:], words.r_data))
             with m.If(words.word == self.count - 1):
@@ -66,6 +70,7 @@ class ByWord(wiring.Component):
             with m.Else():
                 m.d.sync += [
                     words.word.eq(words.word + 1),
+                    here.eq(here << 1),
                     words.w_stb.eq(writing),
                     words.r_stb.eq(~writing),
                 ]
