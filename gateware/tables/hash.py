@@ -1,18 +1,18 @@
 """The seeded hash of all tables, defined once for the gateware and the host.
 
-A key is mixed with the seed by nonlinear layers and compressed to an index by a sparse linear map::
+A key goes through one of two nonlinear layers and is compressed to an index by a sparse linear map::
 
-    x[j] = key[j] ^ a[j]
-    y[j] = x[j] ^ (x[j+1] & (x[j+2] ^ b[j]))
-    z[j] = y[j] ^ (y[j+1] & (y[j+2] ^ c[j]))
+    y[j] = key[j] ^ majority(key[j+1], key[j+2], a[j])
+    z[j] = key[j] ^ majority(key[j+3], key[j+5], b[j])
     index = XOR of column[j] where y[j] (even choices) or z[j] (odd choices) is 1
 
-``a``, ``b`` and ``c`` are the seed, rotated by 0, 29 and 53 bits and repeated; terms beyond the highest bit
-are 0. A layer is a bijection whatever the seed, but which other bits follow a flipped key bit depends on
-the seed, so that keys cannot be chosen to collide without knowing it. Columns are constants of at most
+``a`` and ``b`` are the seed, rotated by 0 and 29 bits and repeated; bits beyond the highest are 0. A layer is
+a bijection whatever the seed, but which other bits follow a flipped key bit depends on the seed, so that
+keys cannot be chosen to collide without knowing it: a majority follows one of its inputs if the other one
+differs from the seed's bit. Each bit of a layer is one four-input table. Columns are constants of at most
 three ones, different for each choice; as many neighbours as the index has bits are linearly independent, so
-that consecutive keys spread evenly. The second layer is for tables of two choices: consecutive OUIs differ
-in so few bits that two linear maps of the same bits pair the buckets of both choices in small closed
+that consecutive keys spread evenly. Choices next to each other differ in the layer, too: consecutive OUIs
+differ in so few bits that two linear maps of the same bits pair the buckets of both choices in small closed
 groups, which overflow early.
 """
 
@@ -121,14 +121,12 @@ class HashFunction:
         self.rows = [_rows(self.stored_bits, index_bits, choice, row_limit) for choice in range(choices)]
         """Per choice and index bit: the mixed bits whose parity it is."""
 
-    def whiten(self, stored: Any, seed: Any) -> Any:
-        """x; on integers and on values of gateware alike."""
-        return stored ^ self._repeated(seed, 0)
-
-    def mix(self, x: Any, seed: Any) -> tuple[Any, Any]:
-        """The nonlinear layers (y, z) behind x; on integers and on values of gateware alike."""
-        y = self._layer(x, self._repeated(seed, 29))
-        return y, self._layer(y, self._repeated(seed, 53))
+    def mix(self, stored: Any, seed: Any) -> tuple[Any, Any]:
+        """The nonlinear layers (y, z); on integers and on values of gateware alike."""
+        return (
+            self._layer(stored, self._repeated(seed, 0), 1, 2),
+            self._layer(stored, self._repeated(seed, 29), 3, 5),
+        )
 
     def _repeated(self, seed: Any, turn: int) -> Any:
         """``seed``, rotated right by ``turn``, as often as it takes for ``stored_bits``."""
@@ -139,8 +137,9 @@ class HashFunction:
             result = result | turned << SEED_BITS * copy
         return result & (1 << self.stored_bits) - 1
 
-    def _layer(self, x: Any, mask: Any) -> Any:
-        return x ^ x >> 1 & (x >> 2 ^ mask) & (1 << self.stored_bits - 2) - 1
+    def _layer(self, stored: Any, seed: Any, near: int, far: int) -> Any:
+        one, other = stored >> near, stored >> far
+        return stored ^ (one & other | (one | other) & seed)
 
     def stored(self, key: int) -> int:
         """The part of ``key`` that a table entry holds."""
@@ -149,7 +148,7 @@ class HashFunction:
 
     def index(self, key: int, seed: int, choice: int) -> int:
         """The bucket of ``key`` under ``choice``."""
-        mixed = self.mix(self.whiten(self.stored(key), seed), seed)[choice % 2]
+        mixed = self.mix(self.stored(key), seed)[choice % 2]
         index = key & (1 << self.low_bits) - 1
         for bit, row in enumerate(self.rows[choice]):
             index ^= ((mixed & row).bit_count() & 1) << bit
@@ -174,8 +173,8 @@ class HashUnit(wiring.Component):
     choices give ``direct_index`` in place of a hash. ``index`` is registered. ``seed``
     must not change while keys are in use.
 
-    ``latency`` is 2, or 3 with ``late_key``: then the key is registered behind a single level of logic, for
-    keys that arrive late in the clock.
+    ``latency`` is 2, or 3 with ``late_key``: then the key is only registered in the first clock, for keys that
+    arrive late in it. Else it may come behind one level of logic.
     """
 
     def __init__(self, function: HashFunction, *, late_key: bool = False):
@@ -195,18 +194,18 @@ class HashUnit(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         function = self.function
-        x = Signal(function.stored_bits)
+        stored = Signal(function.stored_bits)
         direct = Signal()
         offset = Signal(function.index_bits)
         m.d["sync" if self.late_key else "comb"] += [
-            x.eq(function.whiten(self.key[function.low_bits :], self.seed)),
+            stored.eq(self.key[function.low_bits :]),
             direct.eq(self.direct),
             offset.eq(Mux(self.direct, self.direct_index, self.key[: function.low_bits])),
         ]
         mixed = [Signal(function.stored_bits, name=f"mixed{layer}") for layer in "yz"]
         mixed_offset = Signal(function.index_bits)
         m.d.sync += mixed_offset.eq(offset)
-        for register, value in zip(mixed, function.mix(x, self.seed), strict=True):
+        for register, value in zip(mixed, function.mix(stored, self.seed), strict=True):
             m.d.sync += register.eq(Mux(direct, 0, value))
         for choice, index in enumerate(self.index):
             for bit, row in enumerate(function.rows[choice]):
