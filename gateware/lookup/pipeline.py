@@ -138,9 +138,10 @@ class LookupPipeline(wiring.Component):
             macs.input.valid.eq(tenants.output.valid),
             macs.input.key.tenant.eq(found.tenant),
             macs.input.key.mac.eq(key_mac),
-            flags.lookup.index.eq(found.tenant),
-            flags.lookup.enable.eq(tenants.output.valid),
         ]
+        # Flags have time: a register keeps the tenant table's late output from the host's side of their memory.
+        m.d.comb += flags.lookup.index.eq(previous.tenant)
+        m.d.sync += flags.lookup.enable.eq(tenants.output.valid)
 
         # Destination results come one clock behind the source's: the source waits for it in a register. Clocks
         # count from the source's key on.
@@ -155,7 +156,7 @@ class LookupPipeline(wiring.Component):
             findings.port.eq(delayed("port_to_result", frame.payload.port, done)),
             findings.vid.eq(delayed("vid_to_result", frame.payload.vid, done)),
             findings.flags.eq(
-                delayed("flags_to_result", flags.lookup.data, done - tenant_done - BLOCK_RAM_LATENCY)
+                delayed("flags_to_result", flags.lookup.data, done - tenant_done - 1 - BLOCK_RAM_LATENCY)
             ),
             findings.tep_hit.eq(result_source.hit),
             findings.tep.eq(result_source.tep),
