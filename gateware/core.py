@@ -122,6 +122,8 @@ class Core(wiring.Component):
             "tenant_stash",
             "tenant_flags",
             "source_slots",
+            "rule_slots",
+            "rule_stash",
             "mac_requests",
         ):
             connect(m, getattr(bank, name), getattr(lookup, name))

@@ -15,7 +15,7 @@ from ..tables.memory import BLOCK_RAM_LATENCY, TableMemory
 from .admission import Admission
 from .decision import Coming, Decided, DecisionStage
 from .findings import Findings
-from .tables import TenantFlags, TenantKey, source_geometry, tenant_geometry
+from .tables import RuleKey, TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
 
 __all__ = ["LookupPipeline"]
 
@@ -46,6 +46,7 @@ class LookupPipeline(wiring.Component):
         self.params = params
         self.tenants = tenant_geometry(params).table()
         self.sources = source_geometry(params).table()
+        self.rules = rule_geometry(params).table()
         self.macs = MacTable(params)
         self.flags = TableMemory(TenantFlags, params.tenants)
         super().__init__(
@@ -69,6 +70,8 @@ class LookupPipeline(wiring.Component):
                 "tenant_stash": In(self.tenants.stash_bus.signature.flip()),
                 "tenant_flags": In(TableBus(TenantFlags, params.tenants)),
                 "source_slots": In(self.sources.slots_bus.signature.flip()),
+                "rule_slots": In(self.rules.slots_bus.signature.flip()),
+                "rule_stash": In(self.rules.stash_bus.signature.flip()),
                 "mac_requests": In(self.macs.bus.signature.flip()),
             }
         )
@@ -79,6 +82,7 @@ class LookupPipeline(wiring.Component):
         m.submodules.admission = admission = Admission(params)
         m.submodules.tenants = tenants = self.tenants
         m.submodules.sources = sources = self.sources
+        m.submodules.rules = rules = self.rules
         m.submodules.macs = macs = self.macs
         m.submodules.flags = flags = self.flags
         m.submodules.stage = stage = DecisionStage(params)
@@ -88,6 +92,8 @@ class LookupPipeline(wiring.Component):
             (self.tenant_stash, tenants.stash_bus),
             (self.tenant_flags, flags.bus),
             (self.source_slots, sources.slots_bus),
+            (self.rule_slots, rules.slots_bus),
+            (self.rule_stash, rules.stash_bus),
             (self.mac_requests, macs.bus),
             (self.learn, macs.learn),
         ):
@@ -104,6 +110,7 @@ class LookupPipeline(wiring.Component):
             *(mine.eq(mask) for mine, mask in zip(admission.key_mask, self.key_mask, strict=True)),
             tenants.seed.eq(self.seed),
             sources.seed.eq(self.seed),
+            rules.seed.eq(self.seed),
             macs.seed.eq(self.seed),
             tenants.input.valid.eq(key.valid),
             tenants.input.key.eq(key.payload.tenant),
@@ -118,6 +125,8 @@ class LookupPipeline(wiring.Component):
         ]
 
         def delayed(name: str, value, clocks: int):
+            if clocks == 0:
+                return value
             m.submodules[name] = line = DelayLine(value.shape() if hasattr(value, "shape") else 1, clocks)
             m.d.comb += line.input.eq(value)
             return line.output
@@ -139,13 +148,28 @@ class LookupPipeline(wiring.Component):
             macs.input.key.tenant.eq(found.tenant),
             macs.input.key.mac.eq(key_mac),
         ]
-        # Flags have time: a register keeps the tenant table's late output from the host's side of their memory.
-        m.d.comb += flags.lookup.index.eq(previous.tenant)
-        m.d.sync += flags.lookup.enable.eq(tenants.output.valid)
+        # Flags and rules have time: registers keep the tenant table's late output from them.
+        found_valid = Signal()
+        m.d.sync += found_valid.eq(tenants.output.valid)
+        m.d.comb += [flags.lookup.index.eq(previous.tenant), flags.lookup.enable.eq(found_valid)]
 
         # Destination results come one clock behind the source's: the source waits for it in a register. Clocks
         # count from the source's key on.
         done = tenant_done + mac_done + 1
+        flight = Signal(done)  # one bit per clock: which clocks carry which step of a frame
+        m.d.sync += flight.eq(flight << 1 | frame.valid)
+
+        # The rule from the source's tenant to the destination's is looked up when both are in registers.
+        source_tenant = Signal(params.tenant_bits)
+        pair = Signal(RuleKey(params))
+        m.d.sync += source_tenant.eq(previous.tenant)
+        m.d.comb += [
+            pair.source.eq(source_tenant),
+            pair.target.eq(previous.tenant),
+            rules.input.valid.eq(flight[tenant_done + 1]),
+            rules.input.key.eq(pair),
+        ]
+
         findings = Signal(Findings(params))
         source, destination = findings.source, findings.destination
         known = Signal(data.StructLayout({"hit": 1, "tep": ceil_log2(params.teps)}))
@@ -158,6 +182,9 @@ class LookupPipeline(wiring.Component):
             findings.flags.eq(
                 delayed("flags_to_result", flags.lookup.data, done - tenant_done - 1 - BLOCK_RAM_LATENCY)
             ),
+            findings.rule.eq(
+                delayed("rule_to_result", rules.output.hit, done - tenant_done - 2 - rules.LATENCY)
+            ),
             findings.tep_hit.eq(result_source.hit),
             findings.tep.eq(result_source.tep),
             destination.mac.eq(delayed("mac_to_result", key_mac, mac_done)),
@@ -168,9 +195,6 @@ class LookupPipeline(wiring.Component):
         ]
         m.d.sync += source.eq(destination)
 
-        # One bit per clock of latency tells which clocks carry the end of a frame's lookups.
-        flight = Signal(done)
-        m.d.sync += flight.eq(flight << 1 | frame.valid)
         m.d.comb += [
             stage.input.valid.eq(flight[-1]),
             stage.input.findings.eq(findings),
