@@ -131,10 +131,11 @@ class LookupPipeline(wiring.Component):
             m.d.comb += line.input.eq(value)
             return line.output
 
-        # MAC lookup: the tenant found joins the MAC address that was looked up.
+        # The tenant found comes late in its clock; a clock later, in a register, it joins the MAC address that was
+        # looked up.
         tenant_done = tenants.LATENCY
         mac_done = macs.LATENCY
-        key_mac = delayed("mac_to_tenant", key.payload.mac, tenant_done)
+        key_mac = delayed("mac_to_tenant", key.payload.mac, tenant_done + 1)
         key_group = delayed("group_to_tenant", key.payload.group, tenant_done)
         found = Signal(data.StructLayout({"hit": 1, "tenant": params.tenant_bits}))
         previous = Signal.like(found)
@@ -143,19 +144,19 @@ class LookupPipeline(wiring.Component):
             m.d.comb += found.eq(previous)
         with m.Else():
             m.d.comb += [found.hit.eq(tenants.output.hit), found.tenant.eq(tenants.output.value)]
-        m.d.comb += [
-            macs.input.valid.eq(tenants.output.valid),
-            macs.input.key.tenant.eq(found.tenant),
-            macs.input.key.mac.eq(key_mac),
-        ]
-        # Flags and rules have time: registers keep the tenant table's late output from them.
         found_valid = Signal()
         m.d.sync += found_valid.eq(tenants.output.valid)
-        m.d.comb += [flags.lookup.index.eq(previous.tenant), flags.lookup.enable.eq(found_valid)]
+        m.d.comb += [
+            macs.input.valid.eq(found_valid),
+            macs.input.key.tenant.eq(previous.tenant),
+            macs.input.key.mac.eq(key_mac),
+            flags.lookup.index.eq(previous.tenant),
+            flags.lookup.enable.eq(found_valid),
+        ]
 
         # Destination results come one clock behind the source's: the source waits for it in a register. Clocks
         # count from the source's key on.
-        done = tenant_done + mac_done + 1
+        done = tenant_done + 1 + mac_done + 1
         flight = Signal(done)  # one bit per clock: which clocks carry which step of a frame
         m.d.sync += flight.eq(flight << 1 | frame.valid)
 
@@ -174,7 +175,7 @@ class LookupPipeline(wiring.Component):
         source, destination = findings.source, findings.destination
         known = Signal(data.StructLayout({"hit": 1, "tep": ceil_log2(params.teps)}))
         m.d.comb += [known.hit.eq(sources.output.hit), known.tep.eq(sources.output.value)]
-        result_found = delayed("tenant_to_result", found, mac_done)
+        result_found = delayed("tenant_to_result", previous, mac_done)
         result_source = delayed("tep_to_result", known, done - sources.LATENCY)
         m.d.comb += [
             findings.port.eq(delayed("port_to_result", frame.payload.port, done)),

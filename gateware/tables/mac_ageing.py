@@ -36,7 +36,8 @@ class AgeingClock(wiring.Component):
         period = self.age_seconds << 1
         reached = Signal()
         rest = Signal(3)
-        m.d.comb += [reached.eq(elapsed >= period), rest.eq(elapsed[:3] - period[:3])]
+        m.d.sync += reached.eq(elapsed >= period)  # a clock late, when ``due`` is up already
+        m.d.comb += rest.eq(elapsed[:3] - period[:3])
         with m.If(self.second):
             m.d.sync += elapsed.eq(elapsed + 7)
         with m.If(reached & ~self.due):
