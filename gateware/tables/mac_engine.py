@@ -114,8 +114,13 @@ class MacEngine(wiring.Component):
         m.d.sync += [
             hit.eq(table.matches.any()),
             full.eq(table.used.all()),
-            same.eq(Cat(value.id[:8] == entry.id[:8], value.id[8:] == entry.id[8:],
-                        Cat(value.port, value.kind) == Cat(entry.port, entry.kind))),
+            same.eq(
+                Cat(
+                    value.id[:8] == entry.id[:8],
+                    value.id[8:] == entry.id[8:],
+                    Value.cast(value)[3:9] == Value.cast(entry)[3:9],
+                )
+            ),
             found_static.eq(value.static),
             found_fresh.eq(value.age == AGE_FRESH),
             way.eq(Mux(table.matches.any(), table.matches, free)),
@@ -150,7 +155,12 @@ class MacEngine(wiring.Component):
             m.next = "FINISH"
 
         slot = Signal(MacSlot(params))
-        next_slot = Value.cast(scan) + 1
+        scan_start = Signal()
+        scan_next = Signal()
+        with m.If(scan_start):
+            m.d.sync += Value.cast(scan).eq(-1)
+        with m.Elif(scan_next):
+            m.d.sync += Value.cast(scan).eq(Value.cast(scan) + 1)
         m.d.comb += [
             slot.eq(Mux(ages | (op == MacOp.CLEAR), scan, request.index)),
             table.bucket.eq(slot.bucket),
@@ -181,12 +191,12 @@ class MacEngine(wiring.Component):
                     table.valid.eq(1),
                     table.direct.eq(0),
                 ]
-                with m.If(~ageing.due):
-                    m.d.sync += Value.cast(scan).eq(-1)
+                m.d.comb += scan_start.eq(~ageing.due)
                 with m.If(wanted):
                     m.next = "START"
                 with m.Elif(ageing.due & ~(self.learn.valid & learn_turn)):
-                    m.d.sync += [ages.eq(1), learn_turn.eq(1), Value.cast(scan).eq(next_slot)]
+                    m.d.comb += scan_next.eq(1)
+                    m.d.sync += [ages.eq(1), learn_turn.eq(1)]
                     m.next = "READ"
                 with m.Elif(self.learn.valid):
                     m.d.sync += learn_turn.eq(0)
@@ -199,7 +209,7 @@ class MacEngine(wiring.Component):
                         m.next = "READ"
                     with m.Case(MacOp.CLEAR):
                         m.d.sync += [self.ready.eq(0), table.direct.eq(1), table.valid.eq(0)]
-                        m.d.sync += Value.cast(scan).eq(-1)
+                        m.d.comb += scan_start.eq(1)
                         go(Step.CLEAR, -1, store=True)
                     with m.Case(MacOp.CLEAR_REFUSED):
                         m.d.comb += forgets.eq(1)
@@ -223,7 +233,7 @@ class MacEngine(wiring.Component):
             with m.State("DONE"):
                 with m.Switch(step):
                     with m.Case(Step.CLEAR):
-                        m.d.sync += Value.cast(scan).eq(next_slot)
+                        m.d.comb += scan_next.eq(1)
                         m.next = "PASS"
                         # It began with the last one.
                         with m.If(scan.bucket[1:].all() & ~scan.bucket[0]):
