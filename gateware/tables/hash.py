@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -186,6 +186,13 @@ class HashFunction:
         return sum(((mixed & row).bit_count() & 1) << bit for bit, row in enumerate(self.rows[choice]))
 
 
+def _parity(terms: list[Value]) -> Value:
+    """The parity of ``terms``, in the shape of a tree of four-input tables."""
+    while len(terms) > 1:
+        terms = [Cat(terms[n : n + 4]).xor() for n in range(0, len(terms), 4)]
+    return terms[0]
+
+
 class HashUnit(wiring.Component):
     """:class:`HashFunction` in gateware, one key per clock.
 
@@ -218,7 +225,6 @@ class HashUnit(wiring.Component):
             m.d.sync += register.eq(Mux(self.direct, 0, value))
         for choice, index in enumerate(self.index):
             for bit, row in enumerate(function.rows[choice]):
-                # One flat parity, so that synthesis balances it.
                 terms = [mixed[choice % 2][j] for j in range(function.key_bits) if row >> j & 1]
-                m.d.sync += index[bit].eq(Cat(offset[bit], terms).xor())
+                m.d.sync += index[bit].eq(_parity([*terms, offset[bit]]))
         return m
