@@ -38,7 +38,7 @@ class Join(wiring.Component):
     verdict
         Stream of :class:`Verdict`.
     learn
-        Sources to learn, ahead of the verdict; ``ready`` does not matter, what finds no room is lost.
+        Sources to learn, no later than the verdict; ``ready`` does not matter, what finds no room is lost.
     mtu
         The largest IPv6 packet that each fabric port takes, in octets.
     busy
@@ -83,7 +83,12 @@ class Join(wiring.Component):
             choice.requests.eq(decided & Cat(frames.valid for frames in self.frames)),
             choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid)),
         ]
-        m.d.sync += [grant.eq(0), port.eq(choice.index), fresh.eq(grant.any())]
+        m.d.sync += [
+            grant.eq(0),
+            port.eq(choice.index),
+            fresh.eq(grant.any()),
+            self.learn.valid.eq(fresh & rules.learn),  # `judged` stays for two clocks at least
+        ]
         with m.If(choice.accept):
             m.d.sync += grant.eq(choice.grant)
         with m.If(free):
@@ -104,7 +109,6 @@ class Join(wiring.Component):
         m.d.comb += [
             rules.input.eq(judged),
             *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
-            self.learn.valid.eq(fresh & rules.learn),
             self.learn.payload.eq(rules.source),
             self.busy.eq(waiting.any() | judged_valid | self.verdict.valid),
         ]

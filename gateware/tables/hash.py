@@ -15,9 +15,11 @@ differ in the layer, too: consecutive OUIs differ in so few bits that two linear
 the buckets of both choices in small closed groups, which overflow early.
 """
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,8 +27,8 @@ __all__ = ["SEED_BITS", "HashFunction", "HashUnit"]
 
 SEED_BITS = 64
 _MASK = (1 << SEED_BITS) - 1
-_PARITY_INPUTS = 13
-"""A parity of so many bits takes four four-input tables in two levels."""
+_PARITY_INPUTS = 12
+"""A parity of so many bits is four four-input tables in two levels."""
 
 
 def _splitmix(state: int) -> tuple[int, int]:
@@ -38,66 +40,107 @@ def _splitmix(state: int) -> tuple[int, int]:
     return state, z ^ (z >> 31)
 
 
-def _columns(count: int, bits: int, choice: int, row_limit: int) -> list[int]:
-    """``count`` columns of ``bits`` bits, every ``bits`` neighbours independent.
+def _columns(
+    count: int,
+    bits: int,
+    choice: int,
+    row_limit: int,
+    windows: Sequence[int],
+    sequences: Sequence[Sequence[int]],
+) -> list[int]:
+    """``count`` columns of ``bits`` bits. In each of ``windows``, a mask of rows, as many neighbours of each of
+    ``sequences`` are independent as there are rows.
 
-    Of up to three ones each, but only so many that rows have at most ``row_limit`` ones, if that leaves
+    Mostly of up to three ones each, but only so many that rows have about ``row_limit`` ones, if that leaves
     columns at least two on average.
     """
     weight = min(3.0, bits * row_limit / count)
     if weight < 2:
         weight = 2.25
     state = choice << 32 | bits << 16 | count
-    load = [0] * bits
+    failures = 0
     result: list[int] = []
-    attempt = 0
+    # Per column, the members of sequences that are complete with it, behind their neighbours.
+    groups: list[list[Sequence[int]]] = [[] for _ in range(count)]
+    for sequence in sequences:
+        for end, mask in enumerate(sequence, 1):
+            groups[mask.bit_length() - 1].append(sequence[max(0, end - bits) : end])
     while len(result) < count:
         done = len(result)
         # Another pattern of weights for each choice, or the parity of all index bits
         # would be the same function.
         phase = choice * 0.382
         ones = int((done + 1) * weight + phase) - int(done * weight + phase)
-        if attempt > 8:
-            # Some mixtures of weights span less than everything: try another weight.
-            ones = 1 + attempt % 3
         order = []
         for row in range(bits):
             state, random = _splitmix(state)
-            order.append(((load[row] >= row_limit) * bits + load[row] + random % (attempt + 1), random, row))
-        rows = [row for _, _, row in sorted(order)[:ones]]
-        column = sum(1 << row for row in rows)
-        if _independent([*result[done - min(done, bits - 1) :], column]):
-            result.append(column)
-            attempt = 0
-            for row in rows:
-                load[row] += 1
+            load = sum(column >> row & 1 for column in result)
+            order.append((load, random, row))
+        rows = [row for _, _, row in sorted(order)]
+        constraints = []
+        for group in groups[done]:
+            for window in windows:
+                *before, last = group[-window.bit_count() :]
+                basis = _basis([_sum(result, mask) & window for mask in before])
+                constraints.append((window, _sum(result, last), basis))
+        for column in (
+            sum(1 << row for row in some)
+            for count_ in (ones, *range(1, min(6, bits + 1)))
+            for some in combinations(rows, count_)
+        ):
+            if all(_reduced((column ^ rest) & window, basis) for window, rest, basis in constraints):
+                result.append(column)
+                break
         else:
-            attempt += 1
+            # Nothing fits here: do the last one otherwise, at times some more of them.
+            failures += 1
+            del result[max(0, done - (1 if failures % 4 else 4)) :]
     return result
 
 
-def _independent(vectors: list[int]) -> bool:
-    """Whether no XOR of some of ``vectors`` is 0."""
+def _sum(columns: list[int], mask: int) -> int:
+    """The XOR of the columns in ``mask``."""
+    result = 0
+    for index, column in enumerate(columns):
+        if mask >> index & 1:
+            result ^= column
+    return result
+
+
+def _reduced(vector: int, basis: list[int]) -> int:
+    """0 if ``vector`` is the XOR of some of ``basis``, which must be one of :func:`_basis`."""
+    for known in basis:
+        vector = min(vector, vector ^ known)
+    return vector
+
+
+def _basis(vectors: list[int]) -> list[int]:
     basis: list[int] = []
     for vector in vectors:
-        for known in basis:
-            vector = min(vector, vector ^ known)
-        if not vector:
-            return False
-        basis.append(vector)
-    return True
-
-
-def _rows(count: int, bits: int, choice: int, row_limit: int) -> list[int]:
-    """The matrix of :func:`_columns`, as one mask per index bit."""
-    columns = _columns(count, bits, choice, row_limit)
-    return [sum((column >> row & 1) << j for j, column in enumerate(columns)) for row in range(bits)]
+        vector = _reduced(vector, basis)
+        if vector:
+            basis.append(vector)
+    return basis
 
 
 class HashFunction:
-    """Maps keys of ``key_bits`` to ``choices`` indices of ``index_bits`` each, for a seed of 64 bits."""
+    """Maps keys of ``key_bits`` to ``choices`` indices of ``index_bits`` each, for a seed of 64 bits.
 
-    def __init__(self, key_bits: int, index_bits: int, choices: int):
+    ``windows``    masks of index bits that are used on their own, as the index to something smaller; by
+                   default, all of them are used together.
+    ``sequences``  of masks of key bits: keys that count in as many successive ones of a sequence as the index
+                   (or a window) has bits spread evenly. That holds for the bits of the key in any case.
+    """
+
+    def __init__(
+        self,
+        key_bits: int,
+        index_bits: int,
+        choices: int,
+        *,
+        windows: Sequence[int] = (),
+        sequences: Sequence[Sequence[int]] = (),
+    ):
         if not 1 <= index_bits <= 20:
             raise ValueError(f"index_bits must be from 1 to 20, not {index_bits}")
         if key_bits < index_bits:
@@ -108,8 +151,15 @@ class HashFunction:
         self.index_bits = index_bits
         self.choices = choices
         row_limit = _PARITY_INPUTS - 1  # and one bit that is XORed to the parity
-        self.rows = [_rows(key_bits, index_bits, choice, row_limit) for choice in range(choices)]
+        windows = windows or [(1 << index_bits) - 1]
+        sequences = [[1 << j for j in range(key_bits)], *sequences]
+        self.rows: list[list[int]] = []
         """Per choice and index bit: the mixed bits whose parity it is."""
+        for choice in range(choices):
+            columns = _columns(key_bits, index_bits, choice, row_limit, windows, sequences)
+            self.rows.append(
+                [sum((c >> row & 1) << j for j, c in enumerate(columns)) for row in range(index_bits)]
+            )
 
     def mix(self, key: Any, seed: Any) -> tuple[Any, Any]:
         """The nonlinear layers (y, z); on integers and on values of gateware alike."""
@@ -136,6 +186,13 @@ class HashFunction:
             raise ValueError(f"key must have {self.key_bits} bits, not {key:#x}")
         mixed = self.mix(key, seed)[choice % 2]
         return sum(((mixed & row).bit_count() & 1) << bit for bit, row in enumerate(self.rows[choice]))
+
+
+def _parity(terms: list[Value]) -> Value:
+    """The parity of ``terms``, in the shape of a tree of four-input tables."""
+    while len(terms) > 1:
+        terms = [Cat(terms[n : n + 4]).xor() for n in range(0, len(terms), 4)]
+    return terms[0]
 
 
 class HashUnit(wiring.Component):
@@ -170,7 +227,6 @@ class HashUnit(wiring.Component):
             m.d.sync += register.eq(Mux(self.direct, 0, value))
         for choice, index in enumerate(self.index):
             for bit, row in enumerate(function.rows[choice]):
-                # One flat parity, so that synthesis balances it.
                 terms = [mixed[choice % 2][j] for j in range(function.key_bits) if row >> j & 1]
-                m.d.sync += index[bit].eq(Cat(offset[bit], terms).xor())
+                m.d.sync += index[bit].eq(_parity([*terms, offset[bit]]))
         return m

@@ -1,8 +1,7 @@
 """The MAC table: (tenant, MAC) to its place, static or learned."""
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..params import Params
@@ -11,11 +10,10 @@ from .hash import SEED_BITS
 from .mac_engine import MacEngine
 from .mac_entry import MacEntry, MacLearn, MacRequest
 from .mac_lookup import MacLookup, MacLookupSignature
+from .mac_queue import LearnQueue
 from .mac_steps import BURST
 
 __all__ = ["MacRequest", "MacTable"]
-
-_LEARN_QUEUE = 16
 
 
 class MacTable(wiring.Component):
@@ -62,20 +60,16 @@ class MacTable(wiring.Component):
         m = Module()
         m.submodules.lookup = lookup = MacLookup(self.params)
         m.submodules.engine = engine = MacEngine(self.params)
-        m.submodules.queue = queue = SyncFIFO(width=MacLearn(self.params).size, depth=_LEARN_QUEUE)
+        m.submodules.queue = queue = LearnQueue(self.params)
         connect(m, flipped(self.input), lookup.input)
         connect(m, lookup.output, flipped(self.output))
+        connect(m, flipped(self.learn), queue.input)
+        connect(m, queue.output, engine.learn)
         connect(m, flipped(self.bus), engine.bus)
         connect(m, engine.table, lookup.engine)
         m.d.comb += [
             lookup.seed.eq(self.seed),
             lookup.enable.eq(engine.ready),
-            queue.w_data.eq(Value.cast(self.learn.payload)),
-            queue.w_en.eq(self.learn.valid),
-            self.learn.ready.eq(queue.w_rdy),
-            Value.cast(engine.learn.payload).eq(queue.r_data),
-            engine.learn.valid.eq(queue.r_rdy),
-            queue.r_en.eq(engine.learn.ready),
             engine.second.eq(self.second),
             engine.age_seconds.eq(self.age_seconds),
             self.learned.eq(engine.learned),

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from ..params import Params
 from .bus import TableBus
 from .mac_ageing import AgeingClock
-from .mac_entry import AGE_FRESH, WAYS, MacEntry, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
+from .mac_entry import AGE_FRESH, WAYS, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
 from .mac_lookup import MacPass
 from .mac_steps import BURST, EVICT_STEPS, MAX_STEPS, Event, Step
 
@@ -120,7 +120,7 @@ class MacEngine(wiring.Component):
                 Cat(
                     value.id[:8] == entry.id[:8],
                     value.id[8:] == entry.id[8:],
-                    Cat(value.port, value.kind) == Cat(entry.port, entry.kind),
+                    Value.cast(value)[3:9] == Value.cast(entry)[3:9],
                 )
             ),
             found_static.eq(value.static),
@@ -157,7 +157,12 @@ class MacEngine(wiring.Component):
             m.next = "FINISH"
 
         slot = Signal(MacSlot(params))
-        next_slot = Value.cast(scan) + 1
+        scan_start = Signal()
+        scan_next = Signal()
+        with m.If(scan_start):
+            m.d.sync += Value.cast(scan).eq(-1)
+        with m.Elif(scan_next):
+            m.d.sync += Value.cast(scan).eq(Value.cast(scan) + 1)
         m.d.comb += [
             slot.eq(Mux(ages | (op == MacOp.CLEAR), scan, request.index)),
             table.bucket.eq(slot.bucket),
@@ -188,12 +193,12 @@ class MacEngine(wiring.Component):
                     table.valid.eq(1),
                     table.direct.eq(0),
                 ]
-                with m.If(~ageing.due):
-                    m.d.sync += Value.cast(scan).eq(-1)
+                m.d.comb += scan_start.eq(~ageing.due)
                 with m.If(wanted):
                     m.next = "START"
                 with m.Elif(ageing.due & ~(self.learn.valid & learn_turn)):
-                    m.d.sync += [ages.eq(1), learn_turn.eq(1), Value.cast(scan).eq(next_slot)]
+                    m.d.comb += scan_next.eq(1)
+                    m.d.sync += [ages.eq(1), learn_turn.eq(1)]
                     m.next = "READ"
                 with m.Elif(self.learn.valid):
                     m.d.sync += learn_turn.eq(0)
@@ -206,7 +211,7 @@ class MacEngine(wiring.Component):
                         m.next = "READ"
                     with m.Case(MacOp.CLEAR):
                         m.d.sync += [self.ready.eq(0), table.direct.eq(1), table.valid.eq(0)]
-                        m.d.sync += Value.cast(scan).eq(-1)
+                        m.d.comb += scan_start.eq(1)
                         go(Step.CLEAR, -1, store=True)
                     with m.Case(MacOp.CLEAR_REFUSED):
                         m.d.comb += forgets.eq(1)
@@ -230,7 +235,7 @@ class MacEngine(wiring.Component):
             with m.State("DONE"):
                 with m.Switch(step):
                     with m.Case(Step.CLEAR):
-                        m.d.sync += Value.cast(scan).eq(next_slot)
+                        m.d.comb += scan_next.eq(1)
                         m.next = "PASS"
                         # It began with the last one.
                         with m.If(scan.bucket[1:].all() & ~scan.bucket[0]):

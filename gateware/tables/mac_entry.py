@@ -1,6 +1,7 @@
 """What the MAC table holds, and what is asked of it: shared by gateware and host."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from amaranth.hdl import Cat, Value
@@ -129,9 +130,23 @@ def bucket_bits(params: Params) -> int:
     return ceil_log2(params.macs // WAYS)
 
 
+@cache
 def mac_hash(params: Params) -> HashFunction:
-    """The hash over :class:`MacKey`: one index for two ways, see :func:`bucket`."""
-    return HashFunction(params.tenant_bits + 48, bucket_bits(params) + _PRIVATE_BITS, WAYS // 2)
+    """The hash over :class:`MacKey`: one index for two ways, see :func:`bucket`.
+
+    Consecutive MACs spread evenly, also those of consecutive tenants with consecutive OUIs.
+    """
+    bits = bucket_bits(params)
+    window = (1 << bits) - 1
+    low = [1 << j for j in reversed(range(bits))]
+    tenants = [1 << 48 + j | 1 << 24 + j for j in range(params.tenant_bits)]
+    return HashFunction(
+        params.tenant_bits + 48,
+        bits + _PRIVATE_BITS,
+        WAYS // 2,
+        windows=[window, window << _PRIVATE_BITS],
+        sequences=[low + tenants],
+    )
 
 
 def bucket(indices: Sequence[Any], way: int) -> Any:
