@@ -42,8 +42,9 @@ class MacPass(wiring.Signature):
     ``hand``     lookups are compared with ``key`` and ``entry``, too.
     ``key_read``    strobe: ``word`` is the key that was picked. Changing ``key`` to it and raising ``hand``
                  with the next clock is atomic for lookups with what the pass wrote.
-    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key``, ``value`` is the entry there, or the one
-                 that was picked. Changing ``entry`` to it with the next clock is atomic, as above.
+    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key``, ``value`` is the entry
+                 there, or the one that was picked. Changing ``entry`` to it with the next clock is atomic, as
+                 above.
     ``used``     validity of what was read in each way; stays until the next pass.
     """
 
