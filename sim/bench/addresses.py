@@ -13,8 +13,10 @@ from .settings import Settings
 __all__ = ["caching_capacity", "kept_addresses", "learn", "learning_rate"]
 
 SUITE = "rfc2889"
-_SLOW = 0.5
+_SLOW = 0.05
 """Share of the line at which addresses are learned where the rate does not matter."""
+_PASSES = 2
+
 _ASKING = 0.3
 """Share of the line at which addresses are asked for, since one that is not known comes back as two floods."""
 
@@ -47,35 +49,40 @@ def kept_addresses(rig: Rig, news: Sequence[int]) -> list[bool]:
     return [frame[:6] in straight for frame in frames]
 
 
-def caching_capacity(rig: Rig) -> Iterator[Result]:
+def caching_capacity(rig: Rig, settings: Settings) -> Iterator[Result]:
     """How many addresses can be learned in turn before the first one is flooded.
 
-    Entries are not given up for later ones, so that one pass finds what the RFC's search does; a second pass with as
-    many addresses makes sure.
+    Entries are not given up for later ones, so that one pass finds what the RFC's search does. The table moves entries
+    at random to make room, so passes differ.
     """
     room = rig.params.macs - len(rig.scene.tables.macs)
     news = addresses(room)
-    rig.forget_learned()
+    found, kept = [], []
     before = rig.mac_events()["refused"]
-    learn(rig, news, [0], _SLOW)
-    kept = kept_addresses(rig, news)
+    for _ in range(1 if settings.quick else _PASSES):
+        rig.forget_learned()
+        learn(rig, news, [0], _SLOW)
+        straight = kept_addresses(rig, news)
+        found.append(straight.index(False) if False in straight else room)
+        kept.append(sum(straight))
     refused = rig.mac_events()["refused"] - before
-    found = kept.index(False) if False in kept else room
-    rig.forget_learned()
-    learn(rig, news[:found], [0], _SLOW)
-    sure = all(kept_addresses(rig, news[:found]))
     rig.forget_learned()
     yield Result(
         SUITE,
         "address caching capacity",
         "learned, not flooded",
         "",
-        measured=found,
+        measured=min(found),
         limit=room,
         unit="addresses",
-        method="addresses learned in turn until one is flooded (5.7); the limit is the table less its static entries",
-        details={"kept of as many as the limit": sum(kept), "refused": refused},
-        passed=sure,
+        method="addresses learned in turn until one is flooded (5.7), the least of all passes; the limit is the table "
+        "less its static entries",
+        details={
+            "passes": len(found),
+            "best pass": max(found),
+            "kept when full": min(kept),
+            "refused": refused // len(found),
+        },
     )
 
 
@@ -102,7 +109,7 @@ def learning_rate(rig: Rig, settings: Settings) -> Iterator[Result]:
             measured=share * line,
             limit=line,
             unit="addresses/s",
-            method=f"highest rate at which all of {count} new addresses are learned (5.8); the limit is that of the lines",
+            method=f"highest rate at which all of {count} new addresses are learned (5.8); the limit is the line",
             details={"learned at the limit": at_limit[0], "of": count},
         )
     rig.forget_learned()

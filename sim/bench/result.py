@@ -11,6 +11,8 @@ IMIX = "IMIX"
 
 Detail = str | int | float
 
+_FULL_RATE = ("throughput", "forwarding", "broadcast")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -39,6 +41,11 @@ class Result:
     def share(self) -> float | None:
         """Measured as a part of the limit."""
         return None if not self.limit else self.measured / self.limit
+
+    @property
+    def at_full_rate(self) -> bool:
+        """Whether it says that no frame may be lost at 100 % of the limit."""
+        return self.test in _FULL_RATE
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "share": self.share}

@@ -18,6 +18,8 @@ SUITE = "rfc2544"
 _TESTS = 4
 _LOSS_STEP = 0.1
 """RFC 2544, 26.3."""
+_SETTLED = 3
+"""Times that it takes for packet memory to fill, after which a trial shows the loss that lasts."""
 _LONGEST = 10
 """Durations that a trial may take for queues to fill."""
 
@@ -42,7 +44,9 @@ def make_load(scene: Scene, flow: str, size: str) -> Load:
 
     def decapsulated() -> list[Variant]:
         return [
-            scene.decapsulated(target, number % VMS, length) for number, length in numbered for target in access
+            scene.decapsulated(target, number % VMS, length)
+            for number, length in numbered
+            for target in access
         ]
 
     streams: tuple[Stream, ...] = ()
@@ -157,10 +161,13 @@ def _loss_curve(rig: Rig, load: Load, settings: Settings, at_line: Outcome | Non
     for step in range(10):
         share = 1 - step * _LOSS_STEP
         ideal = _ideal_loss(load, share, rig.rate)
+        steady = True
         if step == 0 and at_line is not None:
             outcome = at_line
         else:
-            duration = _settled_ns(rig.params, rig.rate, ideal, settings)
+            settled = _settled_ns(rig.params, rig.rate, ideal)
+            duration = min(max(settled, settings.duration_ns), _LONGEST * settings.duration_ns)
+            steady = settled <= duration and settings.frames is None
             outcome = run_trial(
                 rig,
                 load,
@@ -179,7 +186,11 @@ def _loss_curve(rig: Rig, load: Load, settings: Settings, at_line: Outcome | Non
             limit=ideal,
             unit="of the frames",
             method="frames offered at a share of the line's rate; once the queues are full, where they fill",
-            details={"of the line": share, "offered": outcome.offered},
+            details={
+                "of the line": share,
+                "offered": outcome.offered,
+                "queues": "empty" if not ideal else "full" if steady else "still filling",
+            },
         )
         clean = clean + 1 if not outcome.lost else 0
         if clean == 2:
@@ -193,12 +204,9 @@ def _ideal_loss(load: Load, share: float, rate: int) -> float:
     return max(0.0, 1 - carried / offered) if offered - carried > 1e-6 * offered else 0.0
 
 
-def _settled_ns(params: Params, rate: int, loss: float, settings: Settings) -> float:
-    """Long enough for packet memory to fill in the first half, within reason."""
-    if not loss:
-        return settings.duration_ns
-    fill = params.packet_bytes * 8e9 / rate / loss
-    return min(max(3 * fill, settings.duration_ns), _LONGEST * settings.duration_ns)
+def _settled_ns(params: Params, rate: int, loss: float) -> float:
+    """Time in whose first half packet memory surely fills."""
+    return _SETTLED * params.packet_bytes * 8e9 / rate / loss if loss else 0.0
 
 
 def _back_to_back(rig: Rig, load: Load, settings: Settings, at_line: Outcome | None) -> Result:
@@ -206,7 +214,7 @@ def _back_to_back(rig: Rig, load: Load, settings: Settings, at_line: Outcome | N
     frames = settings.frames or int(settings.duration_ns * 1e-9 * load.streams[0].line_rate(rig.rate))
     ideal = _ideal_burst(rig.params, load)
     if at_line is not None:
-        found = at_line.offered // len(load.streams)
+        found = most = at_line.offered // len(load.streams)
     else:
         most = frames if ideal is None else min(int(ideal) + 1, _LONGEST * frames)
         found = longest(lambda count: not run_trial(rig, load, of_line=True, frames=count).lost, most)
@@ -218,9 +226,12 @@ def _back_to_back(rig: Rig, load: Load, settings: Settings, at_line: Outcome | N
         measured=found,
         limit=ideal,
         unit="frames",
-        method="longest burst at the least gap without loss, per port; the limit is where the cells of packet memory, or "
-        "the descriptors of the queue, must run out",
-        details={"ms of line": found / load.streams[0].line_rate(rig.rate) * 1e3},
+        method="longest burst at the least gap without loss, per port; the limit is where the cells of packet memory, "
+        "or the descriptors of the queue, must run out",
+        details={
+            "ms of line": found / load.streams[0].line_rate(rig.rate) * 1e3,
+            "ended by": "trial" if found == most else "loss",
+        },
     )
 
 

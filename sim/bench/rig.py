@@ -41,16 +41,14 @@ class Played:
 
     ends: list[float]
     """When the last bit of each offered frame had come in."""
-    departures: list[tuple[int, float, Received]]
+    departures: Sequence[tuple[int, float, Received]]
     """(port, when the first octet left, frame), in order per port."""
 
 
 class Rig:
     """A virtual board with the tables of :class:`.scene.Scene`. All wires run at ``rate`` bit/s."""
 
-    def __init__(
-        self, params: Params, rate: int = GIGABIT, *, note: Callable[[str], None] | None = None
-    ):
+    def __init__(self, params: Params, rate: int = GIGABIT, *, note: Callable[[str], None] | None = None):
         self.params = params
         self.rate = rate
         self.scene = Scene(params)

@@ -1,7 +1,5 @@
 """The tables of the benched TEP, and the frames that its VMs and its peer send."""
 
-from collections.abc import Sequence
-
 from opentep.gateware.params import Params
 from opentep.host.tables import Local, MacTableEntry, Port, Remote, RemoteTep, ReplicaList, Tenant, TepTables
 
@@ -108,13 +106,14 @@ class Scene:
             address=_ADDRESS,
             ports=(
                 *(Port(f"access{port}", "access") for port in access),
-                *(Port(f"fabric{port - fabric.start}", "fabric", mac=_FABRIC_MAC, mtu=9216) for port in fabric),
+                *(
+                    Port(f"fabric{port - fabric.start}", "fabric", mac=_FABRIC_MAC, mtu=9216)
+                    for port in fabric
+                ),
             ),
             tenants=tuple(tenants),
             macs=tuple(macs),
-            teps=tuple(
-                RemoteTep(_TEP, "peer", _PEER, (_PEER,), port, _NEXT_HOP) for port in fabric[:1]
-            ),
+            teps=tuple(RemoteTep(_TEP, "peer", _PEER, (_PEER,), port, _NEXT_HOP) for port in fabric[:1]),
             lists=tuple(lists),
         )
 
@@ -159,9 +158,11 @@ class Scene:
 def _frame(src: int, dst: int, length: int) -> bytes:
     """A UDP packet in Ethernet, ``length`` octets without tag and FCS."""
     datagram = udp(49152, 7, bytes(length - _HEADERS))
-    return ethernet(dst, src, 0x0800, ipv4(0xC6120000 | src & 0xFFFF, 0xC6130000 | dst & 0xFFFF, 17, datagram))
+    return ethernet(
+        dst, src, 0x0800, ipv4(0xC6120000 | src & 0xFFFF, 0xC6130000 | dst & 0xFFFF, 17, datagram)
+    )
 
 
-def sizes_of(size: str) -> Sequence[int]:
+def sizes_of(size: str) -> tuple[int, ...]:
     """The sizes that frames of a load named ``size`` have, in turn."""
     return IMIX_SIZES if size == IMIX else (int(size),)

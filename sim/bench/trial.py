@@ -9,6 +9,9 @@ from .rig import Offer, Played, Rig
 
 __all__ = ["Latency", "Outcome", "run_trial"]
 
+_ROUNDS = 4
+"""So that each quarter of a trial has a whole round of its frames."""
+
 _TAGGED = 18
 """Octets of an Ethernet header with tag."""
 
@@ -44,7 +47,7 @@ class Outcome:
     ideal: Latency
     """Latency of a store-and-forward device that needs no time itself; queues alone."""
     growth: float
-    """By how many ns the time that the device itself adds grew from the first to the last quarter of the trial."""
+    """By how many ns latency grew from the second to the last quarter of the trial."""
 
     @property
     def loss(self) -> float:
@@ -73,7 +76,7 @@ def run_trial(
 ) -> Outcome:
     """Offer ``load`` at ``share`` of its limit, or of the line.
 
-    Each stream sends ``frames`` frames, or, by default, as many as enter in ``duration_ns``, and at least two
+    Each stream sends ``frames`` frames, or, by default, as many as enter in ``duration_ns``, and at least four
     rounds of its variants. Losses of the first part ``warm_up`` do not count: queues fill meanwhile.
     """
     sent: list[_Sent] = []
@@ -83,7 +86,7 @@ def run_trial(
         part = share if of_line else share * stream.limit
         fastest = stream.line_rate(rig.rate) * part
         rate += fastest
-        count = frames or max(int(duration_ns * 1e-9 * fastest), 2 * len(stream.variants))
+        count = frames or max(int(duration_ns * 1e-9 * fastest), _ROUNDS * len(stream.variants))
         for number, (at, variant) in zip(range(count), stream.times(rig.rate, part), strict=False):
             stamp = len(sent).to_bytes(STAMP, "big")
             offers.append(Offer(stream.port, at, variant.frame[:-STAMP] + stamp))
@@ -126,7 +129,7 @@ def _evaluate(
         rate=rate,
         latency=_latency(waits),
         ideal=_latency(ideal),
-        growth=0.0 if lost or wrong else _growth(waits, ideal, played),
+        growth=0.0 if lost or wrong else _growth(waits, played),
     )
 
 
@@ -137,12 +140,12 @@ def _latency(waits: _Waits) -> Latency:
     return Latency(min(every), sum(every) / len(every), max(every))
 
 
-def _growth(waits: _Waits, ideal: _Waits, played: Played) -> float:
-    """Mean of the last quarter, in order of arrival, less that of the first one."""
+def _growth(waits: _Waits, played: Played) -> float:
+    """Mean of the last quarter, in order of arrival, less that of the second one."""
     in_order = sorted(waits, key=lambda key: played.ends[key[0]])
-    added = [sum(waits[key]) / len(waits[key]) - sum(ideal[key]) / len(ideal[key]) for key in in_order]
-    quarter = max(len(added) // 4, 1)
-    return (sum(added[-quarter:]) - sum(added[:quarter])) / quarter
+    means = [sum(waits[key]) / len(waits[key]) for key in in_order]
+    quarter = max(len(means) // 4, 1)
+    return (sum(means[-quarter:]) - sum(means[quarter : 2 * quarter])) / quarter
 
 
 def _ideal(rig: Rig, sent: Sequence[_Sent], played: Played) -> _Waits:
