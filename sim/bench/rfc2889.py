@@ -21,7 +21,7 @@ LEAST_ACCESS_PORTS = 3
 _ORDERS = ("alternating", "random")
 """How the sender to both outputs chooses: as the RFC has it, and so that no rhythm hides what happens."""
 
-_ROUND = 32
+_ROUND = 16
 """Pairs of frames until a random order repeats."""
 
 _SLIDING = 0.997

@@ -6,6 +6,9 @@ from .result import Detail, Result
 
 __all__ = ["as_rows", "heading", "names_of"]
 
+_NO_SHARE = ("of the frames", "ns")
+"""Units whose limit is not what should be reached."""
+
 _SHARES = ("of the line", "congested output loses", "has to")
 """Details that are parts of a whole."""
 
@@ -24,7 +27,7 @@ def as_rows(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows for results of one test."""
     first = results[0]
     judged = any(result.passed is not None for result in results)
-    shares = any(result.share is not None for result in results) and first.unit != "of the frames"
+    shares = any(result.share is not None for result in results) and first.unit not in _NO_SHARE
     columns = ["flow", "size", f"measured ({first.unit})", "theoretical limit"]
     columns += ["of limit"] * shares + list(first.details) + ["ok"] * judged
     rows = []

@@ -76,23 +76,23 @@ def run_trial(
 ) -> Outcome:
     """Offer ``load`` at ``share`` of its limit, or of the line.
 
-    Each stream sends ``frames`` frames, or, by default, as many as enter in ``duration_ns``, and at least four
-    rounds of its variants. Losses of the first part ``warm_up`` do not count: queues fill meanwhile.
+    Each stream sends ``frames`` frames, or, by default, as many as enter in ``duration_ns``, which is made long enough
+    for four rounds of all variants. Losses of the first part ``warm_up`` do not count: queues fill meanwhile.
     """
     sent: list[_Sent] = []
     offers: list[Offer] = []
-    rate = 0.0
-    for stream in load.streams:
-        part = share if of_line else share * stream.limit
-        fastest = stream.line_rate(rig.rate) * part
-        rate += fastest
-        count = frames or max(int(duration_ns * 1e-9 * fastest), _ROUNDS * len(stream.variants))
+    parts = [share if of_line else share * stream.limit for stream in load.streams]
+    rates = [stream.line_rate(rig.rate) * part for stream, part in zip(load.streams, parts, strict=True)]
+    rounds = (len(stream.variants) / each for stream, each in zip(load.streams, rates, strict=True))
+    seconds = max(duration_ns * 1e-9, _ROUNDS * max(rounds))
+    for stream, part, each in zip(load.streams, parts, rates, strict=True):
+        count = frames or int(seconds * each)
         for number, (at, variant) in zip(range(count), stream.times(rig.rate, part), strict=False):
             stamp = len(sent).to_bytes(STAMP, "big")
             offers.append(Offer(stream.port, at, variant.frame[:-STAMP] + stamp))
             sent.append(_Sent(variant, number >= warm_up * count))
     played = rig.play(offers)
-    return _evaluate(rig, sent, offers, played, rate)
+    return _evaluate(rig, sent, offers, played, sum(rates))
 
 
 def _evaluate(
