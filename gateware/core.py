@@ -122,6 +122,8 @@ class Core(wiring.Component):
             "tenant_stash",
             "tenant_flags",
             "source_slots",
+            "rule_slots",
+            "rule_stash",
             "mac_requests",
         ):
             connect(m, getattr(bank, name), getattr(lookup, name))
@@ -171,7 +173,7 @@ class Core(wiring.Component):
             for name, event in events.items():
                 m.d.sync += counters.increment[f"port[{port}].{name}"].eq(event)
         for name in MAC_EVENTS:
-            m.d.comb += counters.increment[f"mac.{name}"].eq(getattr(lookup, name))
+            m.d.sync += counters.increment[f"mac.{name}"].eq(getattr(lookup, name))
 
 
 def _counter_widths(params: Params) -> list[tuple[str, int]]:

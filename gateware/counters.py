@@ -27,11 +27,10 @@ class CounterBank(wiring.Component):
     per counter.
 
     Nothing is lost: a rotation takes :attr:`rotation` clocks ``R`` for every counter, with no exception,
-    from the first clock after reset on. A visit takes the accumulator and the increment of that very clock,
-    and leaves the accumulator at zero. So a visit takes the increments of at most ``R`` clocks, and between
-    visits an accumulator holds those of at most ``R - 1``. Accumulators are as wide as ``R * (2**bits -
-    1)`` needs. The pipeline is shorter than ``R`` clocks (which is what ``R`` is at least), so a visit
-    reads what the one before has written.
+    from the first clock after reset on. A visit takes the accumulator and leaves in it the increment of that
+    very clock. So an accumulator never holds the increments of more than ``R`` clocks, and is as wide as
+    ``R * (2**bits - 1)`` needs. The pipeline is shorter than ``R`` clocks (which is what ``R`` is at least),
+    so a visit reads what the one before has written.
 
     After reset all counters are zero: the first rotation takes the words in RAM for zero.
 
@@ -130,11 +129,12 @@ class CounterBank(wiring.Component):
         reading = self._answer(m, place, new, valid)
 
         # Idle once nothing has come for as long as a visit can take to come around and through.
-        countdown = Signal(range(self.rotation + self._PIPELINE + 1), init=self.rotation + self._PIPELINE)
+        longest = self.rotation + self._PIPELINE + 1
+        countdown = Signal(range(longest + 1), init=longest)
         some = Signal()
         m.d.sync += some.eq(self.increment.as_value().any())
         with m.If(some):
-            m.d.sync += countdown.eq(self.rotation + self._PIPELINE)
+            m.d.sync += countdown.eq(longest)
         with m.Elif(countdown != 0):
             m.d.sync += countdown.eq(countdown - 1)
         m.d.sync += self.busy.eq(
@@ -156,12 +156,8 @@ class CounterBank(wiring.Component):
             for index in members:
                 bits = self._bits[index]
                 pending = Signal(bits, name=f"pending_{index}")
-                total = Signal(bits, name=f"total_{index}")
-                m.d.comb += total.eq(pending + self.increment[self.names[index]])
-                m.d.sync += pending.eq(total)
-                with m.If(visit[index]):
-                    m.d.sync += pending.eq(0)
-                chosen |= Mux(visit[index], total, 0)
+                m.d.sync += pending.eq(Mux(visit[index], 0, pending) + self.increment[self.names[index]])
+                chosen |= Mux(visit[index], pending, 0)
             group = Signal(max(self._bits[index] for index in members), name=f"group_{start}")
             m.d.sync += group.eq(chosen)
             groups.append(group)

@@ -35,6 +35,8 @@ class Params:
     """Slots of the MAC table: four ways of a quarter each."""
     teps: int = 128
     """Remote TEPs."""
+    rules: int = 256
+    """Rules that let one tenant send to another."""
     lists: int = 1024
     """Replica lists (one per flooded tenant or group)."""
     members: int = 1024
@@ -63,6 +65,7 @@ class Params:
             ("tenants", 16, 4096),
             ("macs", 64, 65536),
             ("teps", 16, 4096),
+            ("rules", 16, 4096),
             ("lists", 16, 4096),
             ("members", 16, 4096),
             ("packet_bytes", 2048, 1 << 22),

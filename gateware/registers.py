@@ -11,7 +11,7 @@ from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
 from .egress.tables import ListHead, ListMember, OuterHeader
 from .events import counter_names
-from .lookup.tables import TenantFlags, TenantKey, source_geometry, tenant_geometry
+from .lookup.tables import TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .params import Params
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
@@ -86,6 +86,7 @@ def _add_tables(builder: Builder, params: Params) -> None:
     for name, table, meaning in (
         ("tenant", tenant_geometry(params), "Masked source (or destination) to tenant index"),
         ("source", source_geometry(params), "Outer IPv6 source to TEP index"),
+        ("rule", rule_geometry(params), "Pair of tenants, target in the low bits, that a rule allows"),
     ):
         place = f"entry `(choice * buckets + bucket) * {table.slots} + slot`"
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")

@@ -19,6 +19,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Rule,
     Tenant,
     TepTables,
 )
@@ -46,8 +47,16 @@ class _Compiler:
         self.problems: list[Problem] = []
         present = {vm.tenant for vm in fabric.vms.values() if fabric.tep_of(vm) == name}
         present |= {tenant.name for tenant in fabric.tenants.values() if name in tenant.teps}
+        # Both sides of a rule: of whom VMs here may send to, and of who may send to VMs here.
+        self.rules = [rule for rule in fabric.rules if {rule.source, rule.target} & present]
+        present |= {tenant for rule in self.rules for tenant in (rule.source, rule.target)}
         vms = [vm for vm in fabric.vms.values() if vm.tenant in present]
         self.vms: list[Vm] = vms
+        self.audience = {
+            tenant: {tenant} | {rule.target for rule in self.rules if rule.source == tenant}
+            for tenant in present
+        }
+        """Per present tenant: the tenants that its group frames go to."""
         self.remote_teps: dict[str, set[str]] = {tenant: set() for tenant in present}
         """Per present tenant: the other TEPs that have members."""
         for vm in vms:
@@ -159,8 +168,10 @@ class _Compiler:
         port_of = {tep.index: tep.port for tep in teps}
         lists = []
         for name in self.tenant_index:
-            vms = [vm for vm in self.vms if vm.tenant == name]
-            lists.append(self._list(self.list_index[f"tenant/{name}"], vms, self.remote_teps[name], port_of))
+            audience = self.audience[name]
+            vms = [vm for vm in self.vms if vm.tenant in audience]
+            remotes = set().union(*(self.remote_teps[tenant] for tenant in audience))
+            lists.append(self._list(self.list_index[f"tenant/{name}"], vms, remotes, port_of))
         for group in self.groups:
             vms = [self.fabric.vms[member] for member in group.members]
             remotes = {self.fabric.tep_of(vm) for vm in vms} - {self.tep.name}
@@ -177,6 +188,12 @@ class _Compiler:
             macs=self.macs(),
             teps=teps,
             lists=self.lists(teps),
+            rules=tuple(
+                sorted(
+                    Rule(self.tenant_index[rule.source], self.tenant_index[rule.target])
+                    for rule in self.rules
+                )
+            ),
             age_seconds=self.tep.age_seconds,
         )
         for use in usage(tables, self.tep.params):
@@ -212,6 +229,7 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
     return [
         Usage("tenants", len(tables.tenants), params.tenants, "tenants present"),
         Usage("macs", len(tables.macs), params.macs, "MAC addresses (VMs and groups of the tenants present)"),
+        Usage("rules", len(tables.rules), params.rules, "rules of the tenants present"),
         Usage("teps", len(tables.teps), params.teps, "remote TEPs"),
         Usage("lists", len(tables.lists), params.lists, "replica lists (tenants and groups present)"),
         Usage("members", members, params.members, what),

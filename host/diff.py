@@ -150,6 +150,13 @@ def diff(held: TepTables, desired: TepTables) -> list[Change]:
         _tenant,
     )
     changes += _compare(
+        "rule",
+        dict.fromkeys(held.rules, "allowed"),
+        dict.fromkeys(desired.rules, "allowed"),
+        lambda rule: f"{new.tenant(rule.source)} to {new.tenant(rule.target)}",
+        str,
+    )
+    changes += _compare(
         "tep",
         {t.index: t for t in held.teps},
         {t.index: t for t in desired.teps},

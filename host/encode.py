@@ -9,9 +9,9 @@ from opentep.gateware.csr.codec import Codec
 from opentep.gateware.egress.tables import OuterHeader, outer_header
 from opentep.gateware.headers import ETHERTYPE_IPV6
 from opentep.gateware.ingress.checksum import advert_sum
-from opentep.gateware.lookup.tables import TenantKey
+from opentep.gateware.lookup.tables import RuleKey, TenantKey
 from opentep.gateware.params import Params
-from opentep.host.tables import Port, RemoteTep, Tenant, TepTables
+from opentep.host.tables import Port, RemoteTep, Rule, Tenant, TepTables
 
 __all__ = [
     "NO_FLAGS",
@@ -19,6 +19,7 @@ __all__ = [
     "NO_OUTER",
     "decode_outer",
     "decode_port",
+    "decode_rule",
     "decode_tenant",
     "encode_flags",
     "encode_members",
@@ -26,6 +27,7 @@ __all__ = [
     "encode_port",
     "fabric_number",
     "is_outer",
+    "rule_key",
     "tenant_key",
     "tenant_oui",
 ]
@@ -142,3 +144,13 @@ def encode_members(targets: tuple[int, ...]) -> list[dict[str, int]]:
     """Consecutive entries of ``list_members`` for one list."""
     last = len(targets) - 1
     return [{"target": target, "last": int(position == last)} for position, target in enumerate(targets)]
+
+
+def rule_key(rule: Rule, params: Params) -> int:
+    """Key of the rule table."""
+    return Codec(RuleKey(params)).encode({"source": rule.source, "target": rule.target})
+
+
+def decode_rule(key: int, params: Params) -> Rule:
+    """The reverse of :func:`rule_key`."""
+    return Rule(**Codec(RuleKey(params)).decode(key))

@@ -3,8 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentep.gateware.lookup.tables import source_geometry, tenant_geometry
-from opentep.host.encode import decode_outer, decode_port, decode_tenant, fabric_number, is_outer, tenant_oui
+from opentep.gateware.lookup.tables import rule_geometry, source_geometry, tenant_geometry
+from opentep.host.encode import (
+    decode_outer,
+    decode_port,
+    decode_rule,
+    decode_tenant,
+    fabric_number,
+    is_outer,
+    tenant_oui,
+)
 from opentep.host.exact import ExactTable
 from opentep.host.macs import FoundMac, MacAccess
 from opentep.host.registers import RegisterAccess
@@ -42,7 +50,7 @@ class Held:
     remote_ports: dict[tuple[int, int], int] = field(default_factory=dict)
     """Fabric port of each static MAC entry behind a remote TEP, by (tenant, MAC)."""
     keys: dict[str, dict[int, int]] = field(default_factory=dict)
-    """Content of the exact-match tables ``tenant`` and ``source``."""
+    """Content of the exact-match tables ``tenant``, ``source`` and ``rule``."""
 
 
 class Reader:
@@ -53,6 +61,7 @@ class Reader:
         self.params = registers.params
         self.tenant_keys = ExactTable(registers, "tenant", tenant_geometry(self.params))
         self.source_keys = ExactTable(registers, "source", source_geometry(self.params))
+        self.rule_keys = ExactTable(registers, "rule", rule_geometry(self.params))
         self.macs = MacAccess(registers)
 
     def read(self, *, macs: bool = True) -> Held:
@@ -63,7 +72,11 @@ class Reader:
         """
         registers = self.registers
         enabled = bool(registers.read("control.enable"))
-        keys = {"tenant": self.tenant_keys.read(), "source": self.source_keys.read()}
+        keys = {
+            "tenant": self.tenant_keys.read(),
+            "source": self.source_keys.read(),
+            "rule": self.rule_keys.read(),
+        }
         ports = tuple(self.read_port(index) for index in range(self.params.ports))
         outer = self._outer()
         runs, lists = self._lists()
@@ -90,6 +103,7 @@ class Reader:
             ),
             teps=self._teps(keys["source"], outer, static, lists),
             lists=lists,
+            rules=tuple(sorted(decode_rule(key, self.params) for key in keys["rule"])),
             age_seconds=age_seconds,
         )
         return Held(tables, tuple(learned), enabled, ports, outer, runs, remote_ports, keys)
@@ -100,7 +114,7 @@ class Reader:
 
     def set_seed(self, seed: int) -> None:
         """Set the seed of all hashes, which only a TEP whose tables are empty can stand."""
-        for table in (self.tenant_keys, self.source_keys):
+        for table in (self.tenant_keys, self.source_keys, self.rule_keys):
             self.registers.client.execute(table.tidy())
             table.reseed(seed)
         self.macs.clear()

@@ -13,8 +13,10 @@ from opentep.host.encode import (
     encode_outer,
     encode_port,
     fabric_number,
+    rule_key,
     tenant_key,
 )
+from opentep.host.exact import ExactTable
 from opentep.host.held import Held, Reader
 from opentep.host.link.protocol import Read, Write
 from opentep.host.members import MemberSpace
@@ -145,27 +147,26 @@ class Steps:
             yield from self._reader.macs.forget_refused()
             yield from self._reader.macs.insert(missing, ports)
 
-    def _wanted_keys(self) -> tuple[dict[int, int], dict[int, int]]:
+    def _wanted_keys(self) -> list[tuple[ExactTable, dict[int, int], str]]:
+        """Table, content and name, in the order in which keys are added; they are removed in the reverse one, so
+        that no rule names a tenant index that is another tenant's by then."""
         tenants = {tenant_key(oui): tenant.index for tenant in self._desired.tenants for oui in tenant.ouis}
         sources = {source: tep.index for tep in self._desired.teps for source in tep.sources}
-        return tenants, sources
-
-    def _new_keys(self) -> Iterator[Request]:
-        tenants, sources = self._wanted_keys()
-        for table, wanted, name in (
+        rules = {rule_key(rule, self._params): 1 for rule in self._desired.rules}
+        return [
             (self._reader.source_keys, sources, "source"),
             (self._reader.tenant_keys, tenants, "tenant"),
-        ):
+            (self._reader.rule_keys, rules, "rule"),
+        ]
+
+    def _new_keys(self) -> Iterator[Request]:
+        for table, wanted, name in self._wanted_keys():
             for key, value in wanted.items():
                 if self._held.keys[name].get(key) != value:
                     yield from table.put(key, value)
 
     def _old_keys(self) -> Iterator[Request]:
-        tenants, sources = self._wanted_keys()
-        for table, wanted, name in (
-            (self._reader.tenant_keys, tenants, "tenant"),
-            (self._reader.source_keys, sources, "source"),
-        ):
+        for table, wanted, name in reversed(self._wanted_keys()):
             yield from table.tidy()
             for key in self._held.keys[name]:
                 if key not in wanted:

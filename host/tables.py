@@ -15,6 +15,7 @@ __all__ = [
     "Remote",
     "RemoteTep",
     "ReplicaList",
+    "Rule",
     "Tenant",
     "TepTables",
 ]
@@ -51,6 +52,14 @@ class Tenant:
     """Flood unknown unicast in the tenant (else drop)."""
     flood_list: int = 0
     """Replica list of all the tenant's VMs and remote TEPs."""
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """VMs of tenant ``source`` may send to VMs of tenant ``target`` (indices); not the reverse."""
+
+    source: int
+    target: int
 
 
 @dataclass(frozen=True)
@@ -121,5 +130,6 @@ class TepTables:
     macs: tuple[MacTableEntry, ...] = ()
     teps: tuple[RemoteTep, ...] = ()
     lists: tuple[ReplicaList, ...] = ()
+    rules: tuple[Rule, ...] = ()
     age_seconds: int = 300
     """Lifetime of learned MAC entries without traffic."""

@@ -131,5 +131,6 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
         macs=tuple(entry for entry in held.macs if stays(entry)),
         teps=tuple(tep for tep in held.teps if tep.index not in teps),
         lists=tuple(remaining(held.lists)),
+        rules=tuple(rule for rule in held.rules if not tenants & {rule.source, rule.target}),
     )
     return held if result == held else result

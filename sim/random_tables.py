@@ -1,7 +1,9 @@
 """Random, valid configurations of one TEP."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 
 from opentep.gateware.params import Params
 from opentep.host.tables import (
@@ -12,6 +14,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Rule,
     Tenant,
     TepTables,
 )
@@ -79,6 +82,7 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
         macs=tuple(macs),
         teps=teps,
         lists=tuple(lists),
+        rules=tuple(sorted(_rules(rng, tenants))),
     )
 
 
@@ -140,6 +144,13 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None) -> l
             )
         )
     return tenants
+
+
+def _rules(rng: random.Random, tenants: list[Tenant]) -> Iterator[Rule]:
+    """One direction of a pair says nothing about the other."""
+    for source, target in permutations(tenants, 2):
+        if rng.random() < 0.3:
+            yield Rule(source.index, target.index)
 
 
 def _with_flood_list(tenant: Tenant, index: int) -> Tenant:

@@ -142,18 +142,19 @@ class Traffic:
         rng = self.rng
         kind = rng.random()
         own = [m.mac for m in self.tables.macs if m.tenant == sender.tenant]
-        if kind < 0.55 and own:
+        if kind < 0.48 and own:
             return rng.choice(own)
-        if kind < 0.7:
+        if kind < 0.6:
             return _BROADCAST
-        if kind < 0.8:
+        if kind < 0.7:
             group = rng.choice((0x333300000000 | rng.getrandbits(32), 0x01005E000000 | rng.getrandbits(23)))
             return rng.choice([m.mac for m in self._groups] or [group]) if rng.random() < 0.7 else group
-        if kind < 0.84:
+        if kind < 0.74:
             return _LINK_LOCAL | rng.randrange(18)
-        if kind < 0.92 and sender.tenant in self._ouis:
+        if kind < 0.82 and sender.tenant in self._ouis:
             return rng.choice(self._ouis[sender.tenant]) << 24 | rng.getrandbits(24)
-        return rng.choice(self.tables.macs).mac if self.tables.macs and kind < 0.97 else self._mac()
+        # Any tenant's: only rules let such a frame through.
+        return rng.choice(self.tables.macs).mac if self.tables.macs and kind < 0.98 else self._mac()
 
     def _stranger(self) -> MacTableEntry:
         """A sender that the tables do not name: of a tenant that is here, or of none."""

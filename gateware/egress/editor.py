@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..buffer import Buffer
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
@@ -26,7 +27,7 @@ class Editor(wiring.Component):
     """Turns jobs into frames, in order.
 
     A job is accepted when reading for the one before is done; the program runs behind, over what has been
-    read. The first word is out ``READ_LATENCY`` + 2 + ``Packer.stages`` clocks after a job of an idle
+    read. The first word is out ``READ_LATENCY`` + 3 + ``Packer.stages`` clocks after a job of an idle
     port was accepted, if memory grants at once. A reference is released
     when the last octet of the stored frame has been taken from the reader, thus after the response to the
     last read.
@@ -106,7 +107,10 @@ class Editor(wiring.Component):
         ]
         wiring.connect(m, plans.output, stepper.plan)
         wiring.connect(m, releases.release, wiring.flipped(self.release))
-        self._execute(m, cutter.cut, reader.words, outer_words, packer.input, releases)
+        # Whether octets are there is known late: a buffer keeps that from cutter and stepper.
+        m.submodules.cuts = cuts = Buffer(cutter.cut.payload.shape())
+        wiring.connect(m, cutter.cut, cuts.input)
+        self._execute(m, cuts.output, reader.words, outer_words, packer.input, releases)
         return m
 
     def _execute(self, m: Module, stream_of_cuts, words, outer_words, chunks, releases):

@@ -7,8 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..buffer import Buffer
 from ..packet import PacketSignature, Word
-from .buffer import Buffer
 
 __all__ = ["Chunk", "Packer"]
 

@@ -4,8 +4,9 @@ from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from ..buffer import Buffer
 from ..headers import Header, Keys, Stored
-from ..packet import PacketSignature
+from ..packet import PacketSignature, Word
 from ..params import Params
 from .access import AccessParser
 from .fabric import FabricParser
@@ -71,7 +72,10 @@ class IngressPort(wiring.Component):
         connect(m, flipped(self.rx), gate.input)
         connect(m, gate.output, queue.input)
         connect(m, queue.output, parser.input)
-        connect(m, parser.output, flipped(self.words))
+        # Memory's arbiter must not reach through the parser to the queue.
+        m.submodules.buffer = buffer = Buffer(Word(params.width))
+        connect(m, parser.output, buffer.input)
+        connect(m, buffer.output, flipped(self.words))
         connect(m, parser.keys, flipped(self.keys))
 
         # Both are taken together; ``frames.ready`` comes only while both are there.

@@ -87,6 +87,7 @@ class DecisionStage(wiring.Component):
         from_fabric = Signal()
         group = Signal()
         same_tenant = Signal()
+        allowed = Signal()  # of the same tenant, or by a rule
         source_here = Signal()
         reflected = Signal()
         known = Signal()  # the source's entry says already what learning would write
@@ -95,7 +96,8 @@ class DecisionStage(wiring.Component):
             late.eq(now),
             from_fabric.eq(now.port >= params.access_ports),
             group.eq(destination.mac[_GROUP_BIT]),
-            same_tenant.eq(destination.tenant_hit & (source.tenant == destination.tenant)),
+            same_tenant.eq(source.tenant == destination.tenant),
+            allowed.eq(destination.tenant_hit & ((source.tenant == destination.tenant) | now.rule)),
             source_here.eq(self._is_here(source.entry, now)),
             reflected.eq(self._is_here(destination.entry, now)),
             known.eq(
@@ -110,7 +112,7 @@ class DecisionStage(wiring.Component):
 
         # Stage 2: the rules.
         made = Signal(Decision(params))
-        rules = {"late": late, "group": group, "same_tenant": same_tenant, "made": made}
+        rules = {"late": late, "group": group, "same_tenant": same_tenant, "allowed": allowed, "made": made}
         with m.If(from_fabric):
             self._from_fabric(m, **rules)
         with m.Else():
@@ -137,7 +139,7 @@ class DecisionStage(wiring.Component):
         place = Cat(entry.id, entry.port)
         return (entry.kind == MacKind.LOCAL) & (here == place)
 
-    def _from_access(self, m, *, late, group, same_tenant, source_here, reflected, made):
+    def _from_access(self, m, *, late, group, same_tenant, allowed, source_here, reflected, made):
         source, destination, flags = late.source, late.destination, late.flags
         entry = destination.entry
         to_port = 1 << entry.port
@@ -149,7 +151,7 @@ class DecisionStage(wiring.Component):
                 made.ports.eq(-1),
                 made.target.eq(self._list(destination, flags)),
             ]
-        with m.Elif(~same_tenant):
+        with m.Elif(~allowed):
             m.d.comb += made.drop.eq(Drop.POLICY)
         with m.Elif(~destination.hit):
             m.d.comb += [
@@ -158,7 +160,7 @@ class DecisionStage(wiring.Component):
                 made.ports.eq(-1),
                 made.target.eq(flags.flood_list),
             ]
-            with m.If(~flags.flood_unknown):
+            with m.If(~(flags.flood_unknown & same_tenant)):
                 m.d.comb += made.drop.eq(Drop.UNKNOWN_UNICAST)
         with m.Elif(entry.kind == MacKind.REMOTE):
             m.d.comb += [made.edit.eq(Edit.ENCAP), made.ports.eq(to_port), made.target.eq(entry.id)]
@@ -177,7 +179,7 @@ class DecisionStage(wiring.Component):
         with m.If(~source.tenant_hit):
             m.d.comb += [made.drop.eq(Drop.UNKNOWN_TENANT), made.learn.eq(0)]
 
-    def _from_fabric(self, m, *, late, group, same_tenant, made):
+    def _from_fabric(self, m, *, late, group, same_tenant, allowed, made):
         params = self.params
         source, destination, flags = late.source, late.destination, late.flags
         entry = destination.entry
@@ -192,7 +194,7 @@ class DecisionStage(wiring.Component):
             ]
         with m.Elif(~destination.hit):
             m.d.comb += [made.is_list.eq(1), made.ports.eq(access_ports), made.target.eq(flags.flood_list)]
-            with m.If(~flags.flood_unknown):
+            with m.If(~(flags.flood_unknown & same_tenant)):
                 m.d.comb += made.drop.eq(Drop.UNKNOWN_UNICAST)
         with m.Elif(entry.kind == MacKind.LOCAL):
             m.d.comb += [made.ports.eq(1 << entry.port), made.target.eq(entry.id)]
@@ -205,7 +207,7 @@ class DecisionStage(wiring.Component):
             m.d.comb += [made.drop.eq(Drop.SPOOFED), made.learn.eq(0)]
         with m.If(group & ~source.tenant_hit):
             m.d.comb += [made.drop.eq(Drop.UNKNOWN_TENANT), made.learn.eq(0)]
-        with m.If(~group & (~source.tenant_hit | ~same_tenant)):
+        with m.If(~group & (~source.tenant_hit | ~allowed)):
             m.d.comb += [made.drop.eq(Drop.POLICY), made.learn.eq(0)]
         with m.If(~group & ~destination.tenant_hit):
             m.d.comb += [made.drop.eq(Drop.UNKNOWN_TENANT), made.learn.eq(0)]

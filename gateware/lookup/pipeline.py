@@ -15,7 +15,7 @@ from ..tables.memory import BLOCK_RAM_LATENCY, TableMemory
 from .admission import Admission
 from .decision import Coming, Decided, DecisionStage
 from .findings import Findings
-from .tables import TenantFlags, TenantKey, source_geometry, tenant_geometry
+from .tables import RuleKey, TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
 
 __all__ = ["LookupPipeline"]
 
@@ -46,6 +46,7 @@ class LookupPipeline(wiring.Component):
         self.params = params
         self.tenants = tenant_geometry(params).table()
         self.sources = source_geometry(params).table()
+        self.rules = rule_geometry(params).table()
         self.macs = MacTable(params)
         self.flags = TableMemory(TenantFlags, params.tenants)
         super().__init__(
@@ -69,6 +70,8 @@ class LookupPipeline(wiring.Component):
                 "tenant_stash": In(self.tenants.stash_bus.signature.flip()),
                 "tenant_flags": In(TableBus(TenantFlags, params.tenants)),
                 "source_slots": In(self.sources.slots_bus.signature.flip()),
+                "rule_slots": In(self.rules.slots_bus.signature.flip()),
+                "rule_stash": In(self.rules.stash_bus.signature.flip()),
                 "mac_requests": In(self.macs.bus.signature.flip()),
             }
         )
@@ -79,6 +82,7 @@ class LookupPipeline(wiring.Component):
         m.submodules.admission = admission = Admission(params)
         m.submodules.tenants = tenants = self.tenants
         m.submodules.sources = sources = self.sources
+        m.submodules.rules = rules = self.rules
         m.submodules.macs = macs = self.macs
         m.submodules.flags = flags = self.flags
         m.submodules.stage = stage = DecisionStage(params)
@@ -88,6 +92,8 @@ class LookupPipeline(wiring.Component):
             (self.tenant_stash, tenants.stash_bus),
             (self.tenant_flags, flags.bus),
             (self.source_slots, sources.slots_bus),
+            (self.rule_slots, rules.slots_bus),
+            (self.rule_stash, rules.stash_bus),
             (self.mac_requests, macs.bus),
             (self.learn, macs.learn),
         ):
@@ -104,6 +110,7 @@ class LookupPipeline(wiring.Component):
             *(mine.eq(mask) for mine, mask in zip(admission.key_mask, self.key_mask, strict=True)),
             tenants.seed.eq(self.seed),
             sources.seed.eq(self.seed),
+            rules.seed.eq(self.seed),
             macs.seed.eq(self.seed),
             tenants.input.valid.eq(key.valid),
             tenants.input.key.eq(key.payload.tenant),
@@ -118,14 +125,17 @@ class LookupPipeline(wiring.Component):
         ]
 
         def delayed(name: str, value, clocks: int):
+            if clocks == 0:
+                return value
             m.submodules[name] = line = DelayLine(value.shape() if hasattr(value, "shape") else 1, clocks)
             m.d.comb += line.input.eq(value)
             return line.output
 
-        # MAC lookup: the tenant found joins the MAC address that was looked up.
+        # The tenant found comes late in its clock; a clock later, in a register, it joins the MAC address that was
+        # looked up.
         tenant_done = tenants.LATENCY
         mac_done = macs.LATENCY
-        key_mac = delayed("mac_to_tenant", key.payload.mac, tenant_done)
+        key_mac = delayed("mac_to_tenant", key.payload.mac, tenant_done + 1)
         key_group = delayed("group_to_tenant", key.payload.group, tenant_done)
         found = Signal(data.StructLayout({"hit": 1, "tenant": params.tenant_bits}))
         previous = Signal.like(found)
@@ -134,28 +144,47 @@ class LookupPipeline(wiring.Component):
             m.d.comb += found.eq(previous)
         with m.Else():
             m.d.comb += [found.hit.eq(tenants.output.hit), found.tenant.eq(tenants.output.value)]
+        found_valid = Signal()
+        m.d.sync += found_valid.eq(tenants.output.valid)
         m.d.comb += [
-            macs.input.valid.eq(tenants.output.valid),
-            macs.input.key.tenant.eq(found.tenant),
+            macs.input.valid.eq(found_valid),
+            macs.input.key.tenant.eq(previous.tenant),
             macs.input.key.mac.eq(key_mac),
-            flags.lookup.index.eq(found.tenant),
-            flags.lookup.enable.eq(tenants.output.valid),
+            flags.lookup.index.eq(previous.tenant),
+            flags.lookup.enable.eq(found_valid),
         ]
 
         # Destination results come one clock behind the source's: the source waits for it in a register. Clocks
         # count from the source's key on.
-        done = tenant_done + mac_done + 1
+        done = tenant_done + 1 + mac_done + 1
+        flight = Signal(done)  # one bit per clock: which clocks carry which step of a frame
+        m.d.sync += flight.eq(flight << 1 | frame.valid)
+
+        # The rule from the source's tenant to the destination's is looked up when both are in registers.
+        source_tenant = Signal(params.tenant_bits)
+        pair = Signal(RuleKey(params))
+        m.d.sync += source_tenant.eq(previous.tenant)
+        m.d.comb += [
+            pair.source.eq(source_tenant),
+            pair.target.eq(previous.tenant),
+            rules.input.valid.eq(flight[tenant_done + 1]),
+            rules.input.key.eq(pair),
+        ]
+
         findings = Signal(Findings(params))
         source, destination = findings.source, findings.destination
         known = Signal(data.StructLayout({"hit": 1, "tep": ceil_log2(params.teps)}))
         m.d.comb += [known.hit.eq(sources.output.hit), known.tep.eq(sources.output.value)]
-        result_found = delayed("tenant_to_result", found, mac_done)
+        result_found = delayed("tenant_to_result", previous, mac_done)
         result_source = delayed("tep_to_result", known, done - sources.LATENCY)
         m.d.comb += [
             findings.port.eq(delayed("port_to_result", frame.payload.port, done)),
             findings.vid.eq(delayed("vid_to_result", frame.payload.vid, done)),
             findings.flags.eq(
-                delayed("flags_to_result", flags.lookup.data, done - tenant_done - BLOCK_RAM_LATENCY)
+                delayed("flags_to_result", flags.lookup.data, done - tenant_done - 1 - BLOCK_RAM_LATENCY)
+            ),
+            findings.rule.eq(
+                delayed("rule_to_result", rules.output.hit, done - tenant_done - 2 - rules.LATENCY)
             ),
             findings.tep_hit.eq(result_source.hit),
             findings.tep.eq(result_source.tep),
@@ -167,9 +196,6 @@ class LookupPipeline(wiring.Component):
         ]
         m.d.sync += source.eq(destination)
 
-        # One bit per clock of latency tells which clocks carry the end of a frame's lookups.
-        flight = Signal(done)
-        m.d.sync += flight.eq(flight << 1 | frame.valid)
         m.d.comb += [
             stage.input.valid.eq(flight[-1]),
             stage.input.findings.eq(findings),

@@ -12,7 +12,15 @@ from ..tables.halved import FoldedHash, HalvedTable
 from ..tables.hash import HashFunction
 from ..tables.match import Candidate
 
-__all__ = ["CuckooGeometry", "TenantFlags", "TenantKey", "source_geometry", "tenant_geometry"]
+__all__ = [
+    "CuckooGeometry",
+    "RuleKey",
+    "TenantFlags",
+    "TenantKey",
+    "rule_geometry",
+    "source_geometry",
+    "tenant_geometry",
+]
 
 
 class TenantFlags(data.Struct):
@@ -35,6 +43,13 @@ class TenantKey(data.Struct):
 
     vid: 12
     mac: 48
+
+
+class RuleKey(data.StructLayout):
+    """Tenants by index: VMs of ``source`` may send to VMs of ``target``."""
+
+    def __init__(self, params: Params):
+        super().__init__({"target": params.tenant_bits, "source": params.tenant_bits})
 
 
 @dataclass(frozen=True)
@@ -103,4 +118,18 @@ def source_geometry(params: Params) -> CuckooGeometry:
         slots=1,
         choices=2,
         stash=0,
+    )
+
+
+def rule_geometry(params: Params) -> CuckooGeometry:
+    """Pair of tenants → 1. A quarter full with all rules, so that the host always finds a place; with few tenants
+    there are not so many pairs."""
+    key_bits = RuleKey(params).size
+    return CuckooGeometry(
+        key_bits=key_bits,
+        value_bits=1,
+        buckets=min(2 * params.rules, 1 << key_bits - 1),
+        slots=1,
+        choices=2,
+        stash=params.stash,
     )

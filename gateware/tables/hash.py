@@ -1,19 +1,18 @@
 """The seeded hash of all tables, defined once for the gateware and the host.
 
-A key is mixed with the seed by nonlinear layers and compressed to an index by a sparse linear map::
+A key goes through one of two nonlinear layers and is compressed to an index by a sparse linear map::
 
-    x[j] = key[j] ^ a[j]
-    y[j] = x[j] ^ (x[j+1] & (x[j+2] ^ b[j]))
-    z[j] = y[j] ^ (y[j+1] & (y[j+2] ^ c[j]))
+    y[j] = key[j] ^ majority(key[j+1], key[j+2], a[j])
+    z[j] = key[j] ^ majority(key[j+3], key[j+5], b[j])
     index = XOR of column[j] where y[j] (even choices) or z[j] (odd choices) is 1
 
-``a``, ``b`` and ``c`` are the seed, rotated by 0, 29 and 53 bits and repeated; terms beyond the highest bit
-are 0. A layer is a bijection whatever the seed, but which other bits follow a flipped key bit depends on
-the seed, so that keys cannot be chosen to collide without knowing it. Columns are constants of at most
-three ones, different for each choice; as many neighbours as the index has bits are linearly independent, so
-that consecutive keys spread evenly. The second layer is for tables of two choices: consecutive OUIs differ
-in so few bits that two linear maps of the same bits pair the buckets of both choices in small closed
-groups, which overflow early.
+``a`` and ``b`` are the seed, rotated by 0 and 29 bits and repeated; bits beyond the highest are 0. A layer is
+a bijection whatever the seed, but which other bits follow a flipped key bit depends on the seed, so that
+keys cannot be chosen to collide without knowing it: a majority follows one of its inputs if the other one
+differs from the seed's bit. Each bit of a layer is one four-input table. Columns are constants of at most three ones, different for each choice; as many neighbours as the
+index has bits are linearly independent, so that consecutive keys spread evenly. Choices next to each other
+differ in the layer, too: consecutive OUIs differ in so few bits that two linear maps of the same bits pair
+the buckets of both choices in small closed groups, which overflow early.
 """
 
 from typing import Any
@@ -26,8 +25,8 @@ __all__ = ["SEED_BITS", "HashFunction", "HashUnit"]
 
 SEED_BITS = 64
 _MASK = (1 << SEED_BITS) - 1
-_PARITY_INPUTS = 16
-"""A parity of so many bits takes two levels of four-input tables."""
+_PARITY_INPUTS = 13
+"""A parity of so many bits takes four four-input tables in two levels."""
 
 
 def _splitmix(state: int) -> tuple[int, int]:
@@ -43,8 +42,7 @@ def _columns(count: int, bits: int, choice: int, row_limit: int) -> list[int]:
     """``count`` columns of ``bits`` bits, every ``bits`` neighbours independent.
 
     Of up to three ones each, but only so many that rows have at most ``row_limit`` ones, if that leaves
-    columns at least two on average: a parity of 16 bits takes two levels of four-input tables, one of more
-    takes three.
+    columns at least two on average.
     """
     weight = min(3.0, bits * row_limit / count)
     if weight < 2:
@@ -97,91 +95,61 @@ def _rows(count: int, bits: int, choice: int, row_limit: int) -> list[int]:
 
 
 class HashFunction:
-    """Maps keys of ``key_bits`` to ``choices`` indices of ``index_bits`` each, for a seed of 64 bits.
+    """Maps keys of ``key_bits`` to ``choices`` indices of ``index_bits`` each, for a seed of 64 bits."""
 
-    With ``quotient``, an index is the XOR of the key's lowest ``index_bits`` and the hash of the rest. Then
-    (index, rest of the key) determine the key, and a table need only store the rest.
-    """
-
-    def __init__(self, key_bits: int, index_bits: int, choices: int, *, quotient: bool = False):
+    def __init__(self, key_bits: int, index_bits: int, choices: int):
         if not 1 <= index_bits <= 20:
             raise ValueError(f"index_bits must be from 1 to 20, not {index_bits}")
-        if key_bits < index_bits + 3 * quotient:
+        if key_bits < index_bits:
             raise ValueError(f"key_bits must be greater, not {key_bits} for an index of {index_bits} bits")
         if choices < 1:
             raise ValueError(f"choices must be at least 1, not {choices}")
         self.key_bits = key_bits
         self.index_bits = index_bits
         self.choices = choices
-        self.quotient = quotient
-        self.low_bits = index_bits if quotient else 0
-        self.stored_bits = key_bits - self.low_bits
-        """Bits of the key that a table entry must hold."""
         row_limit = _PARITY_INPUTS - 1  # and one bit that is XORed to the parity
-        self.rows = [_rows(self.stored_bits, index_bits, choice, row_limit) for choice in range(choices)]
+        self.rows = [_rows(key_bits, index_bits, choice, row_limit) for choice in range(choices)]
         """Per choice and index bit: the mixed bits whose parity it is."""
 
-    def whiten(self, stored: Any, seed: Any) -> Any:
-        """x; on integers and on values of gateware alike."""
-        return stored ^ self._repeated(seed, 0)
-
-    def mix(self, x: Any, seed: Any) -> tuple[Any, Any]:
-        """The nonlinear layers (y, z) behind x; on integers and on values of gateware alike."""
-        y = self._layer(x, self._repeated(seed, 29))
-        return y, self._layer(y, self._repeated(seed, 53))
+    def mix(self, key: Any, seed: Any) -> tuple[Any, Any]:
+        """The nonlinear layers (y, z); on integers and on values of gateware alike."""
+        return self._layer(key, self._repeated(seed, 0), 1, 2), self._layer(
+            key, self._repeated(seed, 29), 3, 5
+        )
 
     def _repeated(self, seed: Any, turn: int) -> Any:
-        """``seed``, rotated right by ``turn``, as often as it takes for ``stored_bits``."""
+        """``seed``, rotated right by ``turn``, as often as it takes for ``key_bits``."""
         turned = (seed >> turn | seed << SEED_BITS - turn) & _MASK
-        copies = -(-self.stored_bits // SEED_BITS)
+        copies = -(-self.key_bits // SEED_BITS)
         result = turned
         for copy in range(1, copies):
             result = result | turned << SEED_BITS * copy
-        return result & (1 << self.stored_bits) - 1
+        return result & (1 << self.key_bits) - 1
 
-    def _layer(self, x: Any, mask: Any) -> Any:
-        return x ^ x >> 1 & (x >> 2 ^ mask) & (1 << self.stored_bits - 2) - 1
-
-    def stored(self, key: int) -> int:
-        """The part of ``key`` that a table entry holds."""
-        self._check(key)
-        return key >> self.low_bits
+    def _layer(self, key: Any, seed: Any, near: int, far: int) -> Any:
+        one, other = key >> near, key >> far
+        return key ^ (one & other | (one | other) & seed)
 
     def index(self, key: int, seed: int, choice: int) -> int:
         """The bucket of ``key`` under ``choice``."""
-        mixed = self.mix(self.whiten(self.stored(key), seed), seed)[choice % 2]
-        index = key & (1 << self.low_bits) - 1
-        for bit, row in enumerate(self.rows[choice]):
-            index ^= ((mixed & row).bit_count() & 1) << bit
-        return index
-
-    def key(self, stored: int, index: int, seed: int, choice: int) -> int:
-        """The key of an entry found in bucket ``index`` of ``choice``."""
-        if not self.quotient:
-            return stored
-        low = index ^ self.index(stored << self.low_bits, seed, choice)
-        return stored << self.low_bits | low
-
-    def _check(self, key: int) -> None:
         if not 0 <= key < 1 << self.key_bits:
             raise ValueError(f"key must have {self.key_bits} bits, not {key:#x}")
+        mixed = self.mix(key, seed)[choice % 2]
+        return sum(((mixed & row).bit_count() & 1) << bit for bit, row in enumerate(self.rows[choice]))
 
 
 class HashUnit(wiring.Component):
     """:class:`HashFunction` in gateware, one key per clock.
 
-    ``index`` belongs to the ``key`` of ``latency`` clocks before; with ``direct``, all
-    choices give ``direct_index`` in place of a hash. ``index`` is registered. ``seed``
-    must not change while keys are in use.
-
-    ``latency`` is 2, or 3 with ``late_key``: then the key is registered behind a single level of logic, for
-    keys that arrive late in the clock.
+    ``index`` belongs to the ``key`` of ``LATENCY`` clocks before and is registered; with ``direct``, all
+    choices give ``direct_index`` in place of a hash. ``seed`` must not change while keys are in use. Behind
+    ``key`` is one level of logic.
     """
 
-    def __init__(self, function: HashFunction, *, late_key: bool = False):
+    LATENCY = 2
+
+    def __init__(self, function: HashFunction):
         self.function = function
-        self.late_key = late_key
-        self.latency = 3 if late_key else 2
         super().__init__(
             {
                 "seed": In(SEED_BITS),
@@ -195,22 +163,14 @@ class HashUnit(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         function = self.function
-        x = Signal(function.stored_bits)
-        direct = Signal()
+        mixed = [Signal(function.key_bits, name=f"mixed{layer}") for layer in "yz"]
         offset = Signal(function.index_bits)
-        m.d["sync" if self.late_key else "comb"] += [
-            x.eq(function.whiten(self.key[function.low_bits :], self.seed)),
-            direct.eq(self.direct),
-            offset.eq(Mux(self.direct, self.direct_index, self.key[: function.low_bits])),
-        ]
-        mixed = [Signal(function.stored_bits, name=f"mixed{layer}") for layer in "yz"]
-        mixed_offset = Signal(function.index_bits)
-        m.d.sync += mixed_offset.eq(offset)
-        for register, value in zip(mixed, function.mix(x, self.seed), strict=True):
-            m.d.sync += register.eq(Mux(direct, 0, value))
+        m.d.sync += offset.eq(Mux(self.direct, self.direct_index, 0))
+        for register, value in zip(mixed, function.mix(self.key, self.seed), strict=True):
+            m.d.sync += register.eq(Mux(self.direct, 0, value))
         for choice, index in enumerate(self.index):
             for bit, row in enumerate(function.rows[choice]):
                 # One flat parity, so that synthesis balances it.
-                terms = [mixed[choice % 2][j] for j in range(function.stored_bits) if row >> j & 1]
-                m.d.sync += index[bit].eq(Cat(mixed_offset[bit], terms).xor())
+                terms = [mixed[choice % 2][j] for j in range(function.key_bits) if row >> j & 1]
+                m.d.sync += index[bit].eq(Cat(offset[bit], terms).xor())
         return m

@@ -66,8 +66,7 @@ class MacTable(wiring.Component):
         connect(m, flipped(self.input), lookup.input)
         connect(m, lookup.output, flipped(self.output))
         connect(m, flipped(self.bus), engine.bus)
-        connect(m, engine.probe, lookup.probe)
-        connect(m, engine.write, lookup.write)
+        connect(m, engine.table, lookup.engine)
         m.d.comb += [
             lookup.seed.eq(self.seed),
             lookup.enable.eq(engine.ready),

@@ -30,19 +30,18 @@ class AgeingClock(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # In units of 1/7 second against twice the ageing time.
+        # In units of 1/7 second against twice the ageing time. What is left when that is reached is below 7,
+        # unless the ageing time was just lowered: it need not be exact then.
         elapsed = Signal(18)
-        before = Signal(16)
         period = self.age_seconds << 1
         reached = Signal()
-        m.d.comb += reached.eq((elapsed >= period) & (self.age_seconds != 0))
-        m.d.sync += before.eq(self.age_seconds)
-        with m.If(self.done):
-            m.d.sync += self.due.eq(0)
-        with m.If(before != self.age_seconds):
-            m.d.sync += [elapsed.eq(0), self.due.eq(0)]
-        with m.Elif(self.second):
+        rest = Signal(3)
+        m.d.sync += reached.eq(elapsed >= period)  # a clock late, when ``due`` is up already
+        m.d.comb += rest.eq(elapsed[:3] - period[:3])
+        with m.If(self.second):
             m.d.sync += elapsed.eq(elapsed + 7)
-        with m.Elif(reached & ~self.due):
-            m.d.sync += [elapsed.eq(elapsed - period), self.due.eq(1)]
+        with m.If(reached & ~self.due):
+            m.d.sync += [elapsed.eq(rest), self.due.eq(1)]
+        with m.If(self.done | (self.age_seconds == 0)):
+            m.d.sync += self.due.eq(0)
         return m

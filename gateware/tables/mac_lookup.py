@@ -1,20 +1,22 @@
 """The lookup pipeline of the MAC table, with room for its engine in idle clocks."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..params import Params
 from .hash import SEED_BITS, HashUnit
-from .mac_entry import WAYS, MacEntry, MacKey, MacSlot, StoredMac, mac_hash
-from .match import Matcher
+from .mac_entry import WAYS, MacEntry, MacKey, StoredMac, bucket, bucket_bits, direct_index, mac_hash
+from .match import Comparator
 from .memory import BLOCK_RAM_LATENCY, BlockRAM
 
-_HASH_STAGES = 3
-_KEY_STAGES = _HASH_STAGES + BLOCK_RAM_LATENCY
-"""Clocks from a key to the entries that it is compared with."""
+__all__ = ["MacLookup", "MacLookupSignature", "MacPass"]
 
-__all__ = ["MacLookup", "MacLookupSignature", "MacProbe", "MacWrite"]
+_ADDRESS = HashUnit.LATENCY
+"""Clocks from a key to the address inputs of the RAMs."""
+_COMPARE = _ADDRESS + BLOCK_RAM_LATENCY
+"""Clocks from a key to the stored keys that it is compared with."""
+_LATENCY = _COMPARE + 2
 
 
 class MacLookupSignature(wiring.Signature):
@@ -24,55 +26,49 @@ class MacLookupSignature(wiring.Signature):
         super().__init__({"valid": Out(1), "key": Out(MacKey(params))})
 
 
-class MacProbe(wiring.Signature):
-    """The engine's reads. One at a time; all fields of the request are stable until ``done``.
+class MacPass(wiring.Signature):
+    """The engine's way into the table: passes through the pipeline, one at a time, between the lookups.
 
-    A probe by key reads the buckets of ``key``; a probe by slot reads the bucket of ``slot`` in all ways.
+    A pass goes to the slots of ``key``, or with ``direct`` to ``bucket`` in all ways. All its fields are
+    stable from the request on until ``done``.
 
     ``granted``  the request was taken: there was no lookup in this clock.
-    ``done``     strobe, some clocks later; the answer stays until the next request is granted, but
-                 ``matches`` and ``value`` are valid only with ``done``.
-    ``index``    the bucket of ``key`` in each way.
-    ``used``     validity of the entry read in each way.
-    ``entry``    what was read in the way of ``slot``.
-    ``matches``  ways that hold ``key``.
-    ``value``    the entry of ``key`` there.
+    ``pick``     only ``ways`` are read; the others read as 0, also for ``used`` and ``matches``, and the key
+                 there need not match for ``value``.
+    ``store``    ``valid``, ``key`` and ``entry`` are written to ``ways``. What a pass reads is what was there
+                 before.
+    ``lost``     with ``done``: a lookup came in the clock behind, so nothing was written or picked. The pass
+                 must be repeated. Only with ``pick`` or ``store``.
+    ``hand``     lookups are compared with ``key`` and ``entry``, too.
+    ``key_read``    strobe: ``word`` is the key that was picked. Changing ``key`` to it and raising ``hand``
+                 with the next clock is atomic for lookups with what the pass wrote.
+    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key``, ``value`` is the entry there, or the one
+                 that was picked. Changing ``entry`` to it with the next clock is atomic, as above.
+    ``used``     validity of what was read in each way; stays until the next pass.
     """
 
     def __init__(self, params: Params):
-        function = mac_hash(params)
+        key_bits = mac_hash(params).key_bits
         super().__init__(
             {
                 "request": Out(1),
-                "by_slot": Out(1),
-                "key": Out(function.key_bits),
-                "slot": Out(MacSlot(params)),
                 "granted": In(1),
-                "done": In(1),
-                "index": In(function.index_bits).array(WAYS),
-                "used": In(WAYS),
-                "entry": In(StoredMac(params)),
+                "key": Out(key_bits),
+                "entry": Out(MacEntry),
+                "hand": Out(1),
+                "direct": Out(1),
+                "bucket": Out(bucket_bits(params)),
+                "ways": Out(WAYS),
+                "pick": Out(1),
+                "store": Out(1),
+                "valid": Out(1),
+                "key_read": In(1),
+                "word": In(key_bits),
                 "matches": In(WAYS),
                 "value": In(MacEntry),
-            }
-        )
-
-
-class MacWrite(wiring.Signature):
-    """The engine's writes.
-
-    A write happens one clock after the one of ``request`` and ``granted``, a clock in which no lookup reads;
-    ``bucket`` and ``data`` must still be there then.
-    """
-
-    def __init__(self, params: Params):
-        super().__init__(
-            {
-                "request": Out(1),
-                "ways": Out(WAYS),
-                "bucket": Out(mac_hash(params).index_bits),
-                "data": Out(StoredMac(params)),
-                "granted": In(1),
+                "lost": In(1),
+                "done": In(1),
+                "used": In(WAYS),
             }
         )
 
@@ -80,12 +76,15 @@ class MacWrite(wiring.Signature):
 class MacLookup(wiring.Component):
     """Four ways of block RAM, looked up in parallel: one key per clock, never waits.
 
-    ``output``   ``LATENCY`` clocks behind ``input``: ``valid``, ``hit`` and ``entry`` (0 without a hit).
+    ``output``   ``LATENCY`` clocks behind ``input``: ``valid``, ``hit`` and ``entry`` (0 without a hit), which
+                 comes behind one level of logic.
     ``enable``   low: no lookup hits.
-    ``probe``, ``write``   the engine's accesses, in clocks that lookups leave free.
+    ``engine``   :class:`MacPass`: the engine's accesses, in clocks that lookups leave free.
+
+    Entries are read one clock behind the keys, so that they meet the outcome of the comparison.
     """
 
-    LATENCY = _KEY_STAGES + Matcher.LATENCY
+    LATENCY = _LATENCY
 
     def __init__(self, params: Params):
         self.params = params
@@ -96,70 +95,118 @@ class MacLookup(wiring.Component):
                 "enable": In(1),
                 "input": In(MacLookupSignature(params)),
                 "output": Out(wiring.Signature({"valid": Out(1), "hit": Out(1), "entry": Out(MacEntry)})),
-                "probe": In(MacProbe(params)),
-                "write": In(MacWrite(params)),
+                "engine": In(MacPass(params)),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        probe, write = self.probe, self.write
-        m.submodules.hash = hashed = HashUnit(self.hash, late_key=True)
-        m.submodules.matcher = matcher = Matcher(self.hash.stored_bits, MacEntry, WAYS)
+        engine = self.engine
+        m.submodules.hash = hashed = HashUnit(self.hash)
 
-        # What travels beside the key: bit n is n + 1 clocks behind the input.
-        valid = Signal(self.LATENCY)
-        probing = Signal(self.LATENCY)
-        m.d.sync += [
-            valid.eq(Cat(self.input.valid, valid)),
-            probing.eq(Cat(probe.request & probe.granted, probing)),
+        # What travels beside the key: bit n is n clocks behind the input.
+        valid = Signal(self.LATENCY + 1)
+        passing = Signal(self.LATENCY + 1)
+        m.d.comb += [
+            valid[0].eq(self.input.valid),
+            engine.granted.eq(~self.input.valid),
+            passing[0].eq(engine.request & engine.granted),
         ]
+        m.d.sync += [valid[1:].eq(valid), passing[1:].eq(passing)]
         key = Signal(self.hash.key_bits)
         m.d.comb += [
-            probe.granted.eq(~self.input.valid),
-            key.eq(Mux(self.input.valid, Value.cast(self.input.key), probe.key)),
+            key.eq(Mux(self.input.valid, Value.cast(self.input.key), engine.key)),
             hashed.seed.eq(self.seed),
             hashed.key.eq(key),
-            hashed.direct.eq(probe.by_slot & ~self.input.valid),
-            hashed.direct_index.eq(probe.slot.bucket),
+            hashed.direct.eq(engine.direct & ~self.input.valid),
+            hashed.direct_index.eq(direct_index(engine.bucket)),
         ]
-        at_address = _HASH_STAGES - 1
-        at_data = _KEY_STAGES - 1
-        stored = key[self.hash.low_bits :]
-        for stage in range(1, _KEY_STAGES + 1):
-            behind = Signal(self.hash.stored_bits, name=f"stored{stage}")
-            m.d.sync += behind.eq(stored)
-            stored = behind
+        for stage in range(_COMPARE):
+            following = Signal(self.hash.key_bits, name=f"key{stage + 1}")
+            m.d.sync += following.eq(key)
+            key = following
 
-        m.d.comb += write.granted.eq(~valid[at_address - 1])
-        read = []
-        for way in range(WAYS):
-            ram = BlockRAM(StoredMac(self.params), self.params.macs // WAYS)
-            m.d.sync += ram.w_en.eq(write.request & write.granted & write.ways[way])
-            m.submodules[f"way{way}"] = ram
-            m.d.comb += [
-                ram.r_en.eq(1),
-                ram.r_addr.eq(hashed.index[way]),
-                ram.w_addr.eq(write.bucket),
-                Value.cast(ram.w_data).eq(Value.cast(write.data)),
-                Value.cast(matcher.candidates[way]).eq(Value.cast(ram.r_data)),
-            ]
-            read.append(ram.r_data)
-            with m.If(probing[at_address]):
-                m.d.sync += probe.index[way].eq(hashed.index[way])
-        with m.If(probing[at_data]):
-            m.d.sync += [
-                probe.used.eq(Cat(entry.valid for entry in read)),
-                Value.cast(probe.entry).eq(Array([Value.cast(entry) for entry in read])[probe.slot.way]),
-            ]
+        # The clock behind the one in which a pass reads is the one in which it writes, to where it read, unless
+        # a lookup reads then.
+        alone = Signal()
+        clear = Signal(WAYS)
+        write = Signal(WAYS)
         m.d.comb += [
-            matcher.key.eq(stored),
-            matcher.enable.eq(self.enable),
-            probe.done.eq(probing[-1]),
-            probe.matches.eq(matcher.matches),
-            Value.cast(probe.value).eq(Value.cast(matcher.value)),
-            self.output.valid.eq(valid[-1]),
-            self.output.hit.eq(matcher.hit),
-            Value.cast(self.output.entry).eq(Value.cast(matcher.value)),
+            alone.eq(passing[_ADDRESS + 1] & ~valid[_ADDRESS]),
+            write.eq(Mux(alone & engine.store, engine.ways, 0)),
+            clear.eq(Mux(alone & engine.pick, ~engine.ways, 0)),
+        ]
+        with m.If(passing[_ADDRESS + 1]):
+            m.d.sync += engine.lost.eq(valid[_ADDRESS] & (engine.pick | engine.store))
+        late_write = Signal(WAYS)
+        m.d.sync += late_write.eq(write)
+
+        words = []
+        equal = []
+        values = []
+        indices = [hashed.index]
+        for stage in range(2):
+            following = [Signal.like(index, name=f"index{stage}_{n}") for n, index in enumerate(hashed.index)]
+            m.d.sync += [new.eq(old) for new, old in zip(following, indices[-1], strict=True)]
+            indices.append(following)
+        for way in range(WAYS):
+            m.submodules[f"keys{way}"] = keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS)
+            m.submodules[f"entries{way}"] = entries = BlockRAM(MacEntry, self.params.macs // WAYS)
+            m.submodules[f"compare{way}"] = compare = Comparator(self.hash.key_bits)
+            picked = Signal(name=f"picked{way}")
+            value = Signal(MacEntry, name=f"value{way}")
+            match = Signal(name=f"match{way}")
+            m.d.comb += [
+                keys.r_addr.eq(bucket(indices[0], way)),
+                keys.r_clear.eq(clear[way]),
+                keys.w_addr.eq(bucket(indices[1], way)),
+                keys.w_en.eq(write[way]),
+                keys.w_data.key.eq(engine.key),
+                keys.w_data.valid.eq(engine.valid),
+                entries.r_addr.eq(bucket(indices[1], way)),
+                entries.w_addr.eq(bucket(indices[2], way)),
+                entries.w_en.eq(late_write[way]),
+                Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
+                compare.key.eq(key),
+                compare.other.eq(keys.r_data.key),
+                compare.enable.eq(keys.r_data.valid & self.enable),
+                match.eq(compare.equal | picked),
+            ]
+            m.d.sync += [
+                picked.eq(passing[_COMPARE] & engine.pick & engine.ways[way]),
+                engine.matches[way].eq(compare.equal),
+                Value.cast(value).eq(Mux(match, Value.cast(entries.r_data), 0)),
+            ]
+            with m.If(passing[_COMPARE]):
+                m.d.sync += engine.used[way].eq(keys.r_data.valid)
+            words.append(keys.r_data.key)
+            equal.append(compare.equal)
+            values.append(Value.cast(value))
+
+        # What the engine holds between two slots.
+        m.submodules.compare_hand = compare = Comparator(self.hash.key_bits)
+        value = Signal(MacEntry)
+        m.d.comb += [
+            compare.key.eq(key),
+            compare.other.eq(engine.key),
+            compare.enable.eq(engine.hand & ~passing[_COMPARE]),
+        ]
+        m.d.sync += Value.cast(value).eq(Mux(compare.equal, Value.cast(engine.entry), 0))
+        equal.append(compare.equal)
+        values.append(Value.cast(value))
+
+        word = Signal(self.hash.key_bits)
+        m.d.sync += [
+            word.eq(words[0] | words[1] | words[2] | words[3]),
+            self.output.hit.eq(Cat(equal).any()),
+        ]
+        entry = Value.cast(self.output.entry)
+        m.d.comb += [
+            entry.eq(values[0] | values[1] | values[2] | values[3] | values[4]),
+            self.output.valid.eq(valid[self.LATENCY]),
+            engine.word.eq(word),
+            Value.cast(engine.value).eq(entry),
+            engine.key_read.eq(passing[_COMPARE + 1]),
+            engine.done.eq(passing[self.LATENCY]),
         ]
         return m

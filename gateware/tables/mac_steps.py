@@ -2,32 +2,36 @@
 
 from amaranth.lib import enum
 
-__all__ = ["BURST", "EVICT_STEPS", "MAX_PATH", "MAX_STEPS", "Event", "Step"]
+__all__ = ["BURST", "EVICT_STEPS", "MAX_STEPS", "Event", "Step"]
 
 BURST = 64
 """Words of the request table: all of them are the same port, so that a burst of requests is a burst of
 writes."""
 
-MAX_PATH = 32
+MAX_STEPS = 256
 """Entries that may move to make room for one."""
 
-MAX_STEPS = 64
-"""Slots that are visited in search of a free one."""
-
 EVICT_STEPS = 16
-"""Visited slots after which a learned entry makes room for a static one; learning brings it back."""
+"""Moves after which a learned entry makes room for a static one; learning brings it back."""
 
 
 class Step(enum.Enum, shape=3):
-    """Why the table is probed, i.e. what to do with the answer."""
+    """What the pass through the table is for, i.e. what to do when it is done."""
 
-    FIND = 0
-    VICTIM = 1
-    ALTERNATIVES = 2
-    MOVED = 3
-    DUMP = 4
-    DUMP_KEY = 5
-    AGE = 6
+    LOAD = 0
+    """The key of the operation comes into the hand."""
+    FIND = 1
+    """Where is the key in hand, or where could it be?"""
+    STORE = 2
+    """What is in hand is written, or erased."""
+    SWAP = 3
+    """What is in hand is written, and what was there comes into the hand."""
+    UNDO = 4
+    """The same, back."""
+    READ = 5
+    """A slot comes into the hand: for the host, or for ageing."""
+    CLEAR = 6
+    """A bucket is erased."""
 
 
 class Event(enum.Enum, shape=2):

@@ -1,10 +1,10 @@
-"""Compares one key with several stored ones at once and selects the value of the one that is equal."""
+"""Comparison of keys, split over two clocks."""
 
 from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Candidate", "Matcher"]
+__all__ = ["Candidate", "Comparator", "Matcher"]
 
 _CHUNK = 16
 """Bits that are compared in the first clock: two levels of logic on four-input tables."""
@@ -15,6 +15,38 @@ class Candidate(data.StructLayout):
 
     def __init__(self, key_bits: int, value: ShapeLike):
         super().__init__({"valid": 1, "key": key_bits, "value": value})
+
+
+class Comparator(wiring.Component):
+    """Whether two keys are equal: ``equal`` comes one clock behind ``key`` and ``other``, two levels of logic
+    behind registers, and is low without ``enable``."""
+
+    _CHUNK = 8
+    """Bits that are compared in the first clock: two levels of four-input tables, without a wide gate."""
+
+    def __init__(self, key_bits: int):
+        self.key_bits = key_bits
+        super().__init__(
+            {
+                "enable": In(1),
+                "key": In(key_bits),
+                "other": In(key_bits),
+                "equal": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        chunks = range(0, self.key_bits, self._CHUNK)
+        parts = Signal(len(chunks))
+        for bit, low in enumerate(chunks):
+            bits = slice(low, low + self._CHUNK)
+            same = self.key[bits] == self.other[bits]
+            # The last chunk has room for the rest.
+            last = bit == len(chunks) - 1
+            m.d.sync += parts[bit].eq(same & self.enable if last else same)
+        m.d.comb += self.equal.eq(parts.all())
+        return m
 
 
 class Matcher(wiring.Component):

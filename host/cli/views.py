@@ -49,14 +49,25 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             "remote": "learn" if tenant.learn_remote else "static",
             "unknown": "flood" if tenant.flood_unknown else "drop",
             "flood_list": tenant.flood_list,
+            "sends_to": [names.tenant(r.target) for r in held.tables.rules if r.source == tenant.index],
         }
         for tenant in held.tables.tenants
     ]
     rows = [
-        (i["index"], i["name"], ", ".join(i["ouis"]), i["source"], i["remote"], i["unknown"], i["flood_list"])
+        (
+            i["index"],
+            i["name"],
+            ", ".join(i["ouis"]),
+            i["source"],
+            i["remote"],
+            i["unknown"],
+            i["flood_list"],
+            ", ".join(i["sends_to"]),
+        )
         for i in items
     ]
-    return View(("index", "tenant", "OUIs", "source", "remote", "unknown", "list"), rows, items)
+    columns = ("index", "tenant", "OUIs", "source", "remote", "unknown", "list", "may send to")
+    return View(columns, rows, items)
 
 
 def _place(entry: MacTableEntry) -> dict[str, int]:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
 from .errors import KeyPath, Problem
-from .model import Fabric, Tep, Vm
+from .model import Fabric, Rule, Tep, Vm
 from .source import Source
 from .validate import suggest
 
 __all__ = ["check"]
 
-_Rule = Callable[[Fabric, Source], Iterator[Problem]]
+_Check = Callable[[Fabric, Source], Iterator[Problem]]
 
 _MULTICAST = 0xFF << 120
 
@@ -49,6 +49,9 @@ def references(fabric: Fabric, source: Source) -> Iterator[Problem]:
         yield from _reference(source, ("groups", name, "tenant"), "tenant", group.tenant, fabric.tenants)
         for index, member in enumerate(group.members):
             yield from _reference(source, ("groups", name, "members", index), "VM", member, fabric.vms)
+    for index, rule in enumerate(fabric.rules):
+        yield from _reference(source, ("rules", index, "from"), "tenant", rule.source, fabric.tenants)
+        yield from _reference(source, ("rules", index, "to"), "tenant", rule.target, fabric.tenants)
 
 
 def _unicast(path: KeyPath, mac: int, source: Source) -> Iterator[Problem]:
@@ -298,12 +301,28 @@ def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 )
 
 
-_MEANING: tuple[_Rule, ...] = (teps, tenants, vswitches, vms, groups)
+def rules(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """A rule is between two tenants, and stands there once."""
+    taken: dict[Rule, int] = {}
+    for index, rule in enumerate(fabric.rules):
+        if rule.source == rule.target:
+            yield source.problem(
+                ("rules", index, "to"), f"VMs of '{rule.source}' reach each other anyway", "remove the rule"
+            )
+        elif taken.setdefault(rule, index) != index:
+            yield source.problem(
+                ("rules", index),
+                f"a rule from '{rule.source}' to '{rule.target}' stands here twice",
+                "remove one",
+            )
+
+
+_MEANING: tuple[_Check, ...] = (teps, tenants, vswitches, vms, groups, rules)
 
 
 def check(fabric: Fabric, source: Source) -> list[Problem]:
     """All problems of a document that satisfies the schema."""
     dangling = list(references(fabric, source))
     if dangling:
-        return dangling  # the other rules follow references
-    return [problem for rule in _MEANING for problem in rule(fabric, source)]
+        return dangling  # the other checks follow references
+    return [problem for meaning in _MEANING for problem in meaning(fabric, source)]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from .addresses import group_mac, parse_ipv6, parse_mac, parse_oui
 from .check import check
 from .errors import FabricError, KeyPath, Problem
-from .model import Fabric, Group, Link, NextHop, Port, Tenant, Tep, Vm, VSwitch
+from .model import Fabric, Group, Link, NextHop, Port, Rule, Tenant, Tep, Vm, VSwitch
 from .source import Source, read_file, read_source
 from .validate import schema_problems
 
@@ -139,6 +139,7 @@ class _Loader:
             vswitches={name: self.vswitch(name, item) for name, item in raw.get("vswitches", {}).items()},
             vms={name: self.vm(name, vm) for name, vm in raw.get("vms", {}).items()},
             groups={name: self.group(name, group) for name, group in raw.get("groups", {}).items()},
+            rules=tuple(Rule(rule["from"], rule["to"]) for rule in raw.get("rules", ())),
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from opentep.gateware.params import Params
 
-__all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Tenant", "Tep", "VSwitch", "Vm"]
+__all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,14 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """VMs of tenant ``source`` may send to VMs of tenant ``target``; not the reverse."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Fabric:
     """A whole document."""
 
@@ -143,6 +151,7 @@ class Fabric:
     vswitches: dict[str, VSwitch] = field(default_factory=dict)
     vms: dict[str, Vm] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
     def tep_of(self, vm: Vm) -> str:
         """Name of the TEP that ``vm`` is behind."""

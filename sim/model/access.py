@@ -9,7 +9,7 @@ from .replicate import fits
 from .tables import Tables
 from .verdict import Discard, Flood, ToPlace, Verdict
 
-__all__ = ["decide_access", "is_link_local"]
+__all__ = ["decide_access", "is_link_local", "unknown"]
 
 
 def is_link_local(mac: int) -> bool:
@@ -45,16 +45,25 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bo
     return tenant.learn_source
 
 
+def unknown(tenant: Tenant, target: Tenant) -> Verdict:
+    """A frame of ``tenant`` for an address of ``target`` that has no entry: never flooded in another tenant."""
+    if tenant == target and tenant.flood_unknown:
+        return Flood(tenant.flood_list)
+    return Discard(Reason.UNKNOWN_UNICAST)
+
+
 def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local) -> Verdict:
-    entry = tables.macs.find(tenant.index, frame.dst)
     if is_group(frame.dst):
+        entry = tables.macs.find(tenant.index, frame.dst)
         if entry is not None and isinstance(entry.place, Group):
             return Flood(entry.place.list)
         return Flood(tenant.flood_list)
-    if tables.tenant_of(frame.dst) != tenant:
+    target = tables.tenant_of(frame.dst)
+    if target is None or not tables.allows(tenant, target):
         return Discard(Reason.POLICY)
+    entry = tables.macs.find(target.index, frame.dst)
     if entry is None:
-        return Flood(tenant.flood_list) if tenant.flood_unknown else Discard(Reason.UNKNOWN_UNICAST)
+        return unknown(tenant, target)
     if isinstance(entry.place, Local):
         if entry.place == here:
             return Discard(Reason.REFLECTED)

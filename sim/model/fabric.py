@@ -3,7 +3,7 @@
 from opentep.gateware.headers import NEXT_HEADER_ETHERNET, NEXT_HEADER_ICMPV6
 from opentep.host.tables import Group, Local, Port, Remote, Tenant
 
-from .access import is_link_local
+from .access import is_link_local, unknown
 from .control import answer
 from .octets import is_group
 from .packet import EthernetHeader, Ipv6Header
@@ -43,15 +43,16 @@ def _decide_inner(tables: Tables, sender: Remote, inner: EthernetHeader, time: i
         return Discard(Reason.BAD_SOURCE)
     if is_link_local(inner.dst):
         return Discard(Reason.LINK_LOCAL)
+    tenant = tables.tenant_of(inner.src)
     # Unicast belongs to the tenant it is for; a group address has no tenant of its own.
-    tenant = tables.tenant_of(inner.src if is_group(inner.dst) else inner.dst)
-    if tenant is None:
+    target = tenant if is_group(inner.dst) else tables.tenant_of(inner.dst)
+    if target is None:
         return Discard(Reason.UNKNOWN_TENANT)
-    if tables.tenant_of(inner.src) != tenant:
+    if tenant is None or not tables.allows(tenant, target):
         return Discard(Reason.POLICY)
     if not _source_allowed(tables, tenant, inner.src):
         return Discard(Reason.SPOOFED)
-    verdict = _destination(tables, tenant, inner.dst)
+    verdict = _destination(tables, tenant, target, inner.dst)
     if tenant.learn_remote:
         tables.macs.learn(tenant.index, inner.src, sender, time)
     return verdict
@@ -65,14 +66,14 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int) -> bool:
     return not entry.static and tenant.learn_remote
 
 
-def _destination(tables: Tables, tenant: Tenant, dst: int) -> Verdict:
-    entry = tables.macs.find(tenant.index, dst)
+def _destination(tables: Tables, tenant: Tenant, target: Tenant, dst: int) -> Verdict:
+    entry = tables.macs.find(target.index, dst)
     if is_group(dst):
         if entry is not None and isinstance(entry.place, Group):
             return Flood(entry.place.list)
         return Flood(tenant.flood_list)
     if entry is None:
-        return Flood(tenant.flood_list) if tenant.flood_unknown else Discard(Reason.UNKNOWN_UNICAST)
+        return unknown(tenant, target)
     if isinstance(entry.place, Local):
         return ToPlace(entry.place.port, entry.place.vid)
     if isinstance(entry.place, Group):

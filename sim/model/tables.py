@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import takewhile
 
-from opentep.host.tables import Group, Local, Remote, RemoteTep, Tenant, TepTables
+from opentep.host.tables import Group, Local, Remote, RemoteTep, Rule, Tenant, TepTables
 
 from .octets import oui
 
@@ -83,6 +83,10 @@ class Tables:
     def tenant_of(self, mac: int) -> Tenant | None:
         """The tenant present here whose OUI ``mac`` starts with."""
         return self._tenants.get(oui(mac))
+
+    def allows(self, source: Tenant, target: Tenant) -> bool:
+        """Whether VMs of ``source`` may send to those of ``target``: the same tenant, or by a rule."""
+        return source == target or Rule(source.index, target.index) in self.config.rules
 
     def tep(self, index: int) -> RemoteTep:
         return self._teps[index]

@@ -143,6 +143,30 @@ def test_entries_keep_their_place() -> None:
     }
 
 
+def test_rules() -> None:
+    """Both tenants of a rule are present wherever one of them is; group frames follow the rule."""
+    text = TEXT + "rules:\n  - {from: red, to: green}\n  - {from: blue, to: red}\n"
+    tables = compiled(text, "rack1")
+    names = {tenant.index: tenant.name for tenant in tables.tenants}
+    assert [(names[rule.source], names[rule.target]) for rule in tables.rules] == [
+        ("red", "green"),
+        ("blue", "red"),
+    ]
+    lists = {
+        names[t.index]: entry.members
+        for t in tables.tenants
+        for entry in tables.lists
+        if entry.index == t.flood_list
+    }
+    teps = {tep.name: tep.index for tep in tables.teps}
+    rack2, site3 = teps["rack2"], teps["site3"]
+    # Here: r1 and b1 behind srv1, r2 behind srv2; green has only g3 in rack2.
+    assert lists["red"] == {0: (10,), 1: (10,), 2: (rack2,), 3: (site3,)}
+    assert lists["blue"] == {0: (10, 11), 1: (10,), 2: (rack2,), 3: (site3,)}
+    assert lists["green"] == {2: (rack2,)}
+    assert 0x120003000001 in {entry.mac for entry in tables.macs}
+
+
 def test_a_missing_next_hop() -> None:
     with pytest.raises(FabricError) as caught:
         compiled(TEXT.replace(", next_hop: 02:00:5e:00:00:f3", ""), "rack2")
@@ -169,6 +193,7 @@ def test_usage() -> None:
     assert found == {
         "tenants": (2, 1024),
         "macs": (6, 2048),
+        "rules": (0, 256),
         "teps": (2, 128),
         "lists": (3, 1024),
         "members": (2, 1024),

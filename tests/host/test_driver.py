@@ -90,10 +90,10 @@ def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
 def test_down_to_nothing(driver: Driver) -> None:
     (tables,) = configurations(2, 1)
     driver.apply(tables)
-    driver.apply(replace(tables, tenants=(), macs=(), teps=(), lists=()))
+    driver.apply(replace(tables, tenants=(), macs=(), teps=(), lists=(), rules=()))
     held = driver.read()
     assert held.tables.tenants == held.tables.macs == held.tables.teps == held.tables.lists == ()
-    assert held.keys == {"tenant": {}, "source": {}}
+    assert held.keys == {"tenant": {}, "source": {}, "rule": {}}
 
 
 def meaning(tables: TepTables) -> dict[tuple[int, int], object]:

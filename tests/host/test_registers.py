@@ -6,7 +6,7 @@ import pytest
 from opentep.gateware.csr.element import Table
 from opentep.gateware.egress.tables import outer_header
 from opentep.gateware.params import Params
-from opentep.gateware.registers import memory_map
+from opentep.gateware.registers import API_VERSION, memory_map
 from opentep.host.link.protocol import BURST_WORDS, REPEAT, Read, Write
 from opentep.host.registers import RegisterAccess, WrongDeviceError
 
@@ -51,7 +51,7 @@ def test_parameters_are_read_back(memory):
 
 def test_foreign_devices_are_refused(memory):
     memory.words[1] += 1
-    with pytest.raises(WrongDeviceError, match="version 2"):
+    with pytest.raises(WrongDeviceError, match=f"version {API_VERSION + 1}"):
         RegisterAccess(memory)
     memory.words[1] -= 1
     memory.words[2] = 33

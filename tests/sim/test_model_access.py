@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from opentep.gateware.headers import Drop
-from opentep.host.tables import TepTables
+from opentep.host.tables import Rule, TepTables
 from opentep.sim.model import TepModel
 from opentep.sim.model.reason import Reason
 from scapy.layers.inet import IP, UDP
@@ -212,3 +212,17 @@ def test_a_port_without_receivers_does_not_count_too_big(tables: TepTables) -> N
     )
     assert len(model.receive(0, frame(BROADCAST, RED1, 10, size=2000))) == 1
     assert dropped(model, 2) == {}
+
+
+def test_a_rule_opens_one_direction(tables: TepTables) -> None:
+    tables = replace(tables, rules=(Rule(5, 6),))
+    model = TepModel(tables)
+    assert model.receive(0, frame(BLUE1, RED1, 10)) == [(0, frame(BLUE1, RED1, 11))]
+    assert model.receive(0, frame(RED1, BLUE1, 11)) == []
+    assert dropped(model) == {"policy": 1}
+    # Red floods what it does not know, but not into another tenant, and not what is another tenant's.
+    assert model.receive(0, frame("b20001000077", RED1, 10)) == []
+    assert dropped(model) == {"policy": 1, "unknown-unicast": 1}
+    # A rule does not let anybody send with another tenant's address.
+    assert model.receive(0, frame(BLUE1, BLUE1, 10)) == []
+    assert dropped(model)["spoofed"] == 1

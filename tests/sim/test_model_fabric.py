@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from opentep.host.tables import TepTables
+from opentep.host.tables import Rule, TepTables
 from opentep.sim.model import TepModel
 
 MAC = "020000000f01"
@@ -127,3 +127,12 @@ def test_large_frames_arrive_whatever_the_mtu(tables: TepTables) -> None:
     model = TepModel(replace(tables, ports=(*tables.ports[:2], replace(tables.ports[2], mtu=1280))))
     [(_, octets)] = model.receive(2, outer(inner(RED1, RED_FAR, size=8000)))
     assert len(octets) == 8018
+
+
+def test_a_rule_lets_another_tenant_in(tables: TepTables) -> None:
+    tables = replace(tables, rules=(Rule(6, 5),))
+    model = TepModel(tables)
+    [(port, octets)] = model.receive(2, outer(inner(RED1, BLUE_FAR)))
+    assert (port, octets[:6].hex(), octets[14:16].hex()) == (0, RED1, "000a")
+    assert model.receive(2, outer(inner("b20001000001", "a20101000004"))) == []
+    assert dropped(model) == {"policy": 1}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentep.gateware.params import Params
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, RemoteTep, TepTables
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, RemoteTep, Rule, TepTables
 from opentep.sim.model import TepModel
 from opentep.sim.packets import ethernet, random_payload, tag
 from opentep.sim.traffic import Learning, Traffic, random_tables, schedule
@@ -63,9 +63,14 @@ def test_tenants_are_isolated(seed: int) -> None:
                 continue
             place = Local(port, mac(out[14:16]) & 0xFFF)
             assert out[12:14] == b"\x81\x00"
-            assert owners.tenant_at[place] == owners.tenant(mac(out[6:12])) is not None
-            if not out[0] & 1:
-                assert owners.tenant_at[place] == owners.tenant(mac(out[0:6]))
+            sender = owners.tenant(mac(out[6:12]))
+            assert sender is not None
+            if out[0] & 1:
+                assert owners.tenant_at[place] == sender
+            else:
+                target = owners.tenant(mac(out[0:6]))
+                assert target == sender or Rule(sender, target) in tables.rules
+                assert owners.tenant_at[place] == target
 
 
 @settings(max_examples=60, deadline=None)

@@ -137,6 +137,7 @@ def random_frame(rng, params):
             "flood_unknown": rng.randrange(2),
             "flood_list": 30,
         },
+        "rule": rng.randrange(2),
         "tep_hit": fabric and rng.random() < 0.9,
         "tep": rng.choice(TEPS),
     }
@@ -187,10 +188,11 @@ def from_access(params, findings):
         return Expected(Drop.SPOOFED)
     if is_group(destination):
         return Expected(Drop.NONE, everywhere, Edit.RETAG, True, list_of(findings), True, in_order=True)
-    if not destination["tenant_hit"] or destination["tenant"] != source["tenant"]:
+    same = destination["tenant"] == source["tenant"]
+    if not destination["tenant_hit"] or not (same or findings["rule"]):
         return Expected(Drop.POLICY, in_order=True)
     if not destination["hit"]:
-        if not flags["flood_unknown"]:
+        if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
         return Expected(Drop.NONE, everywhere, Edit.RETAG, True, flags["flood_list"], True, in_order=True)
     entry = destination["entry"]
@@ -220,7 +222,8 @@ def from_fabric(params, findings):
     tenant_side = source if is_group(destination) else destination
     if not tenant_side["tenant_hit"]:
         return Expected(Drop.UNKNOWN_TENANT)
-    if not source["tenant_hit"] or source["tenant"] != destination["tenant"]:
+    same = source["tenant"] == destination["tenant"]
+    if not source["tenant_hit"] or not (same or findings["rule"]):
         return Expected(Drop.POLICY)
     here = source["hit"] and source["entry"]["kind"] == MacKind.LOCAL
     if here and (source["entry"]["static"] or not flags["learn_remote"]):
@@ -228,7 +231,7 @@ def from_fabric(params, findings):
     if is_group(destination):
         return Expected(Drop.NONE, servers, Edit.DECAP, True, list_of(findings), in_order=True)
     if not destination["hit"]:
-        if not flags["flood_unknown"]:
+        if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
         return Expected(Drop.NONE, servers, Edit.DECAP, True, flags["flood_list"], in_order=True)
     entry = destination["entry"]

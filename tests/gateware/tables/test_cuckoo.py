@@ -79,7 +79,7 @@ def test_lookups_while_the_host_moves_entries(kind):
     async def host(ctx):
         nonlocal moves
         ctx.set(dut.seed, placement.seed)
-        for _ in range(200):
+        for _ in range(500):
             key = rng.choice(keys)
             before = content.get(key)
             if before is not None and rng.random() < 0.4:

@@ -1,4 +1,4 @@
-"""Two words of room between two blocks."""
+"""Two payloads of room between two blocks."""
 
 from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
