@@ -53,6 +53,7 @@ def _bars(results: Sequence[Result]) -> Figure:
         limits = [0 if result.limit is None else result.limit for result in own]
         axis.bar([place + 0.2 for place in places], limits, 0.4, label="theoretical limit", alpha=0.5)
         if "max" in own[0].details:
+            axis.set_yscale("log")
             low = [result.measured - float(result.details["min"]) for result in own]
             high = [float(result.details["max"]) - result.measured for result in own]
             axis.errorbar([place - 0.2 for place in places], values, [low, high], fmt="none", ecolor="black")
@@ -65,17 +66,27 @@ def _bars(results: Sequence[Result]) -> Figure:
 
 
 def _curves(results: Sequence[Result]) -> Figure:
-    """Loss over offered rate, a panel per flow, a curve per size; limits dashed."""
+    """Loss over offered rate, a panel per flow, a curve per size; limits dashed. Measured only where queues filled."""
     flows = list(dict.fromkeys(result.flow for result in results))
     figure, axes = _panels(flows)
     for axis, flow in zip(axes, flows, strict=False):
         for size in dict.fromkeys(result.size for result in results if result.flow == flow):
             own = [result for result in results if (result.flow, result.size) == (flow, size)]
-            offered = [100 * float(result.details["of the line"]) for result in own]
-            (line,) = axis.plot(offered, [100 * result.measured for result in own], "o-", label=size)
-            axis.plot(offered, [100 * (result.limit or 0) for result in own], "--", color=line.get_color())
+            whole = [result for result in own if result.details.get("queues") != "still filling"]
+            (line,) = axis.plot(
+                _offered(whole), [100 * result.measured for result in whole], "o-", label=size
+            )
+            axis.plot(
+                _offered(own), [100 * (result.limit or 0) for result in own], "--", color=line.get_color()
+            )
         axis.set_title(f"{flow} (dashed: theoretical)", fontsize=9)
+        axis.set_ylim(0, max(5.0, *axis.get_ylim()))
         axis.set_xlabel("offered, % of the line")
         axis.set_ylabel("lost, %")
         axis.legend(fontsize=8)
     return figure
+
+
+def _offered(results: Sequence[Result]) -> list[float]:
+    """Offered rates in per cent of the line."""
+    return [100 * float(result.details["of the line"]) for result in results]

@@ -144,7 +144,7 @@ def _broadcast(rig: Rig, settings: Settings, size: str, vms: int) -> Iterator[Re
         measured=share * load.limit_rate(rig.rate),
         limit=load.limit_rate(rig.rate),
         unit="frames/s",
-        method="one VM sends to all others of its tenant (5.9); highest offered rate without a lost copy",
+        method="one VM sends to all others of its tenant (5.10); highest offered rate without a lost copy",
         details={
             "copies/s": share * load.limit_rate(rig.rate) * copies,
             "lost at the limit": at_limit.lost + at_limit.wrong,
@@ -195,7 +195,7 @@ def _errored(rig: Rig, settings: Settings) -> Iterator[Result]:
                 measured=forwarded,
                 limit=0,
                 unit="forwarded",
-                method="bad frames between good ones, back to back (5.6): all are counted, good ones unhurt",
+                method="bad frames between good ones, back to back (5.9): all are counted, good ones unhurt",
                 details={"sent": count, "counted": counted, "good lost": len(wanted - set(left))},
                 passed=not forwarded and counted == count and not wanted - set(left),
             )

@@ -86,7 +86,7 @@ def run_trial(
     rounds = (len(stream.variants) / each for stream, each in zip(load.streams, rates, strict=True))
     seconds = max(duration_ns * 1e-9, _ROUNDS * max(rounds))
     for stream, part, each in zip(load.streams, parts, rates, strict=True):
-        count = frames or int(seconds * each)
+        count = frames or int(seconds * each + 0.001)
         for number, (at, variant) in zip(range(count), stream.times(rig.rate, part), strict=False):
             stamp = len(sent).to_bytes(STAMP, "big")
             offers.append(Offer(stream.port, at, variant.frame[:-STAMP] + stamp))

@@ -11,7 +11,7 @@ from opentep.sim.bench.search import highest_share
 from opentep.sim.bench.settings import FLOWS, Settings
 from opentep.sim.bench.trial import run_trial
 
-LATENCY_CLOCKS = 32
+LATENCY_CLOCKS = 25
 """From the last bit in to the first bit out (docs/gateware.md), and one for the board's own pins."""
 
 
