@@ -35,7 +35,7 @@ _COMMANDS = {
     "lab": _Lazy("lab", "Two racks of VMs, Open vSwitch and TEPs on this machine.", "sim"),
     "board": _Lazy("board", "Run the gateware as a virtual board on live interfaces.", "sim"),
     "build": _Lazy("build", "Synthesise, place and route the gateware.", "build"),
-    "bench": _Lazy("bench", "Measure the host link and table loading."),
+    "bench": _Lazy("bench", "Measure the gateware by RFC 2544 and RFC 2889, or the host link."),
     "schema": _Lazy("schema", "Print the JSON Schema of the fabric document."),
     "registers": _Lazy("registers", "Print the register reference."),
     "completion": _Lazy("completion", "Print a completion script for a shell."),
