@@ -53,7 +53,7 @@ def _bars(results: Sequence[Result]) -> Figure:
         limits = [0 if result.limit is None else result.limit for result in own]
         axis.bar([place + 0.2 for place in places], limits, 0.4, label="theoretical limit", alpha=0.5)
         if "max" in own[0].details:
-            axis.set_yscale("log")
+            axis.set_yscale("symlog", linthresh=100)
             low = [result.measured - float(result.details["min"]) for result in own]
             high = [float(result.details["max"]) - result.measured for result in own]
             axis.errorbar([place - 0.2 for place in places], values, [low, high], fmt="none", ecolor="black")
