@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from ..buffer import Buffer
 from ..packet import PacketSignature, Word
 from ..params import MIN_FRAME, Params
 
@@ -111,8 +112,11 @@ class IngressQueue(wiring.Component):
                     swallow.eq(0),
                 ]
 
-        take = Signal()
-        m.d.comb += [take.eq(~self.output.valid | self.output.ready), fifo.r_en.eq(take)]
-        with m.If(take):
-            m.d.sync += [self.output.valid.eq(fifo.r_rdy), self.output.payload.eq(fifo.r_data)]
+        m.submodules.buffer = buffer = Buffer(layout)
+        wiring.connect(m, buffer.output, wiring.flipped(self.output))
+        m.d.comb += [
+            buffer.input.valid.eq(fifo.r_rdy),
+            buffer.input.payload.eq(fifo.r_data),
+            fifo.r_en.eq(buffer.input.ready),
+        ]
         return m
