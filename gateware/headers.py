@@ -8,6 +8,7 @@ from .params import CELL_BYTES, Params
 __all__ = [
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
+    "GROUP_BIT",
     "IPV6_BYTES",
     "NEXT_HEADER_ETHERNET",
     "OUTER_BYTES",
@@ -32,6 +33,8 @@ OUTER_BYTES = 14 + IPV6_BYTES
 """Outer Ethernet and IPv6 header."""
 TAG_BYTES = 4
 """802.1Q tag."""
+GROUP_BIT = 40
+"""I/G bit of a MAC address whose first octet is most significant."""
 UNSPECIFIED_BIT = 19
 """Bit of ``flow`` that tells, for a solicitation, that its source was the unspecified address."""
 

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..headers import OUTER_BYTES
+from ..headers import OUTER_BYTES, TAG_BYTES
 from ..params import CELL_BYTES, Params
 from ..tables.bus import WORD_BITS, WordBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
@@ -15,7 +15,6 @@ from .tables import OUTER_ENTRY_BYTES, OuterHeader
 
 __all__ = ["OuterJob", "OuterTable"]
 
-_TAG_BYTES = 4
 _CLASS_OCTET = 14
 """Where version, traffic class, flow label and then the payload length begin."""
 
@@ -161,7 +160,7 @@ class OuterTable(wiring.Component):
         length = Signal(14)
         m.d.sync += [
             stored.eq(job.end - job.start),
-            length.eq(stored - Mux(job.tagged, _TAG_BYTES, 0)),
+            length.eq(stored - Mux(job.tagged, TAG_BYTES, 0)),
         ]
         fills = self._fields(job, length)
         comes = Cat(sending, reading, *(sending & (row == index) for index in fills))

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..headers import OUTER_BYTES
+from ..headers import IPV6_BYTES, TAG_BYTES
 from ..params import Params
 from ..tables.bus import TableBus
 from .entry import Entry, Job
@@ -13,10 +13,6 @@ from .program import FabricProgram, program_type
 from .tables import ListHead, ListMember
 
 __all__ = ["Replicator"]
-
-_ETHERNET_BYTES = 14
-_IPV6_BYTES = OUTER_BYTES - _ETHERNET_BYTES
-_TAG_BYTES = 4
 
 
 class Replicator(wiring.Component):
@@ -145,7 +141,7 @@ class Replicator(wiring.Component):
         tagged = entry.program == FabricProgram.ENCAP_TAGGED
         m.d.sync += [
             stored.eq(entry.end - entry.start),
-            limit.eq(self.mtu - Mux(tagged, _IPV6_BYTES - _TAG_BYTES, _IPV6_BYTES)),
+            limit.eq(self.mtu - Mux(tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
             result.eq(stored > limit),
         ]
         return result

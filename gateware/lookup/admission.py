@@ -5,14 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..arbiter import RoundRobin, one_hot_mux
-from ..headers import Keys
+from ..headers import GROUP_BIT, Keys
 from ..params import Params
 from .tables import TenantKey
 
 __all__ = ["Admission", "Admitted", "LookupKey"]
-
-_GROUP_BIT = 40
-"""I/G bit of a MAC address whose first octet is most significant."""
 
 
 class LookupKey(data.Struct):
@@ -98,7 +95,7 @@ class Admission(wiring.Component):
             self.key.valid.eq(grant.any() | self.frame.valid),
             destination.eq(chosen(keys.payload.dst for keys in self.keys)),
             key.mac.eq(chosen(keys.payload.src for keys in self.keys) | destination),
-            key.group.eq(destination[_GROUP_BIT]),
+            key.group.eq(destination[GROUP_BIT]),
         ]
         with m.If(grant.any()):
             m.d.sync += [

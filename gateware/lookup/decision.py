@@ -5,15 +5,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..headers import Drop, Edit
+from ..headers import GROUP_BIT, Drop, Edit
 from ..params import Params
 from ..tables.mac_entry import AGE_FRESH, MacKind
 from .findings import Findings
 
 __all__ = ["Coming", "Decided", "Decision", "DecisionStage"]
-
-_GROUP_BIT = 40
-"""I/G bit of a MAC address whose first octet is most significant."""
 
 
 class Decision(data.StructLayout):
@@ -95,7 +92,7 @@ class DecisionStage(wiring.Component):
             valid.eq(self.input.valid),
             late.eq(now),
             from_fabric.eq(now.port >= params.access_ports),
-            group.eq(destination.mac[_GROUP_BIT]),
+            group.eq(destination.mac[GROUP_BIT]),
             same_tenant.eq(source.tenant == destination.tenant),
             allowed.eq(destination.tenant_hit & ((source.tenant == destination.tenant) | now.rule)),
             source_here.eq(self._is_here(source.entry, now)),
