@@ -4,6 +4,7 @@ for."""
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from ..params import Params
 from .bus import TableBus
@@ -69,7 +70,7 @@ class MacEngine(wiring.Component):
         event = Signal(Event)
         refused_count = Signal(16)
         response = Signal(MacRequest)
-        scan = Signal(MacSlot(params))
+        scan = Signal(MacSlot(params), init={"bucket": -1, "way": -1})
 
         # What comes into the hand: what was read, which is 0 in the step LOAD, or what the host or learning
         # brings. The learned one is 0 in all other steps, so that a bit takes one four-input table.
@@ -264,7 +265,7 @@ class MacEngine(wiring.Component):
                     with m.Case(Step.SWAP):
                         m.d.comb += moved.eq(1)
                         go(Step.FIND)
-                        with m.If((op == MacOp.INSERT) & (steps >= EVICT_STEPS - 1) & ~entry.static):
+                        with m.If((op == MacOp.INSERT) & steps[exact_log2(EVICT_STEPS) :].any() & ~entry.static):
                             m.next = "FINISH"
                         with m.Elif(steps.all()):
                             m.next = "BACK"

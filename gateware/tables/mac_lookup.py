@@ -33,8 +33,8 @@ class MacPass(wiring.Signature):
     stable from the request on until ``done``.
 
     ``granted``  the request was taken: there was no lookup in this clock.
-    ``pick``     only ``ways`` are read; the others read as 0, also for ``used`` and ``matches``, and the key
-                 there need not match for ``value``.
+    ``pick``     only ``ways`` are read; the others read as 0, also for ``used``, and the key there need not
+                 match for ``value``.
     ``store``    ``valid``, ``key`` and ``entry`` are written to ``ways``. What a pass reads is what was there
                  before.
     ``lost``     with ``done``: a lookup came in the clock behind, so nothing was written or picked. The pass
@@ -42,7 +42,7 @@ class MacPass(wiring.Signature):
     ``hand``     lookups are compared with ``key`` and ``entry``, too.
     ``key_read``    strobe: ``word`` is the key that was picked. Changing ``key`` to it and raising ``hand``
                  with the next clock is atomic for lookups with what the pass wrote.
-    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key``, ``value`` is the entry there, or the one
+    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key`` (or were picked), ``value`` is the entry there, or the one
                  that was picked. Changing ``entry`` to it with the next clock is atomic, as above.
     ``used``     validity of what was read in each way; stays until the next pass.
     """
@@ -76,8 +76,8 @@ class MacPass(wiring.Signature):
 class MacLookup(wiring.Component):
     """Four ways of block RAM, looked up in parallel: one key per clock, never waits.
 
-    ``output``   ``LATENCY`` clocks behind ``input``: ``valid``, ``hit`` and ``entry`` (0 without a hit), which
-                 comes behind one level of logic.
+    ``output``   ``LATENCY`` clocks behind ``input``: ``valid``, ``hit`` and ``entry`` (0 without a hit), one level
+                 of logic behind registers.
     ``enable``   low: no lookup hits.
     ``engine``   :class:`MacPass`: the engine's accesses, in clocks that lookups leave free.
 
@@ -142,7 +142,6 @@ class MacLookup(wiring.Component):
         m.d.sync += late_write.eq(write)
 
         words = []
-        equal = []
         values = []
         indices = [hashed.index]
         for stage in range(2):
@@ -153,9 +152,7 @@ class MacLookup(wiring.Component):
             m.submodules[f"keys{way}"] = keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS)
             m.submodules[f"entries{way}"] = entries = BlockRAM(MacEntry, self.params.macs // WAYS)
             m.submodules[f"compare{way}"] = compare = Comparator(self.hash.key_bits)
-            picked = Signal(name=f"picked{way}")
             value = Signal(MacEntry, name=f"value{way}")
-            match = Signal(name=f"match{way}")
             m.d.comb += [
                 keys.r_addr.eq(bucket(indices[0], way)),
                 keys.r_clear.eq(clear[way]),
@@ -169,18 +166,17 @@ class MacLookup(wiring.Component):
                 Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
                 compare.key.eq(key),
                 compare.other.eq(keys.r_data.key),
-                compare.enable.eq(keys.r_data.valid & self.enable),
-                match.eq(compare.equal | picked),
+                compare.valid.eq(keys.r_data.valid),
+                compare.force.eq(passing[_COMPARE] & engine.pick & engine.ways[way]),
+                compare.enable.eq(self.enable),
             ]
             m.d.sync += [
-                picked.eq(passing[_COMPARE] & engine.pick & engine.ways[way]),
                 engine.matches[way].eq(compare.equal),
-                Value.cast(value).eq(Mux(match, Value.cast(entries.r_data), 0)),
+                Value.cast(value).eq(Mux(compare.equal, Value.cast(entries.r_data), 0)),
             ]
             with m.If(passing[_COMPARE]):
                 m.d.sync += engine.used[way].eq(keys.r_data.valid)
             words.append(keys.r_data.key)
-            equal.append(compare.equal)
             values.append(Value.cast(value))
 
         # What the engine holds between two slots.
@@ -189,21 +185,23 @@ class MacLookup(wiring.Component):
         m.d.comb += [
             compare.key.eq(key),
             compare.other.eq(engine.key),
-            compare.enable.eq(engine.hand & ~passing[_COMPARE]),
+            compare.valid.eq(engine.hand & ~passing[_COMPARE]),
+            compare.enable.eq(self.enable),
         ]
-        m.d.sync += Value.cast(value).eq(Mux(compare.equal, Value.cast(engine.entry), 0))
-        equal.append(compare.equal)
+        in_hand = Signal()
+        m.d.sync += [
+            Value.cast(value).eq(Mux(compare.equal, Value.cast(engine.entry), 0)),
+            in_hand.eq(compare.equal),
+        ]
         values.append(Value.cast(value))
 
         word = Signal(self.hash.key_bits)
-        m.d.sync += [
-            word.eq(words[0] | words[1] | words[2] | words[3]),
-            self.output.hit.eq(Cat(equal).any()),
-        ]
+        m.d.sync += word.eq(words[0] | words[1] | words[2] | words[3])
         entry = Value.cast(self.output.entry)
         m.d.comb += [
             entry.eq(values[0] | values[1] | values[2] | values[3] | values[4]),
             self.output.valid.eq(valid[self.LATENCY]),
+            self.output.hit.eq(engine.matches.any() | in_hand),
             engine.word.eq(word),
             Value.cast(engine.value).eq(entry),
             engine.key_read.eq(passing[_COMPARE + 1]),

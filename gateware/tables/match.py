@@ -18,34 +18,38 @@ class Candidate(data.StructLayout):
 
 
 class Comparator(wiring.Component):
-    """Whether two keys are equal: ``equal`` comes one clock behind ``key`` and ``other``, two levels of logic
-    behind registers, and is low without ``enable``."""
+    """Whether two keys are equal: ``equal`` comes one clock behind ``key`` and ``other``, three levels of logic
+    behind registers, and is low with ``enable`` low in that clock, or ``valid`` in the one before; with
+    ``force``, whatever the key and ``valid``, it is ``enable``.
 
-    _CHUNK = 8
-    """Bits that are compared in the first clock: two levels of four-input tables, without a wide gate."""
+    Pairs of bits are compared in the first clock, one level of logic: it can be behind a RAM that is far away.
+    """
 
     def __init__(self, key_bits: int):
         self.key_bits = key_bits
         super().__init__(
             {
-                "enable": In(1),
+                "valid": In(1),
+                "force": In(1),
                 "key": In(key_bits),
                 "other": In(key_bits),
+                "enable": In(1),
                 "equal": Out(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        chunks = range(0, self.key_bits, self._CHUNK)
-        parts = Signal(len(chunks))
-        for bit, low in enumerate(chunks):
-            bits = slice(low, low + self._CHUNK)
-            same = self.key[bits] == self.other[bits]
-            # The last chunk has room for the rest.
-            last = bit == len(chunks) - 1
-            m.d.sync += parts[bit].eq(same & self.enable if last else same)
-        m.d.comb += self.equal.eq(parts.all())
+        pairs = [slice(low, low + 2) for low in range(0, self.key_bits, 2)]
+        same = Signal(len(pairs) + 1, init=-1)
+        with m.If(self.force):
+            m.d.sync += same.eq(-1)
+        with m.Else():
+            m.d.sync += same.eq(Cat(self.valid, (self.key[pair] == self.other[pair] for pair in pairs)))
+        terms = [*same, self.enable]
+        while len(terms) > 1:
+            terms = [Cat(terms[n : n + 4]).all() for n in range(0, len(terms), 4)]
+        m.d.comb += self.equal.eq(terms[0])
         return m
 
 
