@@ -107,7 +107,6 @@ class MacEngine(wiring.Component):
         same = Signal(3)
         same_place = same.all()
         found_static = Signal()
-        found_fresh = Signal()
         turn = Signal(WAYS, init=1)
         way = Signal(WAYS)  # of the key, free, or the one whose turn it is
         free = Signal(WAYS)
@@ -123,7 +122,6 @@ class MacEngine(wiring.Component):
                 )
             ),
             found_static.eq(value.static),
-            found_fresh.eq(value.age == AGE_FRESH),
             way.eq(Mux(table.matches.any(), table.matches, free)),
         ]
 
@@ -139,10 +137,12 @@ class MacEngine(wiring.Component):
 
         refuses = Signal()
         forgets = Signal()
+        more_refused = Signal(17)
+        m.d.comb += more_refused.eq(refused_count + 1)
         with m.If(forgets):
             m.d.sync += refused_count.eq(0)
-        with m.Elif(refuses & from_host & (op == MacOp.INSERT) & ~refused_count.all()):
-            m.d.sync += refused_count.eq(refused_count + 1)
+        with m.Elif(refuses & from_host & (op == MacOp.INSERT) & ~more_refused[-1]):
+            m.d.sync += refused_count.eq(more_refused)
 
         def go(why: Step, ways: Value | int | None = None, *, pick: bool = False, store: bool = False):
             """Pass through the table."""
@@ -253,7 +253,7 @@ class MacEngine(wiring.Component):
                             )
                         go(Step.STORE, way, store=True)
                         with m.If(hit):
-                            with m.If((op == MacOp.FIND) | (op == MacOp.LEARN) & same_place & found_fresh):
+                            with m.If(op == MacOp.FIND):
                                 m.next = "FINISH"
                             with m.If((op == MacOp.LEARN) & found_static):
                                 fail(MacStatus.STATIC)

@@ -141,6 +141,7 @@ class MacLookup(wiring.Component):
         late_write = Signal(WAYS)
         m.d.sync += late_write.eq(write)
 
+        missed = Signal(WAYS + 1)
         words = []
         values = []
         indices = [hashed.index]
@@ -171,8 +172,8 @@ class MacLookup(wiring.Component):
                 compare.enable.eq(self.enable),
             ]
             m.d.sync += [
-                engine.matches[way].eq(compare.equal),
-                Value.cast(value).eq(Mux(compare.equal, Value.cast(entries.r_data), 0)),
+                missed[way].eq(compare.differs),
+                Value.cast(value).eq(Mux(compare.differs, 0, Value.cast(entries.r_data))),
             ]
             with m.If(passing[_COMPARE]):
                 m.d.sync += engine.used[way].eq(keys.r_data.valid)
@@ -188,10 +189,9 @@ class MacLookup(wiring.Component):
             compare.valid.eq(engine.hand & ~passing[_COMPARE]),
             compare.enable.eq(self.enable),
         ]
-        in_hand = Signal()
         m.d.sync += [
-            Value.cast(value).eq(Mux(compare.equal, Value.cast(engine.entry), 0)),
-            in_hand.eq(compare.equal),
+            Value.cast(value).eq(Mux(compare.differs, 0, Value.cast(engine.entry))),
+            missed[WAYS].eq(compare.differs),
         ]
         values.append(Value.cast(value))
 
@@ -201,7 +201,8 @@ class MacLookup(wiring.Component):
         m.d.comb += [
             entry.eq(values[0] | values[1] | values[2] | values[3] | values[4]),
             self.output.valid.eq(valid[self.LATENCY]),
-            self.output.hit.eq(engine.matches.any() | in_hand),
+            self.output.hit.eq(~missed.all()),
+            engine.matches.eq(~missed[:WAYS]),
             engine.word.eq(word),
             Value.cast(engine.value).eq(entry),
             engine.key_read.eq(passing[_COMPARE + 1]),

@@ -18,9 +18,9 @@ class Candidate(data.StructLayout):
 
 
 class Comparator(wiring.Component):
-    """Whether two keys are equal: ``equal`` comes one clock behind ``key`` and ``other``, three levels of logic
-    behind registers, and is low with ``enable`` low in that clock, or ``valid`` in the one before; with
-    ``force``, whatever the key and ``valid``, it is ``enable``.
+    """Whether two keys differ: ``differs`` comes one clock behind ``key`` and ``other``, three levels of logic
+    behind registers. It is high with ``enable`` low in that clock, or ``valid`` low in the one before; with
+    ``force`` in the one before, whatever the key and ``valid``, it is low.
 
     Pairs of bits are compared in the first clock, one level of logic: it can be behind a RAM that is far away.
     """
@@ -34,22 +34,23 @@ class Comparator(wiring.Component):
                 "key": In(key_bits),
                 "other": In(key_bits),
                 "enable": In(1),
-                "equal": Out(1),
+                "differs": Out(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
         pairs = [slice(low, low + 2) for low in range(0, self.key_bits, 2)]
-        same = Signal(len(pairs) + 1, init=-1)
+        # High where they differ, as the reset inputs of registers need it that are to hold 0 then.
+        parts = Signal(len(pairs) + 1)
         with m.If(self.force):
-            m.d.sync += same.eq(-1)
+            m.d.sync += parts.eq(0)
         with m.Else():
-            m.d.sync += same.eq(Cat(self.valid, (self.key[pair] == self.other[pair] for pair in pairs)))
-        terms = [*same, self.enable]
+            m.d.sync += parts.eq(Cat(~self.valid, (self.key[pair] != self.other[pair] for pair in pairs)))
+        terms = [*parts, ~self.enable]
         while len(terms) > 1:
-            terms = [Cat(terms[n : n + 4]).all() for n in range(0, len(terms), 4)]
-        m.d.comb += self.equal.eq(terms[0])
+            terms = [Cat(terms[n : n + 4]).any() for n in range(0, len(terms), 4)]
+        m.d.comb += self.differs.eq(terms[0])
         return m
 
 
