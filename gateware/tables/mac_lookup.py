@@ -39,11 +39,9 @@ class MacPass(wiring.Signature):
                  before.
     ``lost``     with ``done``: a lookup came in the clock behind, so nothing was written or picked. The pass
                  must be repeated. Only with ``pick`` or ``store``.
-    ``hand``     lookups are compared with ``key`` and ``entry``, too.
-    ``key_read``    strobe: ``word`` is the key that was picked. Changing ``key`` to it and raising ``hand``
-                 with the next clock is atomic for lookups with what the pass wrote.
-    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key`` (or were picked), ``value`` is the entry there, or the one
-                 that was picked. Changing ``entry`` to it with the next clock is atomic, as above.
+    ``key_read``  strobe: ``word`` is the key that was picked.
+    ``done``     strobe, one clock later: ``matches`` are the ways that hold ``key`` (or were picked), ``value``
+                 is the entry there.
     ``used``     validity of what was read in each way; stays until the next pass.
     """
 
@@ -55,7 +53,6 @@ class MacPass(wiring.Signature):
                 "granted": In(1),
                 "key": Out(key_bits),
                 "entry": Out(MacEntry),
-                "hand": Out(1),
                 "direct": Out(1),
                 "bucket": Out(bucket_bits(params)),
                 "ways": Out(WAYS),
@@ -141,7 +138,7 @@ class MacLookup(wiring.Component):
         late_write = Signal(WAYS)
         m.d.sync += late_write.eq(write)
 
-        missed = Signal(WAYS + 1)
+        missed = Signal(WAYS)
         words = []
         values = []
         indices = [hashed.index]
@@ -180,29 +177,14 @@ class MacLookup(wiring.Component):
             words.append(keys.r_data.key)
             values.append(Value.cast(value))
 
-        # What the engine holds between two slots.
-        m.submodules.compare_hand = compare = Comparator(self.hash.key_bits)
-        value = Signal(MacEntry)
-        m.d.comb += [
-            compare.key.eq(key),
-            compare.other.eq(engine.key),
-            compare.valid.eq(engine.hand & ~passing[_COMPARE]),
-            compare.enable.eq(self.enable),
-        ]
-        m.d.sync += [
-            Value.cast(value).eq(Mux(compare.differs, 0, Value.cast(engine.entry))),
-            missed[WAYS].eq(compare.differs),
-        ]
-        values.append(Value.cast(value))
-
         word = Signal(self.hash.key_bits)
         m.d.sync += word.eq(words[0] | words[1] | words[2] | words[3])
         entry = Value.cast(self.output.entry)
         m.d.comb += [
-            entry.eq(values[0] | values[1] | values[2] | values[3] | values[4]),
+            entry.eq(values[0] | values[1] | values[2] | values[3]),
             self.output.valid.eq(valid[self.LATENCY]),
             self.output.hit.eq(~missed.all()),
-            engine.matches.eq(~missed[:WAYS]),
+            engine.matches.eq(~missed),
             engine.word.eq(word),
             Value.cast(engine.value).eq(entry),
             engine.key_read.eq(passing[_COMPARE + 1]),

@@ -9,10 +9,10 @@ BURST = 64
 writes."""
 
 MAX_STEPS = 256
-"""Entries that may move to make room for one."""
+"""Entries that are visited in search of one that can move."""
 
 EVICT_STEPS = 16
-"""Moves after which a learned entry makes room for a static one; learning brings it back."""
+"""Entries after which a learned one makes room for a static one; learning brings it back."""
 
 
 class Step(enum.Enum, shape=3):
@@ -24,10 +24,10 @@ class Step(enum.Enum, shape=3):
     """Where is the key in hand, or where could it be?"""
     STORE = 2
     """What is in hand is written, or erased."""
-    SWAP = 3
-    """What is in hand is written, and what was there comes into the hand."""
-    UNDO = 4
-    """The same, back."""
+    TAKE = 3
+    """The occupant of a slot of the key in hand comes into the hand."""
+    ERASE = 4
+    """What is in hand is erased where it was taken."""
     READ = 5
     """A slot comes into the hand: for the host, or for ageing."""
     CLEAR = 6
