@@ -16,12 +16,16 @@ the buckets of both choices in small closed groups, which overflow early.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
+from operator import xor
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from .gates import tree
 
 __all__ = ["SEED_BITS", "HashFunction", "HashUnit"]
 
@@ -186,13 +190,6 @@ class HashFunction:
         return sum(((mixed & row).bit_count() & 1) << bit for bit, row in enumerate(self.rows[choice]))
 
 
-def _parity(terms: list[Value]) -> Value:
-    """The parity of ``terms``, in the shape of a tree of four-input tables."""
-    while len(terms) > 1:
-        terms = [Cat(terms[n : n + 4]).xor() for n in range(0, len(terms), 4)]
-    return terms[0]
-
-
 class HashUnit(wiring.Component):
     """:class:`HashFunction` in gateware, one key per clock.
 
@@ -226,5 +223,6 @@ class HashUnit(wiring.Component):
         for choice, index in enumerate(self.index):
             for bit, row in enumerate(function.rows[choice]):
                 terms = [mixed[choice % 2][j] for j in range(function.key_bits) if row >> j & 1]
-                m.d.sync += index[bit].eq(_parity([*terms, offset[bit]]))
+                terms.append(offset[bit])
+                m.d.sync += index[bit].eq(tree(m, platform, lambda *bits: reduce(xor, bits), terms))
         return m

@@ -164,9 +164,8 @@ class MacLookup(wiring.Component):
                 Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
                 compare.key.eq(key),
                 compare.other.eq(keys.r_data.key),
-                compare.valid.eq(keys.r_data.valid),
+                compare.valid.eq(keys.r_data.valid & self.enable),
                 compare.force.eq(passing[_COMPARE] & engine.pick & engine.ways[way]),
-                compare.enable.eq(self.enable),
             ]
             m.d.sync += [
                 missed[way].eq(compare.differs),

@@ -1,8 +1,14 @@
 """Comparison of keys, split over two clocks."""
 
+from functools import reduce
+from operator import or_
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from .gates import gate, tree
 
 __all__ = ["Candidate", "Comparator", "Matcher"]
 
@@ -17,13 +23,17 @@ class Candidate(data.StructLayout):
         super().__init__({"valid": 1, "key": key_bits, "value": value})
 
 
-class Comparator(wiring.Component):
-    """Whether two keys differ: ``differs`` comes one clock behind ``key`` and ``other``, three levels of logic
-    behind registers. It is high with ``enable`` low in that clock, or ``valid`` low in the one before; with
-    ``force`` in the one before, whatever the key and ``valid``, it is low.
+def _any(*bits: Any) -> Any:
+    return reduce(or_, bits)
 
-    Pairs of bits are compared in the first clock, one level of logic: it can be behind a RAM that is far away.
+
+class Comparator(wiring.Component):
+    """Whether two keys differ: ``differs`` comes one clock behind ``key`` and ``other``, two levels of logic
+    behind registers. It is high without ``valid``; with ``force``, whatever the key and ``valid``, it is low.
     """
+
+    _CHUNK = 8
+    """Bits that are compared in the first clock: two levels of four-input tables."""
 
     def __init__(self, key_bits: int):
         self.key_bits = key_bits
@@ -33,24 +43,31 @@ class Comparator(wiring.Component):
                 "force": In(1),
                 "key": In(key_bits),
                 "other": In(key_bits),
-                "enable": In(1),
                 "differs": Out(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        pairs = [slice(low, low + 2) for low in range(0, self.key_bits, 2)]
         # High where they differ, as the reset inputs of registers need it that are to hold 0 then.
-        parts = Signal(len(pairs) + 1)
+        pairs = [
+            gate(
+                m,
+                platform,
+                lambda a, b, c=0, d=0: (a ^ b) | (c ^ d),
+                [bit for n in range(low, min(low + 2, self.key_bits)) for bit in (self.key[n], self.other[n])],
+            )
+            for low in range(0, self.key_bits, 2)
+        ]
+        pairs.append(~self.valid)
+        step = self._CHUNK // 2
+        chunks = [pairs[low : low + step] for low in range(0, len(pairs), step)]
+        parts = Signal(len(chunks))
+        for part, chunk in zip(parts, chunks, strict=True):
+            m.d.sync += part.eq(gate(m, platform, _any, chunk))
         with m.If(self.force):
             m.d.sync += parts.eq(0)
-        with m.Else():
-            m.d.sync += parts.eq(Cat(~self.valid, (self.key[pair] != self.other[pair] for pair in pairs)))
-        terms = [*parts, ~self.enable]
-        while len(terms) > 1:
-            terms = [Cat(terms[n : n + 4]).any() for n in range(0, len(terms), 4)]
-        m.d.comb += self.differs.eq(terms[0])
+        m.d.comb += self.differs.eq(tree(m, platform, _any, list(parts)))
         return m
 
 
