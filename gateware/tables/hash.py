@@ -215,8 +215,9 @@ class HashUnit(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         function = self.function
-        mixed = [Signal(function.key_bits, name=f"mixed{layer}") for layer in "yz"]
-        offset = Signal(function.index_bits)
+        # Without reset, which would have to be combined with the one by ``direct``.
+        mixed = [Signal(function.key_bits, name=f"mixed{layer}", reset_less=True) for layer in "yz"]
+        offset = Signal(function.index_bits, reset_less=True)
         m.d.sync += offset.eq(Mux(self.direct, self.direct_index, 0))
         for register, value in zip(mixed, function.mix(self.key, self.seed), strict=True):
             m.d.sync += register.eq(Mux(self.direct, 0, value))

@@ -70,13 +70,13 @@ class MacEngine(wiring.Component):
         event = Signal(Event)
         refused_count = Signal(16)
         response = Signal(MacRequest)
-        scan = Signal(MacSlot(params), init={"bucket": -1, "way": -1})
+        scan = Signal(MacSlot(params), init={"bucket": -1, "way": -1}, reset_less=True)
 
         # What comes into the hand: what was read, which is 0 in the step LOAD, or what the host or learning
         # brings. The learned one is 0 in all other steps, so that a bit takes one four-input table.
         load_host = Signal()
         load_learned = Signal()
-        learned = Signal(MacLearn(params))
+        learned = Signal(MacLearn(params), reset_less=True)
         m.d.comb += load_host.eq((step == Step.LOAD) & from_host)
         m.d.comb += load_learned.eq((step == Step.LOAD) & ~from_host)
         with m.If(load_learned):

@@ -150,7 +150,7 @@ class MacLookup(wiring.Component):
             m.submodules[f"keys{way}"] = keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS)
             m.submodules[f"entries{way}"] = entries = BlockRAM(MacEntry, self.params.macs // WAYS)
             m.submodules[f"compare{way}"] = compare = Comparator(self.hash.key_bits)
-            value = Signal(MacEntry, name=f"value{way}")
+            value = Signal(MacEntry, name=f"value{way}", reset_less=True)
             m.d.comb += [
                 keys.r_addr.eq(bucket(indices[0], way)),
                 keys.r_clear.eq(clear[way]),

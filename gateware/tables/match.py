@@ -62,7 +62,7 @@ class Comparator(wiring.Component):
         pairs.append(~self.valid)
         step = self._CHUNK // 2
         chunks = [pairs[low : low + step] for low in range(0, len(pairs), step)]
-        parts = Signal(len(chunks))
+        parts = Signal(len(chunks), reset_less=True)
         for part, chunk in zip(parts, chunks, strict=True):
             m.d.sync += part.eq(gate(m, platform, _any, chunk))
         with m.If(self.force):
