@@ -53,10 +53,9 @@ def _columns(
     sequences: Sequence[Sequence[int]],
 ) -> list[int]:
     """``count`` columns of ``bits`` bits. In each of ``windows``, a mask of rows, as many neighbours of each of
-    ``sequences`` are independent as there are rows.
-
-    Mostly of up to three ones each, but only so many that rows have about ``row_limit`` ones, if that leaves
-    columns at least two on average.
+    ``sequences``  of masks of key bits: the columns of as many successive ones as the index (or a window) has
+                   bits are independent, so that keys that count in them spread evenly, as far as a layer leaves
+                   the bits beside them alone. That holds for the successive bits of the key in any case.
     """
     weight = min(3.0, bits * row_limit / count)
     if weight < 2:
@@ -167,7 +166,9 @@ class HashFunction:
 
     def mix(self, key: Any, seed: Any) -> tuple[Any, Any]:
         """The nonlinear layers (y, z); on integers and on values of gateware alike."""
-        return self._layer(key, self._repeated(seed, 0), 1, 2), self._layer(key, self._repeated(seed, 29), 3, 5)
+        return self._layer(key, self._repeated(seed, 0), 1, 2), self._layer(
+            key, self._repeated(seed, 29), 3, 5
+        )
 
     def _repeated(self, seed: Any, turn: int) -> Any:
         """``seed``, rotated right by ``turn``, as often as it takes for ``key_bits``."""

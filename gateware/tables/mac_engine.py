@@ -9,9 +9,9 @@ from amaranth.utils import exact_log2
 from ..params import Params
 from .bus import TableBus
 from .mac_ageing import AgeingClock
-from .mac_entry import AGE_FRESH, WAYS, MacEntry, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
+from .mac_entry import AGE_FRESH, WAYS, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
 from .mac_lookup import MacPass
-from .mac_steps import BURST, EVICT_STEPS, MAX_STEPS, Event, Step
+from .mac_steps import BURST, EVICT_STEPS, MAX_STEPS, Event, Step, walk_way
 
 __all__ = ["MacEngine"]
 
@@ -95,7 +95,9 @@ class MacEngine(wiring.Component):
                 entry.age.eq(value.age | Mux(loads, AGE_FRESH, 0)),
             ]
             for name in ("kind", "port", "id"):
-                old, host, new = (Value.cast(source[name]) for source in (value, request.entry, learned.entry))
+                old, host, new = (
+                    Value.cast(source[name]) for source in (value, request.entry, learned.entry)
+                )
                 m.d.sync += Value.cast(entry[name]).eq(Mux(load_host, host, old) | new)
 
         # What a pass found, one clock behind ``done``.
@@ -122,19 +124,12 @@ class MacEngine(wiring.Component):
             way.eq(Mux(table.matches.any() & ~walks, table.matches, free)),
         ]
 
-        # The walk. The way depends on the step so that it repeats, and does not depend on the place alone, or it
-        # would be caught in a loop.
+        # The walk.
         step_on = Signal()
         restart = Signal()
         steps = Signal(range(MAX_STEPS))
         turn = Signal(WAYS)
-        m.d.comb += turn.eq(
-            1
-            << Cat(
-                steps[0] ^ (steps[2] & steps[3]) ^ steps[5] ^ steps[6],
-                steps[1] ^ (steps[4] & steps[5]) ^ steps[3] ^ steps[7],
-            )
-        )
+        m.d.comb += turn.eq(1 << walk_way(steps)[: exact_log2(WAYS)])
         with m.If(restart):
             m.d.sync += [steps.eq(0), walks.eq(0)]
         with m.Elif(step_on):
@@ -260,7 +255,9 @@ class MacEngine(wiring.Component):
                             )
                         go(Step.STORE, way, store=True)
                         with m.If(full & (walks | ~hit)):
-                            with m.If((op == MacOp.INSERT) & steps[exact_log2(EVICT_STEPS) :].any() & ~entry.static):
+                            with m.If(
+                                (op == MacOp.INSERT) & steps[exact_log2(EVICT_STEPS) :].any() & ~entry.static
+                            ):
                                 m.next = "ERASE"
                             with m.Elif(steps.all()):
                                 m.d.comb += refuses.eq(1)

@@ -1,6 +1,6 @@
 """The lookup pipeline of the MAC table, with room for its engine in idle clocks."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -147,19 +147,22 @@ class MacLookup(wiring.Component):
             m.d.sync += [new.eq(old) for new, old in zip(following, indices[-1], strict=True)]
             indices.append(following)
         for way in range(WAYS):
-            m.submodules[f"keys{way}"] = keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS)
-            m.submodules[f"entries{way}"] = entries = BlockRAM(MacEntry, self.params.macs // WAYS)
+            # Of one row: there is no time for a multiplexer behind them.
+            keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS, max_rows=1)
+            entries = BlockRAM(MacEntry, self.params.macs // WAYS, max_rows=1)
+            m.submodules[f"keys{way}"] = keys
+            m.submodules[f"entries{way}"] = entries
             m.submodules[f"compare{way}"] = compare = Comparator(self.hash.key_bits)
             value = Signal(MacEntry, name=f"value{way}", reset_less=True)
             m.d.comb += [
-                keys.r_addr.eq(bucket(indices[0], way)),
+                keys.r_addr.eq(bucket(self.params, indices[0], way)),
                 keys.r_clear.eq(clear[way]),
-                keys.w_addr.eq(bucket(indices[1], way)),
+                keys.w_addr.eq(bucket(self.params, indices[1], way)),
                 keys.w_en.eq(write[way]),
                 keys.w_data.key.eq(engine.key),
                 keys.w_data.valid.eq(engine.valid),
-                entries.r_addr.eq(bucket(indices[1], way)),
-                entries.w_addr.eq(bucket(indices[2], way)),
+                entries.r_addr.eq(bucket(self.params, indices[1], way)),
+                entries.w_addr.eq(bucket(self.params, indices[2], way)),
                 entries.w_en.eq(late_write[way]),
                 Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
                 compare.key.eq(key),

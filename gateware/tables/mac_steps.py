@@ -1,8 +1,11 @@
 """Limits and steps of the MAC table's engine."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from amaranth.lib import enum
 
-__all__ = ["BURST", "EVICT_STEPS", "MAX_STEPS", "Event", "Step"]
+__all__ = ["BURST", "EVICT_STEPS", "MAX_STEPS", "Event", "Step", "walk_way"]
 
 BURST = 64
 """Words of the request table: all of them are the same port, so that a burst of requests is a burst of
@@ -13,6 +16,17 @@ MAX_STEPS = 256
 
 EVICT_STEPS = 16
 """Entries after which a learned one makes room for a static one; learning brings it back."""
+
+
+def walk_way(step: Sequence[Any]) -> Any:
+    """The way of a step of the walk, whose bits are given; on integers and on values of gateware alike.
+
+    A walk takes the same ways when it begins again. Its way does not depend on the place alone, or it would be
+    caught in a loop, and it rarely is the one that the walk came by, or it would stay where it is.
+    """
+    low = step[0] ^ (step[2] & step[3]) ^ step[5] ^ step[6]
+    high = step[1] ^ step[3] ^ (step[4] & step[5]) ^ step[7]
+    return low | high << 1
 
 
 class Step(enum.Enum, shape=3):

@@ -55,7 +55,11 @@ class Comparator(wiring.Component):
                 m,
                 platform,
                 lambda a, b, c=0, d=0: (a ^ b) | (c ^ d),
-                [bit for n in range(low, min(low + 2, self.key_bits)) for bit in (self.key[n], self.other[n])],
+                [
+                    bit
+                    for n in range(low, min(low + 2, self.key_bits))
+                    for bit in (self.key[n], self.other[n])
+                ],
             )
             for low in range(0, self.key_bits, 2)
         ]

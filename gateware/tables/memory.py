@@ -30,17 +30,21 @@ _DP16KD_ASPECTS = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
 """Width to depth of one DP16KD (Lattice FPGA-TN-02204)."""
 
 
-def dp16kd_tiling(width: int, depth: int) -> tuple[int, int, int]:
+def dp16kd_tiling(width: int, depth: int, *, max_rows: int | None = None) -> tuple[int, int, int]:
     """How :class:`BlockRAM` is built from DP16KD: width of a tile, number of columns, number of rows.
 
-    The fewest RAMs; of equals the fewest rows, since rows need a multiplexer behind the output registers.
+    The fewest RAMs with at most ``max_rows``; of equals the fewest rows, since rows need a multiplexer behind
+    the output registers.
     """
 
     def cost(aspect: tuple[int, int]) -> tuple[int, int]:
         rows = -(-depth // aspect[1])
         return -(-width // aspect[0]) * rows, rows
 
-    tile = min(_DP16KD_ASPECTS.items(), key=cost)
+    aspects = [item for item in _DP16KD_ASPECTS.items() if max_rows is None or cost(item)[1] <= max_rows]
+    if not aspects:
+        raise ValueError(f"{depth} words need more than {max_rows} rows")
+    tile = min(aspects, key=cost)
     return tile[0], -(-width // tile[0]), -(-depth // tile[1])
 
 
@@ -144,11 +148,12 @@ class BlockRAM(wiring.Component):
     output registers, which yosys does not infer; elsewhere a memory with a register behind it.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int):
+    def __init__(self, shape: ShapeLike, depth: int, *, max_rows: int | None = None):
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth}")
         self.shape = shape
         self.depth = depth
+        self.max_rows = max_rows
         super().__init__(
             {
                 "w_en": In(1),
@@ -181,7 +186,7 @@ class BlockRAM(wiring.Component):
 
     def _ecp5(self) -> Module:
         m = Module()
-        tile, columns, rows = dp16kd_tiling(Shape.cast(self.shape).width, self.depth)
+        tile, columns, rows = dp16kd_tiling(Shape.cast(self.shape).width, self.depth, max_rows=self.max_rows)
         tile_bits = ceil_log2(_DP16KD_ASPECTS[tile])
         w_data = Value.cast(self.w_data)
         r_data = Value.cast(self.r_data)

@@ -53,8 +53,12 @@ class BehaviouralDP16KD(Elaboratable):
             read.addr.eq(adb[low:]),
             read.en.eq(self.args["i_CEB"]),
         ]
+        # The reset of port B is that of the whole output, and of the address register.
         output = Signal(self.width)
-        m.d.sync += output.eq(read.data)
+        m.d.sync += output.eq(Mux(self.args["i_RSTB"], 0, read.data))
+        with m.If(self.args["i_RSTB"]):
+            m.d.comb += [read.addr.eq(0), read.en.eq(1)]
+        assert self.args["i_RSTA"] == 0
         on_a = self.width - 18 if self.width == 36 else 0
         for bit in range(18):
             if bit < on_a:
@@ -81,6 +85,7 @@ def test_block_ram_equals_reference(width, depth, ecp5, monkeypatch):
             ctx.set(dut.w_data, written[address])
             await ctx.tick()
         expected = [None, None]
+        clear, read = False, None
         for _ in range(200):
             address = rng.choice(addresses)
             enable = rng.random() < 0.8
@@ -92,7 +97,12 @@ def test_block_ram_equals_reference(width, depth, ecp5, monkeypatch):
             ctx.set(dut.w_data, value)
             ctx.set(dut.r_en, enable)
             ctx.set(dut.r_addr, address)
-            expected.append(written[address] if enable else expected[-1])
+            if clear := not clear and rng.random() < 0.2:
+                expected[-1] = 0
+            ctx.set(dut.r_clear, clear)
+            # What is read beside ``r_clear`` is undefined.
+            expected.append(None if clear else written[address] if enable else read)
+            read = expected[-1]
             if w_en:
                 written[other] = value
             await ctx.tick()
@@ -113,6 +123,10 @@ def test_tiling_takes_the_fewest_rams():
     assert dp16kd_tiling(32, 4096) == (4, 8, 1)
     assert dp16kd_tiling(140, 512) == (36, 4, 1)
     assert dp16kd_tiling(36, 1500) == (36, 1, 3)
+    assert dp16kd_tiling(61, 4096) == (9, 7, 2)
+    assert dp16kd_tiling(61, 4096, max_rows=1) == (4, 16, 1)
+    with pytest.raises(ValueError, match="more than 1 rows"):
+        dp16kd_tiling(36, 1 << 15, max_rows=1)
 
 
 @pytest.mark.parametrize("width,depth", [(72, 512), (40, 1024)])
