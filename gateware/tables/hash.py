@@ -9,10 +9,12 @@ A key goes through one of two nonlinear layers and is compressed to an index by 
 ``a`` and ``b`` are the seed, rotated by 0 and 29 bits and repeated; bits beyond the highest are 0. A layer is
 a bijection whatever the seed, but which other bits follow a flipped key bit depends on the seed, so that
 keys cannot be chosen to collide without knowing it: a majority follows one of its inputs if the other one
-differs from the seed's bit. Each bit of a layer is one four-input table. Columns are constants of at most three ones, different for each choice; as many neighbours as the
-index has bits are linearly independent, so that consecutive keys spread evenly. Choices next to each other
-differ in the layer, too: consecutive OUIs differ in so few bits that two linear maps of the same bits pair
-the buckets of both choices in small closed groups, which overflow early.
+differs from the seed's bit. Each bit of a layer is one four-input table.
+
+Columns are constants, mostly of at most three ones, different for each choice; as many neighbours as the
+index has bits are linearly independent, so that consecutive keys spread evenly. Even and odd choices differ in
+the layer, too: consecutive OUIs differ in so few bits that two linear maps of the same bits pair the buckets of
+both choices in small closed groups, which overflow early.
 """
 
 from collections.abc import Sequence
