@@ -86,9 +86,9 @@ class MacEngine(wiring.Component):
         request = bus.w_data
         host_key = Cat(request.mac, request.tenant)[: len(key)]
         learned_key = Cat(learned.mac, learned.tenant)
-        with m.If(table.key_read & table.pick & ~table.lost):
+        with m.If(table.key_read & table.pick):
             m.d.sync += key.eq(Mux(load_host, host_key, table.word) | learned_key)
-        with m.If(table.done & (table.pick | (op == MacOp.FIND)) & ~table.lost):
+        with m.If(table.done & (table.pick | (op == MacOp.FIND))):
             loads = step == Step.LOAD
             m.d.sync += [
                 entry.static.eq(value.static | (loads & (op == MacOp.INSERT))),
@@ -103,6 +103,7 @@ class MacEngine(wiring.Component):
         # What a pass found, one clock behind ``done``.
         hit = Signal()
         full = Signal()
+        empty = Signal()
         same = Signal(3)
         same_place = same.all()
         found_static = Signal()
@@ -113,6 +114,7 @@ class MacEngine(wiring.Component):
         m.d.sync += [
             hit.eq(table.matches.any()),
             full.eq(table.used.all()),
+            empty.eq(~(table.used & table.ways).any()),
             same.eq(
                 Cat(
                     value.id[:8] == entry.id[:8],
@@ -231,8 +233,6 @@ class MacEngine(wiring.Component):
             with m.State("WAIT"):
                 with m.If(table.done):
                     m.next = "DONE"
-                    with m.If(table.lost):
-                        m.next = "PASS"
 
             with m.State("DONE"):
                 with m.Switch(step):
@@ -284,14 +284,14 @@ class MacEngine(wiring.Component):
                         go(Step.STORE, store=True)
                         with m.If(~ages):
                             m.next = "FINISH"
-                            with m.If(~table.used.any()):
+                            with m.If(empty):
                                 fail(MacStatus.NOT_FOUND)
                         with m.Else():
                             m.d.sync += entry.age.eq(entry.age - 1)
                             m.d.sync += ageing.done.eq(Value.cast(scan).all())
                             with m.If(entry.age == 0):
                                 m.d.sync += [table.valid.eq(0), event.eq(Event.AGED)]
-                            with m.If(~table.used.any() | entry.static):
+                            with m.If(empty | entry.static):
                                 m.next = "IDLE"
 
                     with m.Case(Step.STORE):

@@ -33,16 +33,12 @@ class MacPass(wiring.Signature):
     stable from the request on until ``done``.
 
     ``granted``  the request was taken: there was no lookup in this clock.
-    ``pick``     only ``ways`` are read; the others read as 0, also for ``used``, and the key there need not
-                 match for ``value``.
-    ``store``    ``valid``, ``key`` and ``entry`` are written to ``ways``. What a pass reads is what was there
-                 before.
-    ``lost``     with ``done``: a lookup came in the clock behind, so nothing was written or picked. The pass
-                 must be repeated. Only with ``pick`` or ``store``.
+    ``pick``     only ``ways`` are read; the others read as 0, and the key there need not match for ``value``.
+    ``store``    ``valid``, ``key`` and ``entry`` are written to ``ways``, in a clock in which no lookup reads.
     ``key_read``  strobe: ``word`` is the key that was picked.
-    ``done``     strobe, one clock later: ``matches`` are the ways that hold ``key`` (or were picked), ``value``
-                 is the entry there.
-    ``used``     validity of what was read in each way; stays until the next pass.
+    ``done``     strobe, later. ``matches`` are the ways that hold ``key`` (or were picked), ``value`` is the
+                 entry there; not with ``store``.
+    ``used``     validity of what was read in each way; stays until the next pass. Not with ``pick``.
     """
 
     def __init__(self, params: Params):
@@ -63,7 +59,6 @@ class MacPass(wiring.Signature):
                 "word": In(key_bits),
                 "matches": In(WAYS),
                 "value": In(MacEntry),
-                "lost": In(1),
                 "done": In(1),
                 "used": In(WAYS),
             }
@@ -123,29 +118,27 @@ class MacLookup(wiring.Component):
             m.d.sync += following.eq(key)
             key = following
 
-        # The clock behind the one in which a pass reads is the one in which it writes, to where it read, unless
-        # a lookup reads then.
-        alone = Signal()
-        clear = Signal(WAYS)
-        write = Signal(WAYS)
-        m.d.comb += [
-            alone.eq(passing[_ADDRESS + 1] & ~valid[_ADDRESS]),
-            write.eq(Mux(alone & engine.store, engine.ways, 0)),
-            clear.eq(Mux(alone & engine.pick, ~engine.ways, 0)),
+        # A pass writes to where it read, from the clock behind that on as soon as no lookup reads.
+        write = Signal()
+        waits = Signal()
+        wrote = Signal()
+        m.d.comb += write.eq((passing[_ADDRESS + 1] & engine.store | waits) & ~valid[_ADDRESS])
+        m.d.sync += [
+            waits.eq((passing[_ADDRESS + 1] & engine.store | waits) & valid[_ADDRESS]),
+            wrote.eq(write),
         ]
-        with m.If(passing[_ADDRESS + 1]):
-            m.d.sync += engine.lost.eq(valid[_ADDRESS] & (engine.pick | engine.store))
-        late_write = Signal(WAYS)
-        m.d.sync += late_write.eq(write)
+        late_index = [Signal.like(index) for index in hashed.index]
+        write_index = [Signal.like(index) for index in hashed.index]
+        m.d.sync += [new.eq(old) for new, old in zip(late_index, hashed.index, strict=True)]
+        with m.If(passing[_ADDRESS]):
+            m.d.sync += [new.eq(old) for new, old in zip(write_index, hashed.index, strict=True)]
 
+        # Which ways a pass reads.
+        reading = Signal()
+        m.d.comb += reading.eq(passing[_COMPARE] & engine.pick)
         missed = Signal(WAYS)
         words = []
         values = []
-        indices = [hashed.index]
-        for stage in range(2):
-            following = [Signal.like(index, name=f"index{stage}_{n}") for n, index in enumerate(hashed.index)]
-            m.d.sync += [new.eq(old) for new, old in zip(following, indices[-1], strict=True)]
-            indices.append(following)
         for way in range(WAYS):
             # Of one row: there is no time for a multiplexer behind them.
             keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS, max_rows=1)
@@ -153,43 +146,42 @@ class MacLookup(wiring.Component):
             m.submodules[f"keys{way}"] = keys
             m.submodules[f"entries{way}"] = entries
             m.submodules[f"compare{way}"] = compare = Comparator(self.hash.key_bits)
+            word = Signal(self.hash.key_bits, name=f"word{way}", reset_less=True)
             value = Signal(MacEntry, name=f"value{way}", reset_less=True)
             m.d.comb += [
-                keys.r_addr.eq(bucket(self.params, indices[0], way)),
-                keys.r_clear.eq(clear[way]),
-                keys.w_addr.eq(bucket(self.params, indices[1], way)),
-                keys.w_en.eq(write[way]),
+                keys.r_addr.eq(bucket(self.params, hashed.index, way)),
+                keys.w_addr.eq(bucket(self.params, write_index, way)),
+                keys.w_en.eq(write & engine.ways[way]),
                 keys.w_data.key.eq(engine.key),
                 keys.w_data.valid.eq(engine.valid),
-                entries.r_addr.eq(bucket(self.params, indices[1], way)),
-                entries.w_addr.eq(bucket(self.params, indices[2], way)),
-                entries.w_en.eq(late_write[way]),
+                entries.r_addr.eq(bucket(self.params, late_index, way)),
+                entries.w_addr.eq(bucket(self.params, write_index, way)),
+                entries.w_en.eq(wrote & engine.ways[way]),
                 Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
                 compare.key.eq(key),
                 compare.other.eq(keys.r_data.key),
-                compare.valid.eq(keys.r_data.valid & self.enable),
-                compare.force.eq(passing[_COMPARE] & engine.pick & engine.ways[way]),
+                compare.valid.eq(keys.r_data.valid & self.enable & ~(reading & ~engine.ways[way])),
+                compare.force.eq(reading & engine.ways[way]),
             ]
             m.d.sync += [
+                word.eq(Mux(reading & engine.ways[way], keys.r_data.key, 0)),
                 missed[way].eq(compare.differs),
                 Value.cast(value).eq(Mux(compare.differs, 0, Value.cast(entries.r_data))),
             ]
             with m.If(passing[_COMPARE]):
                 m.d.sync += engine.used[way].eq(keys.r_data.valid)
-            words.append(keys.r_data.key)
+            words.append(word)
             values.append(Value.cast(value))
 
-        word = Signal(self.hash.key_bits)
-        m.d.sync += word.eq(words[0] | words[1] | words[2] | words[3])
         entry = Value.cast(self.output.entry)
         m.d.comb += [
             entry.eq(values[0] | values[1] | values[2] | values[3]),
             self.output.valid.eq(valid[self.LATENCY]),
             self.output.hit.eq(~missed.all()),
             engine.matches.eq(~missed),
-            engine.word.eq(word),
+            engine.word.eq(words[0] | words[1] | words[2] | words[3]),
             Value.cast(engine.value).eq(entry),
             engine.key_read.eq(passing[_COMPARE + 1]),
-            engine.done.eq(passing[self.LATENCY]),
+            engine.done.eq(Mux(engine.store, wrote, passing[self.LATENCY])),
         ]
         return m

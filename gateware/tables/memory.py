@@ -55,24 +55,13 @@ class _DP16KD(Elaboratable):
     carry the lower half of the word, the B pins the upper one.
     """
 
-    def __init__(
-        self,
-        width: int,
-        *,
-        w_en: Value,
-        w_addr: Value,
-        w_data: Value,
-        r_en: Value,
-        r_addr: Value,
-        r_clear: Value,
-    ):
+    def __init__(self, width: int, *, w_en: Value, w_addr: Value, w_data: Value, r_en: Value, r_addr: Value):
         self.width = width
         self.w_en = w_en
         self.w_addr = w_addr
         self.w_data = w_data
         self.r_en = r_en
         self.r_addr = r_addr
-        self.r_clear = r_clear
         self.r_data = Signal(width)
 
     def elaborate(self, platform) -> Module:
@@ -128,7 +117,7 @@ class _DP16KD(Elaboratable):
             i_CEB=self.r_en,
             i_WEB=0,
             i_OCEB=1,
-            i_RSTB=self.r_clear,
+            i_RSTB=0,
             **ports,
         )
         return m
@@ -141,8 +130,6 @@ class BlockRAM(wiring.Component):
     with ``r_en``; where ``r_en`` was low, it is what it was the clock before. There is no collision logic: a
     read in the very clock in which the address is written gives the old or the new word, or a mixture of the
     two; a read one clock later gives the new word. Callers must cope. Contents after reset are undefined.
-    ``r_clear`` in the clock behind that of ``r_addr`` makes ``r_data`` 0; what is read at the ``r_addr`` beside
-    ``r_clear`` itself is undefined (the vendor's model resets the address register, too).
 
     On ECP5 (:func:`opentep.gateware.target.is_ecp5`) this is :func:`dp16kd_tiling` DP16KD with their own
     output registers, which yosys does not infer; elsewhere a memory with a register behind it.
@@ -161,7 +148,6 @@ class BlockRAM(wiring.Component):
                 "w_data": In(shape),
                 "r_en": In(1, init=1),
                 "r_addr": In(range(depth)),
-                "r_clear": In(1),
                 "r_data": Out(shape),
             }
         )
@@ -181,7 +167,7 @@ class BlockRAM(wiring.Component):
             read.en.eq(self.r_en),
             read.addr.eq(self.r_addr),
         ]
-        m.d.sync += Value.cast(self.r_data).eq(Mux(self.r_clear, 0, Value.cast(read.data)))
+        m.d.sync += Value.cast(self.r_data).eq(Value.cast(read.data))
         return m
 
     def _ecp5(self) -> Module:
@@ -205,7 +191,6 @@ class BlockRAM(wiring.Component):
                     w_data=w_data[bits],
                     r_en=self.r_en,
                     r_addr=self.r_addr[:tile_bits],
-                    r_clear=self.r_clear,
                 )
                 m.d.comb += word[bits].eq(ram.r_data)
         if rows == 1:

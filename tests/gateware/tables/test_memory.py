@@ -53,12 +53,8 @@ class BehaviouralDP16KD(Elaboratable):
             read.addr.eq(adb[low:]),
             read.en.eq(self.args["i_CEB"]),
         ]
-        # The reset of port B is that of the whole output, and of the address register.
         output = Signal(self.width)
-        m.d.sync += output.eq(Mux(self.args["i_RSTB"], 0, read.data))
-        with m.If(self.args["i_RSTB"]):
-            m.d.comb += [read.addr.eq(0), read.en.eq(1)]
-        assert self.args["i_RSTA"] == 0
+        m.d.sync += output.eq(read.data)
         on_a = self.width - 18 if self.width == 36 else 0
         for bit in range(18):
             if bit < on_a:
@@ -85,7 +81,6 @@ def test_block_ram_equals_reference(width, depth, ecp5, monkeypatch):
             ctx.set(dut.w_data, written[address])
             await ctx.tick()
         expected = [None, None]
-        clear, read = False, None
         for _ in range(200):
             address = rng.choice(addresses)
             enable = rng.random() < 0.8
@@ -97,12 +92,7 @@ def test_block_ram_equals_reference(width, depth, ecp5, monkeypatch):
             ctx.set(dut.w_data, value)
             ctx.set(dut.r_en, enable)
             ctx.set(dut.r_addr, address)
-            if clear := not clear and rng.random() < 0.2:
-                expected[-1] = 0
-            ctx.set(dut.r_clear, clear)
-            # What is read beside ``r_clear`` is undefined.
-            expected.append(None if clear else written[address] if enable else read)
-            read = expected[-1]
+            expected.append(written[address] if enable else expected[-1])
             if w_en:
                 written[other] = value
             await ctx.tick()
