@@ -172,7 +172,16 @@ class MacEngine(wiring.Component):
             Value.cast(bus.r_data).eq(Value.cast(response)),
         ]
         m.d.comb += [response.refused.eq(refused_count), self.refused.eq(refuses)]
-        m.d.sync += [bus.done.eq(bus.r_stb), ageing.done.eq(0)]
+        # What FINISH does takes a clock more, in which the next operation leaves all this alone.
+        finished = Signal()
+        m.d.sync += [bus.done.eq(bus.r_stb | finished), finished.eq(0), ageing.done.eq(0)]
+        with m.If(finished):
+            m.d.sync += [
+                response.status.eq(status),
+                response.mac.eq(key[:48]),
+                response.tenant.eq(key[48:]),
+                response.entry.eq(entry),
+            ]
         with m.If(bus.w_stb):
             m.d.sync += wanted.eq(1)
 
@@ -180,7 +189,9 @@ class MacEngine(wiring.Component):
             # Whether another source waits is known a clock behind the last one.
             took = Signal()
             m.d.sync += took.eq(self.learn.ready)
-            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | took | wanted | self.learn.valid | ageing.due)
+            m.d.comb += self.busy.eq(
+                ~fsm.ongoing("IDLE") | took | finished | wanted | self.learn.valid | ageing.due
+            )
 
             with m.State("RESET"):
                 m.d.sync += op.eq(MacOp.CLEAR)
@@ -318,13 +329,6 @@ class MacEngine(wiring.Component):
 
             with m.State("FINISH"):
                 m.d.comb += [restart.eq(1), self.learn.ready.eq(~from_host & ~ages & (op == MacOp.LEARN))]
-                with m.If(from_host):
-                    m.d.sync += [
-                        bus.done.eq(1),
-                        response.status.eq(status),
-                        response.mac.eq(key[:48]),
-                        response.tenant.eq(key[48:]),
-                        response.entry.eq(entry),
-                    ]
+                m.d.sync += finished.eq(from_host)
                 m.next = "IDLE"
         return m
