@@ -1,6 +1,6 @@
 """The lookup pipeline of the MAC table, with room for its engine in idle clocks."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -118,14 +118,19 @@ class MacLookup(wiring.Component):
             m.d.sync += following.eq(key)
             key = following
 
-        # A pass writes to where it read, from the clock behind that on as soon as no lookup reads.
-        write = Signal()
+        # A pass writes to where it read, from the clock behind that on as soon as no lookup reads. That is known
+        # a clock before: write enables are registers, they have far to go.
+        asks = Signal()
         waits = Signal()
-        wrote = Signal()
-        m.d.comb += write.eq((passing[_ADDRESS + 1] & engine.store | waits) & ~valid[_ADDRESS])
+        write = Signal(WAYS)
+        late_write = Signal(WAYS)
+        wrote = Signal(2)
+        m.d.comb += asks.eq(passing[_ADDRESS] & engine.store | waits)
         m.d.sync += [
-            waits.eq((passing[_ADDRESS + 1] & engine.store | waits) & valid[_ADDRESS]),
-            wrote.eq(write),
+            waits.eq(asks & valid[_ADDRESS - 1]),
+            write.eq(Mux(asks & ~valid[_ADDRESS - 1], engine.ways, 0)),
+            late_write.eq(write),
+            wrote.eq(Cat(asks & ~valid[_ADDRESS - 1], wrote)),
         ]
         late_index = [Signal.like(index) for index in hashed.index]
         write_index = [Signal.like(index) for index in hashed.index]
@@ -151,12 +156,12 @@ class MacLookup(wiring.Component):
             m.d.comb += [
                 keys.r_addr.eq(bucket(self.params, hashed.index, way)),
                 keys.w_addr.eq(bucket(self.params, write_index, way)),
-                keys.w_en.eq(write & engine.ways[way]),
+                keys.w_en.eq(write[way]),
                 keys.w_data.key.eq(engine.key),
                 keys.w_data.valid.eq(engine.valid),
                 entries.r_addr.eq(bucket(self.params, late_index, way)),
                 entries.w_addr.eq(bucket(self.params, write_index, way)),
-                entries.w_en.eq(wrote & engine.ways[way]),
+                entries.w_en.eq(late_write[way]),
                 Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
                 compare.key.eq(key),
                 compare.other.eq(keys.r_data.key),
@@ -182,6 +187,6 @@ class MacLookup(wiring.Component):
             engine.word.eq(words[0] | words[1] | words[2] | words[3]),
             Value.cast(engine.value).eq(entry),
             engine.key_read.eq(passing[_COMPARE + 1]),
-            engine.done.eq(Mux(engine.store, wrote, passing[self.LATENCY])),
+            engine.done.eq(Mux(engine.store, wrote[1], passing[self.LATENCY])),
         ]
         return m
