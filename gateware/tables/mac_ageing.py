@@ -37,7 +37,8 @@ class AgeingClock(wiring.Component):
         reached = Signal()
         rest = Signal(3)
         off = Signal()
-        m.d.comb += [reached.eq(elapsed >= period), rest.eq(elapsed[:3] - period[:3])]
+        m.d.comb += rest.eq(elapsed[:3] - period[:3])
+        m.d.sync += reached.eq(elapsed >= period)
         with m.If(self.second):
             m.d.sync += elapsed.eq(elapsed + 7)
         with m.If(reached & ~self.due):

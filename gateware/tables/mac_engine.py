@@ -158,6 +158,8 @@ class MacEngine(wiring.Component):
             m.next = "FINISH"
 
         slot = Signal(MacSlot(params))
+        scanned = Signal()
+        m.d.sync += scanned.eq(Value.cast(scan).all())
         scan_start = Signal()
         scan_next = Signal()
         with m.If(scan_start):
@@ -299,7 +301,7 @@ class MacEngine(wiring.Component):
                                 fail(MacStatus.NOT_FOUND)
                         with m.Else():
                             m.d.sync += entry.age.eq(entry.age - 1)
-                            m.d.sync += ageing.done.eq(Value.cast(scan).all())
+                            m.d.sync += ageing.done.eq(scanned)
                             with m.If(entry.age == 0):
                                 m.d.sync += [table.valid.eq(0), event.eq(Event.AGED)]
                             with m.If(empty | entry.static):
