@@ -178,5 +178,10 @@ class Core(wiring.Component):
 
 def _counter_widths(params: Params) -> list[tuple[str, int]]:
     """Name and width of the increment of every counter."""
-    widths = {"rx_octets": (params.word_bytes).bit_length(), "tx_octets": 14, Drop.TOO_BIG.label: 2}
+    widths = {
+        "rx_octets": (params.word_bytes).bit_length(),
+        "tx_octets": 14,
+        Drop.TOO_BIG.label: 2,
+        "refused": 2,
+    }
     return [(name, widths.get(name.rpartition(".")[2], 1)) for name in counter_names(params)]

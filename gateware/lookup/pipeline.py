@@ -35,8 +35,11 @@ class LookupPipeline(wiring.Component):
     coming, decision
         Of :class:`DecisionStage`.
     learn
-        Sources to learn, from the frames that turned out to be good.
-    learned, moved, aged, refused, age_seconds, second
+        Sources to learn, from the frames that turned out to be good. Each is offered for one clock; one that finds
+        ``ready`` low is lost.
+    refused
+        Entries that found no room: those that :class:`MacTable` refused and sources that were lost.
+    learned, moved, aged, age_seconds, second
         Of :class:`MacTable`.
     busy
         Some key or table operation is inside.
@@ -65,7 +68,7 @@ class LookupPipeline(wiring.Component):
                 "learned": Out(1),
                 "moved": Out(1),
                 "aged": Out(1),
-                "refused": Out(1),
+                "refused": Out(range(3)),
                 "tenant_slots": In(self.tenants.slots_bus.signature.flip()),
                 "tenant_stash": In(self.tenants.stash_bus.signature.flip()),
                 "tenant_flags": In(TableBus(TenantFlags, params.tenants)),
@@ -121,7 +124,7 @@ class LookupPipeline(wiring.Component):
             self.learned.eq(macs.learned),
             self.moved.eq(macs.moved),
             self.aged.eq(macs.aged),
-            self.refused.eq(macs.refused),
+            self.refused.eq(macs.refused + (self.learn.valid & ~self.learn.ready)),
         ]
 
         def delayed(name: str, value, clocks: int):

@@ -9,20 +9,25 @@ A key goes through one of two nonlinear layers and is compressed to an index by 
 ``a`` and ``b`` are the seed, rotated by 0 and 29 bits and repeated; bits beyond the highest are 0. A layer is
 a bijection whatever the seed, but which other bits follow a flipped key bit depends on the seed, so that
 keys cannot be chosen to collide without knowing it: a majority follows one of its inputs if the other one
-differs from the seed's bit. Each bit of a layer is one four-input table. Columns are constants of few ones,
-different for each choice; as many neighbours as the index has bits are linearly independent, so that
-consecutive keys spread evenly. Choices next to each other differ in the layer, too: consecutive OUIs differ
-in so few bits that two linear maps of the same bits pair the buckets of both choices in small closed groups,
-which overflow early.
+differs from the seed's bit. Each bit of a layer is one four-input table.
+
+Columns are constants, mostly of at most three ones, different for each choice; as many neighbours as the
+index has bits are linearly independent, so that consecutive keys spread evenly. Even and odd choices differ in
+the layer, too: consecutive OUIs differ in so few bits that two linear maps of the same bits pair the buckets of
+both choices in small closed groups, which overflow early.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
+from operator import xor
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from .gates import tree
 
 __all__ = ["SEED_BITS", "HashFunction", "HashUnit"]
 
@@ -50,10 +55,9 @@ def _columns(
     sequences: Sequence[Sequence[int]],
 ) -> list[int]:
     """``count`` columns of ``bits`` bits. In each of ``windows``, a mask of rows, as many neighbours of each of
-    ``sequences`` are independent as there are rows.
-
-    Mostly of up to three ones each, but only so many that rows have about ``row_limit`` ones, if that leaves
-    columns at least two on average.
+    ``sequences``  of masks of key bits: the columns of as many successive ones as the index (or a window) has
+                   bits are independent, so that keys that count in them spread evenly, as far as a layer leaves
+                   the bits beside them alone. That holds for the successive bits of the key in any case.
     """
     weight = min(3.0, bits * row_limit / count)
     if weight < 2:
@@ -189,13 +193,6 @@ class HashFunction:
         return sum(((mixed & row).bit_count() & 1) << bit for bit, row in enumerate(self.rows[choice]))
 
 
-def _parity(terms: list[Value]) -> Value:
-    """The parity of ``terms``, in the shape of a tree of four-input tables."""
-    while len(terms) > 1:
-        terms = [Cat(terms[n : n + 4]).xor() for n in range(0, len(terms), 4)]
-    return terms[0]
-
-
 class HashUnit(wiring.Component):
     """:class:`HashFunction` in gateware, one key per clock.
 
@@ -221,13 +218,15 @@ class HashUnit(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         function = self.function
-        mixed = [Signal(function.key_bits, name=f"mixed{layer}") for layer in "yz"]
-        offset = Signal(function.index_bits)
+        # Without reset, which would have to be combined with the one by ``direct``.
+        mixed = [Signal(function.key_bits, name=f"mixed{layer}", reset_less=True) for layer in "yz"]
+        offset = Signal(function.index_bits, reset_less=True)
         m.d.sync += offset.eq(Mux(self.direct, self.direct_index, 0))
         for register, value in zip(mixed, function.mix(self.key, self.seed), strict=True):
             m.d.sync += register.eq(Mux(self.direct, 0, value))
         for choice, index in enumerate(self.index):
             for bit, row in enumerate(function.rows[choice]):
                 terms = [mixed[choice % 2][j] for j in range(function.key_bits) if row >> j & 1]
-                m.d.sync += index[bit].eq(_parity([*terms, offset[bit]]))
+                terms.append(offset[bit])
+                m.d.sync += index[bit].eq(tree(m, platform, lambda *bits: reduce(xor, bits), terms))
         return m

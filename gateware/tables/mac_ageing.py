@@ -36,12 +36,14 @@ class AgeingClock(wiring.Component):
         period = self.age_seconds << 1
         reached = Signal()
         rest = Signal(3)
-        m.d.sync += reached.eq(elapsed >= period)  # a clock late, when ``due`` is up already
+        off = Signal()
         m.d.comb += rest.eq(elapsed[:3] - period[:3])
+        m.d.sync += reached.eq(elapsed >= period)  # a clock late, when ``due`` is up already
         with m.If(self.second):
             m.d.sync += elapsed.eq(elapsed + 7)
         with m.If(reached & ~self.due):
             m.d.sync += [elapsed.eq(rest), self.due.eq(1)]
-        with m.If(self.done | (self.age_seconds == 0)):
+        m.d.sync += off.eq(self.age_seconds == 0)
+        with m.If(self.done | off):
             m.d.sync += self.due.eq(0)
         return m

@@ -134,7 +134,7 @@ def bucket_bits(params: Params) -> int:
 def mac_hash(params: Params) -> HashFunction:
     """The hash over :class:`MacKey`: one index for two ways, see :func:`bucket`.
 
-    Consecutive MACs spread evenly, also those of consecutive tenants with consecutive OUIs.
+    Consecutive MACs spread evenly, and nearly so those of consecutive tenants with consecutive OUIs.
     """
     bits = bucket_bits(params)
     window = (1 << bits) - 1
@@ -149,16 +149,19 @@ def mac_hash(params: Params) -> HashFunction:
     )
 
 
-def bucket(indices: Sequence[Any], way: int) -> Any:
-    """The bucket in ``way`` of a key with the ``indices`` of :func:`mac_hash`.
+def bucket(params: Params, indices: Sequence[Any], way: int) -> Any:
+    """The bucket in ``way`` of a key with the ``indices`` of :func:`mac_hash`; on integers and on values of
+    gateware alike.
 
     Both ways of a pair share most bits of their hash. With two that they do not share, the table fills to
     within 1 % of what independent ways would give.
     """
     index = indices[way // 2]
+    window = params.macs // WAYS - 1
     if way % 2:
-        return Cat(index[-_PRIVATE_BITS:], index[_PRIVATE_BITS:-_PRIVATE_BITS])
-    return index[:-_PRIVATE_BITS]
+        private = (1 << _PRIVATE_BITS) - 1
+        return index >> bucket_bits(params) | index & (window & ~private)
+    return index & window
 
 
 def direct_index(bucket: Value) -> Value:

@@ -33,19 +33,12 @@ class MacPass(wiring.Signature):
     stable from the request on until ``done``.
 
     ``granted``  the request was taken: there was no lookup in this clock.
-    ``pick``     only ``ways`` are read; the others read as 0, also for ``used`` and ``matches``, and the key
-                 there need not match for ``value``.
-    ``store``    ``valid``, ``key`` and ``entry`` are written to ``ways``. What a pass reads is what was there
-                 before.
-    ``lost``     with ``done``: a lookup came in the clock behind, so nothing was written or picked. The pass
-                 must be repeated. Only with ``pick`` or ``store``.
-    ``hand``     lookups are compared with ``key`` and ``entry``, too.
-    ``key_read``    strobe: ``word`` is the key that was picked. Changing ``key`` to it and raising ``hand``
-                 with the next clock is atomic for lookups with what the pass wrote.
-    ``done``     strobe, some clocks later: ``matches`` are the ways that hold ``key``, ``value`` is the entry
-                 there, or the one that was picked. Changing ``entry`` to it with the next clock is atomic, as
-                 above.
-    ``used``     validity of what was read in each way; stays until the next pass.
+    ``pick``     only ``ways`` are read; the others read as 0, and the key there need not match for ``value``.
+    ``store``    ``valid``, ``key`` and ``entry`` are written to ``ways``, in a clock in which no lookup reads.
+    ``key_read``  strobe: ``word`` is the key that was picked.
+    ``done``     strobe, later. ``matches`` are the ways that hold ``key`` (or were picked), ``value`` is the
+                 entry there; not with ``store``.
+    ``used``     validity of what was read in each way; stays until the next pass. Not with ``pick``.
     """
 
     def __init__(self, params: Params):
@@ -56,7 +49,6 @@ class MacPass(wiring.Signature):
                 "granted": In(1),
                 "key": Out(key_bits),
                 "entry": Out(MacEntry),
-                "hand": Out(1),
                 "direct": Out(1),
                 "bucket": Out(bucket_bits(params)),
                 "ways": Out(WAYS),
@@ -67,7 +59,6 @@ class MacPass(wiring.Signature):
                 "word": In(key_bits),
                 "matches": In(WAYS),
                 "value": In(MacEntry),
-                "lost": In(1),
                 "done": In(1),
                 "used": In(WAYS),
             }
@@ -77,8 +68,8 @@ class MacPass(wiring.Signature):
 class MacLookup(wiring.Component):
     """Four ways of block RAM, looked up in parallel: one key per clock, never waits.
 
-    ``output``   ``LATENCY`` clocks behind ``input``: ``valid``, ``hit`` and ``entry`` (0 without a hit), which
-                 comes behind one level of logic.
+    ``output``   ``LATENCY`` clocks behind ``input``: ``valid``, ``hit`` and ``entry`` (0 without a hit), one level
+                 of logic behind registers.
     ``enable``   low: no lookup hits.
     ``engine``   :class:`MacPass`: the engine's accesses, in clocks that lookups leave free.
 
@@ -127,87 +118,75 @@ class MacLookup(wiring.Component):
             m.d.sync += following.eq(key)
             key = following
 
-        # The clock behind the one in which a pass reads is the one in which it writes, to where it read, unless
-        # a lookup reads then.
-        alone = Signal()
-        clear = Signal(WAYS)
+        # A pass writes to where it read, from the clock behind that on as soon as no lookup reads. That is known
+        # a clock before: write enables are registers, they have far to go.
+        asks = Signal()
+        waits = Signal()
         write = Signal(WAYS)
-        m.d.comb += [
-            alone.eq(passing[_ADDRESS + 1] & ~valid[_ADDRESS]),
-            write.eq(Mux(alone & engine.store, engine.ways, 0)),
-            clear.eq(Mux(alone & engine.pick, ~engine.ways, 0)),
-        ]
-        with m.If(passing[_ADDRESS + 1]):
-            m.d.sync += engine.lost.eq(valid[_ADDRESS] & (engine.pick | engine.store))
         late_write = Signal(WAYS)
-        m.d.sync += late_write.eq(write)
+        wrote = Signal(2)
+        m.d.comb += asks.eq(passing[_ADDRESS] & engine.store | waits)
+        m.d.sync += [
+            waits.eq(asks & valid[_ADDRESS - 1]),
+            write.eq(Mux(asks & ~valid[_ADDRESS - 1], engine.ways, 0)),
+            late_write.eq(write),
+            wrote.eq(Cat(asks & ~valid[_ADDRESS - 1], wrote)),
+        ]
+        late_index = [Signal.like(index) for index in hashed.index]
+        write_index = [Signal.like(index) for index in hashed.index]
+        m.d.sync += [new.eq(old) for new, old in zip(late_index, hashed.index, strict=True)]
+        with m.If(passing[_ADDRESS]):
+            m.d.sync += [new.eq(old) for new, old in zip(write_index, hashed.index, strict=True)]
 
+        # Which ways a pass reads.
+        reading = Signal()
+        m.d.comb += reading.eq(passing[_COMPARE] & engine.pick)
+        missed = Signal(WAYS)
         words = []
-        equal = []
         values = []
-        indices = [hashed.index]
-        for stage in range(2):
-            following = [Signal.like(index, name=f"index{stage}_{n}") for n, index in enumerate(hashed.index)]
-            m.d.sync += [new.eq(old) for new, old in zip(following, indices[-1], strict=True)]
-            indices.append(following)
         for way in range(WAYS):
-            m.submodules[f"keys{way}"] = keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS)
-            m.submodules[f"entries{way}"] = entries = BlockRAM(MacEntry, self.params.macs // WAYS)
+            # Of one row: there is no time for a multiplexer behind them.
+            keys = BlockRAM(StoredMac(self.params), self.params.macs // WAYS, max_rows=1)
+            entries = BlockRAM(MacEntry, self.params.macs // WAYS, max_rows=1)
+            m.submodules[f"keys{way}"] = keys
+            m.submodules[f"entries{way}"] = entries
             m.submodules[f"compare{way}"] = compare = Comparator(self.hash.key_bits)
-            picked = Signal(name=f"picked{way}")
-            value = Signal(MacEntry, name=f"value{way}")
-            match = Signal(name=f"match{way}")
+            word = Signal(self.hash.key_bits, name=f"word{way}", reset_less=True)
+            value = Signal(MacEntry, name=f"value{way}", reset_less=True)
             m.d.comb += [
-                keys.r_addr.eq(bucket(indices[0], way)),
-                keys.r_clear.eq(clear[way]),
-                keys.w_addr.eq(bucket(indices[1], way)),
+                keys.r_addr.eq(bucket(self.params, hashed.index, way)),
+                keys.w_addr.eq(bucket(self.params, write_index, way)),
                 keys.w_en.eq(write[way]),
                 keys.w_data.key.eq(engine.key),
                 keys.w_data.valid.eq(engine.valid),
-                entries.r_addr.eq(bucket(indices[1], way)),
-                entries.w_addr.eq(bucket(indices[2], way)),
+                entries.r_addr.eq(bucket(self.params, late_index, way)),
+                entries.w_addr.eq(bucket(self.params, write_index, way)),
                 entries.w_en.eq(late_write[way]),
                 Value.cast(entries.w_data).eq(Value.cast(engine.entry)),
                 compare.key.eq(key),
                 compare.other.eq(keys.r_data.key),
-                compare.enable.eq(keys.r_data.valid & self.enable),
-                match.eq(compare.equal | picked),
+                compare.valid.eq(keys.r_data.valid & self.enable & ~(reading & ~engine.ways[way])),
+                compare.force.eq(reading & engine.ways[way]),
             ]
             m.d.sync += [
-                picked.eq(passing[_COMPARE] & engine.pick & engine.ways[way]),
-                engine.matches[way].eq(compare.equal),
-                Value.cast(value).eq(Mux(match, Value.cast(entries.r_data), 0)),
+                word.eq(Mux(reading & engine.ways[way], keys.r_data.key, 0)),
+                missed[way].eq(compare.differs),
+                Value.cast(value).eq(Mux(compare.differs, 0, Value.cast(entries.r_data))),
             ]
             with m.If(passing[_COMPARE]):
                 m.d.sync += engine.used[way].eq(keys.r_data.valid)
-            words.append(keys.r_data.key)
-            equal.append(compare.equal)
+            words.append(word)
             values.append(Value.cast(value))
 
-        # What the engine holds between two slots.
-        m.submodules.compare_hand = compare = Comparator(self.hash.key_bits)
-        value = Signal(MacEntry)
-        m.d.comb += [
-            compare.key.eq(key),
-            compare.other.eq(engine.key),
-            compare.enable.eq(engine.hand & ~passing[_COMPARE]),
-        ]
-        m.d.sync += Value.cast(value).eq(Mux(compare.equal, Value.cast(engine.entry), 0))
-        equal.append(compare.equal)
-        values.append(Value.cast(value))
-
-        word = Signal(self.hash.key_bits)
-        m.d.sync += [
-            word.eq(words[0] | words[1] | words[2] | words[3]),
-            self.output.hit.eq(Cat(equal).any()),
-        ]
         entry = Value.cast(self.output.entry)
         m.d.comb += [
-            entry.eq(values[0] | values[1] | values[2] | values[3] | values[4]),
+            entry.eq(values[0] | values[1] | values[2] | values[3]),
             self.output.valid.eq(valid[self.LATENCY]),
-            engine.word.eq(word),
+            self.output.hit.eq(~missed.all()),
+            engine.matches.eq(~missed),
+            engine.word.eq(words[0] | words[1] | words[2] | words[3]),
             Value.cast(engine.value).eq(entry),
             engine.key_read.eq(passing[_COMPARE + 1]),
-            engine.done.eq(passing[self.LATENCY]),
+            engine.done.eq(Mux(engine.store, wrote[1], passing[self.LATENCY])),
         ]
         return m

@@ -16,7 +16,8 @@ _DEPTH = 16
 class LearnQueue(wiring.Component):
     """A FIFO for 15 sources in LUT RAM: small, without a level.
 
-    ``output.payload`` is that of the first one while ``output.valid``; ``static`` and ``age`` are 0.
+    It takes one, and gives one, every other clock at most: both handshakes end at registers. ``static`` and
+    ``age`` of the entries are 0 at the output.
     """
 
     def __init__(self, params: Params):
@@ -39,11 +40,13 @@ class LearnQueue(wiring.Component):
         read = memory.read_port(domain="comb")
         first = Signal(range(_DEPTH))
         end = Signal(range(_DEPTH))
-        after = Signal(range(_DEPTH))
+        taken = Signal()
+        m.d.comb += taken.eq(self.output.valid & self.output.ready)
+        m.d.sync += [
+            self.input.ready.eq(((end + 1)[: len(end)] != first) & ~write.en),
+            self.output.valid.eq((end != first) & ~taken),
+        ]
         m.d.comb += [
-            after.eq(end + 1),
-            self.input.ready.eq(after != first),
-            self.output.valid.eq(end != first),
             write.en.eq(self.input.valid & self.input.ready),
             write.addr.eq(end),
             write.data[:start].eq(value[:start]),
@@ -53,7 +56,7 @@ class LearnQueue(wiring.Component):
             Value.cast(self.output.payload)[start + ignored :].eq(read.data[start:]),
         ]
         with m.If(write.en):
-            m.d.sync += end.eq(after)
-        with m.If(self.output.valid & self.output.ready):
+            m.d.sync += end.eq(end + 1)
+        with m.If(taken):
             m.d.sync += first.eq(first + 1)
         return m

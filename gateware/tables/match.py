@@ -1,8 +1,14 @@
 """Comparison of keys, split over two clocks."""
 
+from functools import reduce
+from operator import or_
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from .gates import gate, tree
 
 __all__ = ["Candidate", "Comparator", "Matcher"]
 
@@ -17,35 +23,55 @@ class Candidate(data.StructLayout):
         super().__init__({"valid": 1, "key": key_bits, "value": value})
 
 
+def _any(*bits: Any) -> Any:
+    return reduce(or_, bits)
+
+
 class Comparator(wiring.Component):
-    """Whether two keys are equal: ``equal`` comes one clock behind ``key`` and ``other``, two levels of logic
-    behind registers, and is low without ``enable``."""
+    """Whether two keys differ: ``differs`` comes one clock behind ``key`` and ``other``, two levels of logic
+    behind registers. It is high without ``valid``; with ``force``, whatever the key and ``valid``, it is low.
+    """
 
     _CHUNK = 8
-    """Bits that are compared in the first clock: two levels of four-input tables, without a wide gate."""
+    """Bits that are compared in the first clock: two levels of four-input tables."""
 
     def __init__(self, key_bits: int):
         self.key_bits = key_bits
         super().__init__(
             {
-                "enable": In(1),
+                "valid": In(1),
+                "force": In(1),
                 "key": In(key_bits),
                 "other": In(key_bits),
-                "equal": Out(1),
+                "differs": Out(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        chunks = range(0, self.key_bits, self._CHUNK)
-        parts = Signal(len(chunks))
-        for bit, low in enumerate(chunks):
-            bits = slice(low, low + self._CHUNK)
-            same = self.key[bits] == self.other[bits]
-            # The last chunk has room for the rest.
-            last = bit == len(chunks) - 1
-            m.d.sync += parts[bit].eq(same & self.enable if last else same)
-        m.d.comb += self.equal.eq(parts.all())
+        # High where they differ, as the reset inputs of registers need it that are to hold 0 then.
+        pairs = [
+            gate(
+                m,
+                platform,
+                lambda a, b, c=0, d=0: (a ^ b) | (c ^ d),
+                [
+                    bit
+                    for n in range(low, min(low + 2, self.key_bits))
+                    for bit in (self.key[n], self.other[n])
+                ],
+            )
+            for low in range(0, self.key_bits, 2)
+        ]
+        pairs.append(~self.valid)
+        step = self._CHUNK // 2
+        chunks = [pairs[low : low + step] for low in range(0, len(pairs), step)]
+        parts = Signal(len(chunks), reset_less=True)
+        for part, chunk in zip(parts, chunks, strict=True):
+            m.d.sync += part.eq(gate(m, platform, _any, chunk))
+        with m.If(self.force):
+            m.d.sync += parts.eq(0)
+        m.d.comb += self.differs.eq(tree(m, platform, _any, list(parts)))
         return m
 
 

@@ -30,17 +30,21 @@ _DP16KD_ASPECTS = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
 """Width to depth of one DP16KD (Lattice FPGA-TN-02204)."""
 
 
-def dp16kd_tiling(width: int, depth: int) -> tuple[int, int, int]:
+def dp16kd_tiling(width: int, depth: int, *, max_rows: int | None = None) -> tuple[int, int, int]:
     """How :class:`BlockRAM` is built from DP16KD: width of a tile, number of columns, number of rows.
 
-    The fewest RAMs; of equals the fewest rows, since rows need a multiplexer behind the output registers.
+    The fewest RAMs with at most ``max_rows``; of equals the fewest rows, since rows need a multiplexer behind
+    the output registers.
     """
 
     def cost(aspect: tuple[int, int]) -> tuple[int, int]:
         rows = -(-depth // aspect[1])
         return -(-width // aspect[0]) * rows, rows
 
-    tile = min(_DP16KD_ASPECTS.items(), key=cost)
+    aspects = [item for item in _DP16KD_ASPECTS.items() if max_rows is None or cost(item)[1] <= max_rows]
+    if not aspects:
+        raise ValueError(f"{depth} words need more than {max_rows} rows")
+    tile = min(aspects, key=cost)
     return tile[0], -(-width // tile[0]), -(-depth // tile[1])
 
 
@@ -51,24 +55,13 @@ class _DP16KD(Elaboratable):
     carry the lower half of the word, the B pins the upper one.
     """
 
-    def __init__(
-        self,
-        width: int,
-        *,
-        w_en: Value,
-        w_addr: Value,
-        w_data: Value,
-        r_en: Value,
-        r_addr: Value,
-        r_clear: Value,
-    ):
+    def __init__(self, width: int, *, w_en: Value, w_addr: Value, w_data: Value, r_en: Value, r_addr: Value):
         self.width = width
         self.w_en = w_en
         self.w_addr = w_addr
         self.w_data = w_data
         self.r_en = r_en
         self.r_addr = r_addr
-        self.r_clear = r_clear
         self.r_data = Signal(width)
 
     def elaborate(self, platform) -> Module:
@@ -124,7 +117,7 @@ class _DP16KD(Elaboratable):
             i_CEB=self.r_en,
             i_WEB=0,
             i_OCEB=1,
-            i_RSTB=self.r_clear,
+            i_RSTB=0,
             **ports,
         )
         return m
@@ -137,18 +130,17 @@ class BlockRAM(wiring.Component):
     with ``r_en``; where ``r_en`` was low, it is what it was the clock before. There is no collision logic: a
     read in the very clock in which the address is written gives the old or the new word, or a mixture of the
     two; a read one clock later gives the new word. Callers must cope. Contents after reset are undefined.
-    ``r_clear`` in the clock behind that of ``r_addr`` makes ``r_data`` 0; what is read at the ``r_addr`` beside
-    ``r_clear`` itself is undefined (the vendor's model resets the address register, too).
 
     On ECP5 (:func:`opentep.gateware.target.is_ecp5`) this is :func:`dp16kd_tiling` DP16KD with their own
     output registers, which yosys does not infer; elsewhere a memory with a register behind it.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int):
+    def __init__(self, shape: ShapeLike, depth: int, *, max_rows: int | None = None):
         if depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth}")
         self.shape = shape
         self.depth = depth
+        self.max_rows = max_rows
         super().__init__(
             {
                 "w_en": In(1),
@@ -156,7 +148,6 @@ class BlockRAM(wiring.Component):
                 "w_data": In(shape),
                 "r_en": In(1, init=1),
                 "r_addr": In(range(depth)),
-                "r_clear": In(1),
                 "r_data": Out(shape),
             }
         )
@@ -176,12 +167,12 @@ class BlockRAM(wiring.Component):
             read.en.eq(self.r_en),
             read.addr.eq(self.r_addr),
         ]
-        m.d.sync += Value.cast(self.r_data).eq(Mux(self.r_clear, 0, Value.cast(read.data)))
+        m.d.sync += Value.cast(self.r_data).eq(Value.cast(read.data))
         return m
 
     def _ecp5(self) -> Module:
         m = Module()
-        tile, columns, rows = dp16kd_tiling(Shape.cast(self.shape).width, self.depth)
+        tile, columns, rows = dp16kd_tiling(Shape.cast(self.shape).width, self.depth, max_rows=self.max_rows)
         tile_bits = ceil_log2(_DP16KD_ASPECTS[tile])
         w_data = Value.cast(self.w_data)
         r_data = Value.cast(self.r_data)
@@ -200,7 +191,6 @@ class BlockRAM(wiring.Component):
                     w_data=w_data[bits],
                     r_en=self.r_en,
                     r_addr=self.r_addr[:tile_bits],
-                    r_clear=self.r_clear,
                 )
                 m.d.comb += word[bits].eq(ram.r_data)
         if rows == 1:

@@ -113,6 +113,10 @@ def test_tiling_takes_the_fewest_rams():
     assert dp16kd_tiling(32, 4096) == (4, 8, 1)
     assert dp16kd_tiling(140, 512) == (36, 4, 1)
     assert dp16kd_tiling(36, 1500) == (36, 1, 3)
+    assert dp16kd_tiling(61, 4096) == (9, 7, 2)
+    assert dp16kd_tiling(61, 4096, max_rows=1) == (4, 16, 1)
+    with pytest.raises(ValueError, match="more than 1 rows"):
+        dp16kd_tiling(36, 1 << 15, max_rows=1)
 
 
 @pytest.mark.parametrize("width,depth", [(72, 512), (40, 1024)])
