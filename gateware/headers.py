@@ -14,10 +14,12 @@ __all__ = [
     "OUTER_BYTES",
     "TAG_BYTES",
     "UNSPECIFIED_BIT",
+    "Congestion",
     "Control",
     "Descriptor",
     "Drop",
     "Edit",
+    "Encapsulation",
     "Header",
     "Keys",
     "Stored",
@@ -39,7 +41,7 @@ UNSPECIFIED_BIT = 19
 """Bit of ``flow`` that tells, for a solicitation, that its source was the unspecified address."""
 
 
-class Drop(enum.Enum, shape=4):
+class Drop(enum.Enum, shape=5):
     """Why a frame was not forwarded (SPEC names). Counted per port under ``label``."""
 
     NONE = 0
@@ -62,6 +64,8 @@ class Drop(enum.Enum, shape=4):
     """Encapsulated, it would exceed the fabric MTU. Group frames: counted once per fabric port."""
     NO_BUFFER = 15
     """Packet memory was full, or the port's ingress queue overran."""
+    ECN = 16
+    """Congestion experienced in the tunnel by a packet that is not ECN-capable (RFC 6040, 4.2)."""
 
     @property
     def label(self) -> str:
@@ -78,6 +82,34 @@ class Control(enum.Enum, shape=2):
     """ICMPv6 echo request (RFC 4443, 4.1) to the TEP's address."""
 
 
+class Congestion(enum.Enum, shape=2):
+    """What becomes of the ECN field of the inner packet at the end of a tunnel (RFC 6040, 4.2)."""
+
+    SAME = 0
+    IPV4 = 1
+    """The second octet of the packet and the header checksum change."""
+    IPV6 = 2
+    """The second octet of the packet changes."""
+
+
+class Encapsulation(enum.Enum, shape=2):
+    """What stands between the IPv6 header and the tunnelled frame."""
+
+    ETHERNET = 0
+    """Nothing (RFC 8986, 10.1)."""
+    ETHERIP = 1
+    """RFC 3378."""
+    NVGRE = 2
+    """RFC 7637."""
+    VXLAN = 3
+    """RFC 7348, over UDP without checksum (RFC 6935)."""
+
+    @property
+    def overhead(self) -> int:
+        """Octets."""
+        return (0, 2, 8, 16)[self.value]
+
+
 class Edit(enum.Enum, shape=3):
     """What the editor does to a stored frame on its way out."""
 
@@ -90,6 +122,9 @@ class Edit(enum.Enum, shape=3):
     ECHO_REPLY = 3
     ADVERT = 4
     """Neighbour advertisement."""
+    DECAP_IPV4 = 5
+    """DECAP, with Congestion.IPV4."""
+    DECAP_IPV6 = 6
 
 
 class Keys(data.Struct):
@@ -107,6 +142,9 @@ class Keys(data.Struct):
     """VLAN ID of the tag or the port's native VLAN (access ports), else 0."""
     outer_src: 128
     """Outer IPv6 source (fabric ports), else 0."""
+    is_network: 1
+    """The tunnel names the virtual network ``network``, which tells the tenant (fabric ports)."""
+    network: 24
 
 
 class Header(data.StructLayout):
@@ -123,8 +161,9 @@ class Header(data.StructLayout):
                 "start": ceil_log2(CELL_BYTES),  # offset of the (inner) destination MAC in the stored frame
                 "end": 14,  # offset behind the last octet of the (inner) frame in the stored frame
                 "packet": 15,  # octets of the IPv6 packet that would carry the frame (access ports)
-                "traffic_class": 8,  # of the (inner) IPv4 or IPv6 packet, 0 for others
-                "flow": 20,  # flow label (access); checksum of the answer, UNSPECIFIED_BIT (fabric)
+                "congestion": Congestion,  # fabric ports
+                "traffic_class": 8,  # of the IPv4 or IPv6 packet, 0 for others (access); its second octet (fabric)
+                "flow": 20,  # flow label (access); checksum of answer or IPv4 header, UNSPECIFIED_BIT (fabric)
             }
         )
 
@@ -155,7 +194,7 @@ class Descriptor(data.StructLayout):
                 "pcp_dei": 4,  # for the pushed tag
                 "exclude": 1,  # leave out the member whose VID is ``exclude_vid`` (the sender)
                 "exclude_vid": 12,
-                "traffic_class": 8,
+                "traffic_class": 8,  # this and the next as in the header
                 "flow": 20,
             }
         )

@@ -6,7 +6,9 @@ The result depends only on the complete fabric and on the indices kept in the st
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
+from opentep.host.encode import tenant_keys
 from opentep.host.fabric.errors import FabricError, Problem
 from opentep.host.fabric.model import Fabric, Tep, Vm
 from opentep.host.fabric.source import Source
@@ -98,6 +100,7 @@ class _Compiler:
                     index=index,
                     name=name,
                     ouis=tenant.ouis,
+                    network=tenant.network,
                     learn_source=tenant.source == "learn",
                     learn_remote=tenant.remote == "learn",
                     flood_unknown=tenant.unknown == "flood",
@@ -199,9 +202,7 @@ class _Compiler:
         for use in usage(tables, self.tep.params):
             if use.used > use.room:
                 message = f"{use.used} {use.what}, but the core has room for {use.room}"
-                remedy = (
-                    f"move VMs to other TEPs, or build a core with more '{use.table}' and say so under 'core'"
-                )
+                remedy = f"move VMs to other TEPs, or build a core with more '{use.parameter}' and say so under 'core'"
                 self.problems.append(self.source.problem(("teps", self.tep.name), message, remedy, key=True))
         if self.problems:
             raise FabricError(self.problems)
@@ -213,10 +214,16 @@ class Usage:
     """How full a table gets."""
 
     table: str
+    parameter: str
     """Build parameter that sets its size."""
     used: int
     room: int
     what: str
+
+
+def _tenant_keys_room(params: Params) -> int:
+    """Two choices of two slots can be filled to 89 % (Dietzfelbinger and Weidling 2007, table 1)."""
+    return tenant_geometry(params).depth * 7 // 8
 
 
 def usage(tables: TepTables, params: Params) -> list[Usage]:
@@ -225,14 +232,30 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
         (f"replica list members on port '{port.name}'", [len(e.members.get(index, ())) for e in tables.lists])
         for index, port in enumerate(tables.ports)
     ]
+    keys = sum(len(tenant_keys(tenant)) for tenant in tables.tenants)
     what, members = max(((what, sum(counts)) for what, counts in per_port), key=lambda pair: pair[1])
     return [
-        Usage("tenants", len(tables.tenants), params.tenants, "tenants present"),
-        Usage("macs", len(tables.macs), params.macs, "MAC addresses (VMs and groups of the tenants present)"),
-        Usage("rules", len(tables.rules), params.rules, "rules of the tenants present"),
-        Usage("teps", len(tables.teps), params.teps, "remote TEPs"),
-        Usage("lists", len(tables.lists), params.lists, "replica lists (tenants and groups present)"),
-        Usage("members", members, params.members, what),
+        Usage("tenants", "tenants", len(tables.tenants), params.tenants, "tenants present"),
+        Usage(
+            "tenant_keys",
+            "tenants",
+            keys,
+            _tenant_keys_room(params),
+            "OUIs and networks of the tenants present",
+        ),
+        Usage(
+            "macs",
+            "macs",
+            len(tables.macs),
+            params.macs,
+            "MAC addresses (VMs and groups of the tenants present)",
+        ),
+        Usage("rules", "rules", len(tables.rules), params.rules, "rules of the tenants present"),
+        Usage("teps", "teps", len(tables.teps), params.teps, "remote TEPs"),
+        Usage(
+            "lists", "lists", len(tables.lists), params.lists, "replica lists (tenants and groups present)"
+        ),
+        Usage("members", "members", members, params.members, what),
     ]
 
 

@@ -85,7 +85,10 @@ def _tenant(tenant: Tenant) -> str:
         f"unknown {'flood' if tenant.flood_unknown else 'drop'}",
         f"list {tenant.flood_list}",
     ]
-    return f"OUI {', '.join(map(format_oui, sorted(tenant.ouis)))}; {', '.join(policies)}"
+    keys = f"OUI {', '.join(map(format_oui, sorted(tenant.ouis)))}"
+    if tenant.network:
+        keys += f", network {tenant.network}"
+    return f"{keys}; {', '.join(policies)}"
 
 
 def _tep(tep: RemoteTep, names: Names) -> str:

@@ -3,13 +3,14 @@
 Names of fields are those of the declaration (``gateware/registers.py``); nothing here knows an address.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from opentep.gateware.csr.codec import Codec
 from opentep.gateware.egress.tables import OuterHeader, outer_header
-from opentep.gateware.headers import ETHERTYPE_IPV6
+from opentep.gateware.headers import ETHERTYPE_IPV6, GROUP_BIT
 from opentep.gateware.ingress.checksum import advert_sum
-from opentep.gateware.lookup.tables import RuleKey, TenantKey
+from opentep.gateware.lookup.tables import RuleKey, TenantKey, network_mac
 from opentep.gateware.params import Params
 from opentep.host.tables import Port, RemoteTep, Rule, Tenant, TepTables
 
@@ -28,8 +29,7 @@ __all__ = [
     "fabric_number",
     "is_outer",
     "rule_key",
-    "tenant_key",
-    "tenant_oui",
+    "tenant_keys",
 ]
 
 _TENANT_KEY = Codec(TenantKey)
@@ -83,27 +83,28 @@ def encode_flags(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def decode_tenant(index: int, flags: dict[str, Any], ouis: tuple[int, ...]) -> Tenant:
-    """The reverse of :func:`encode_flags`; the OUIs come from the tenant table, the name is not stored."""
+def decode_tenant(index: int, flags: dict[str, Any], keys: Iterable[int]) -> Tenant:
+    """The reverse of :func:`encode_flags`, with the tenant's keys in the tenant table; the name is not stored."""
+    macs = sorted(_TENANT_KEY.decode(key)["mac"] for key in keys)
+    networks = [mac & 0xFFFFFF for mac in macs if mac >> GROUP_BIT & 1]
     return Tenant(
         index=index,
         name="",
-        ouis=ouis,
+        ouis=tuple(mac >> 24 for mac in macs if not mac >> GROUP_BIT & 1),
         learn_source=bool(flags["learn_source"]),
         learn_remote=bool(flags["learn_remote"]),
         flood_unknown=bool(flags["flood_unknown"]),
         flood_list=flags["flood_list"],
+        network=networks[0] if networks else 0,
     )
 
 
-def tenant_key(oui: int) -> int:
-    """Key of the tenant table for ports whose key is the OUI of the source MAC."""
-    return _TENANT_KEY.encode({"mac": oui << 24})
-
-
-def tenant_oui(key: int) -> int:
-    """The reverse of :func:`tenant_key`."""
-    return _TENANT_KEY.decode(key)["mac"] >> 24
+def tenant_keys(tenant: Tenant) -> list[int]:
+    """Keys of the tenant table: of ports whose key is the OUI of the source MAC, and of the tenant's network."""
+    macs = [oui << 24 for oui in tenant.ouis]
+    if tenant.network:
+        macs.append(network_mac(tenant.network))
+    return [_TENANT_KEY.encode({"mac": mac}) for mac in macs]
 
 
 def encode_outer(tep: RemoteTep, tables: TepTables) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from opentep.host.encode import (
     decode_tenant,
     fabric_number,
     is_outer,
-    tenant_oui,
 )
 from opentep.host.exact import ExactTable
 from opentep.host.macs import FoundMac, MacAccess
@@ -127,14 +126,14 @@ class Reader:
         return {name: self.registers.read(f"port[{index}].{name}") for name in names}
 
     def _tenants(self, keys: dict[int, int]) -> tuple[Tenant, ...]:
-        ouis: dict[int, list[int]] = {}
+        keys_of: dict[int, list[int]] = {}
         for key, index in keys.items():
-            ouis.setdefault(index, []).append(tenant_oui(key))
+            keys_of.setdefault(index, []).append(key)
         flags = self.registers.table("tenant_flags").read_many()
         return tuple(
-            decode_tenant(index, entry, tuple(sorted(ouis.get(index, ()))))
+            decode_tenant(index, entry, keys_of.get(index, ()))
             for index, entry in enumerate(flags)
-            if entry["valid"] or index in ouis
+            if entry["valid"] or index in keys_of
         )
 
     def _outer(self) -> dict[tuple[int, int], dict[str, Any]]:

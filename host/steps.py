@@ -14,7 +14,7 @@ from opentep.host.encode import (
     encode_port,
     fabric_number,
     rule_key,
-    tenant_key,
+    tenant_keys,
 )
 from opentep.host.exact import ExactTable
 from opentep.host.held import Held, Reader
@@ -150,7 +150,7 @@ class Steps:
     def _wanted_keys(self) -> list[tuple[ExactTable, dict[int, int], str]]:
         """Table, content and name, in the order in which keys are added; they are removed in the reverse one, so
         that no rule names a tenant index that is another tenant's by then."""
-        tenants = {tenant_key(oui): tenant.index for tenant in self._desired.tenants for oui in tenant.ouis}
+        tenants = {key: tenant.index for tenant in self._desired.tenants for key in tenant_keys(tenant)}
         sources = {source: tep.index for tep in self._desired.teps for source in tep.sources}
         rules = {rule_key(rule, self._params): 1 for rule in self._desired.rules}
         return [
@@ -201,7 +201,7 @@ class _Stale:
 
     def __call__(self, entry: MacTableEntry) -> bool:
         tenant = self._tenants.get(entry.tenant)
-        if tenant is None or entry.mac >> 24 not in tenant.ouis:
+        if tenant is None or not (tenant.network or entry.mac >> 24 in tenant.ouis):
             return True
         match entry.place:
             case Local():

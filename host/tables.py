@@ -52,6 +52,8 @@ class Tenant:
     """Flood unknown unicast in the tenant (else drop)."""
     flood_list: int = 0
     """Replica list of all the tenant's VMs and remote TEPs."""
+    network: int = 0
+    """24-bit identifier of the tenant's virtual network (VNI of VXLAN, VSID of NVGRE); 0 if it has none."""
 
 
 @dataclass(frozen=True, order=True)

@@ -124,6 +124,7 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None) -> l
     learn = learning or Learning()
     tenants: list[Tenant] = []
     used: set[int] = set()
+    networks: set[int] = set()
     for index in rng.sample(range(params.tenants), _some(rng, 2, 6, params.tenants // 4)):
         ouis: list[int] = []
         while len(ouis) < (2 if rng.random() < 0.2 else 1):
@@ -141,9 +142,20 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None) -> l
                 learn_source=learn.source and rng.random() < 0.6,
                 learn_remote=learn.remote and rng.random() < 0.6,
                 flood_unknown=rng.random() < 0.5,
+                network=_network(rng, networks) if rng.random() < 0.7 else 0,
             )
         )
     return tenants
+
+
+def _network(rng: random.Random, used: set[int]) -> int:
+    """A new one; often one wrong bit away from another."""
+    while True:
+        near = sorted(used) and rng.random() < 0.5
+        network = rng.choice(sorted(used)) ^ 1 << rng.randrange(24) if near else rng.getrandbits(24)
+        if network not in used | {0, 0xFFFFFF}:
+            used.add(network)
+            return network
 
 
 def _rules(rng: random.Random, tenants: list[Tenant]) -> Iterator[Rule]:

@@ -85,19 +85,18 @@ class Editor(wiring.Component):
                     if name != "tagged"
                 ),
             ]
-            variable = job.flow[:16]
             outer_words = outer.words
+            m.d.comb += plan.variables.checksum.eq(job.flow)
         else:
-            variable = job.tag
             outer_words = None
+            m.d.comb += [plan.variables[name].eq(job[name]) for name in plan.variables.shape().members]
         m.d.sync += ready.eq(all_ready & ~accept)
         m.d.comb += [
             self.job.ready.eq(ready),
             accept.eq(self.job.valid & ready),
             reader.range.valid.eq(accept & (job.program != program_type(self.fabric).NOTHING)),
             *(reader.range.payload[name].eq(job[name]) for name in reader.range.payload.shape().members),
-            *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variable"),
-            plan.variable.eq(variable),
+            *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variables"),
             releases.job.valid.eq(accept),
             *(releases.job.payload[name].eq(job[name]) for name in releases.job.payload.shape().members),
             plans.reserve.eq(accept),

@@ -24,13 +24,17 @@ __all__ = [
 ]
 
 
-class AccessProgram(enum.Enum, shape=2):
+class AccessProgram(enum.Enum, shape=3):
     """What an access port can do. RETAG of a tagged frame is TAGGED; all else, DECAP
     included, pushes a tag."""
 
     NOTHING = 0
     UNTAGGED = 1
     TAGGED = 2
+    IPV4 = 3
+    """UNTAGGED, with another ECN field and header checksum."""
+    IPV6 = 4
+    """UNTAGGED, with another ECN field."""
 
 
 class FabricProgram(enum.Enum, shape=3):
@@ -48,7 +52,7 @@ class FabricProgram(enum.Enum, shape=3):
 @dataclass(frozen=True)
 class Register:
     """Octets that are known only when the frame is sent, as an integer with the first
-    octet most significant."""
+    octet most significant: the port's ``mac`` or ``address``, or one of :func:`.entry.variables`."""
 
     name: str
     octets: int
@@ -58,8 +62,9 @@ def _is_address(part: bytes | Register) -> bool:
     return part in (_MAC, _ADDRESS)
 
 
-_TAG = Register("variable", 2)
-_CHECKSUM = Register("variable", 2)
+_TAG = Register("tag", 2)
+_OCTET = Register("octet", 1)
+_CHECKSUM = Register("checksum", 2)
 _MAC = Register("mac", 6)
 _ADDRESS = Register("address", 16)
 
@@ -113,10 +118,15 @@ _ADDRESSES = 2 * _MAC_BYTES
 
 _PUSH_TAG = Insert(ETHERTYPE_VLAN.to_bytes(2, "big"), _TAG)
 
+# Up to the second octet of the packet, where both versions of IP have their ECN field.
+_PUSH_TAG_AND_MARK = (Copy(_ADDRESSES), _PUSH_TAG, Copy(3), Insert(_OCTET), Skip(1))
+
 _ACCESS_PROGRAMS: dict[AccessProgram, tuple[Step, ...]] = {
     AccessProgram.NOTHING: (),
     AccessProgram.UNTAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Rest()),
     AccessProgram.TAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Skip(_TAG_BYTES), Rest()),
+    AccessProgram.IPV4: (*_PUSH_TAG_AND_MARK, Copy(8), Insert(_CHECKSUM), Skip(2), Rest()),
+    AccessProgram.IPV6: (*_PUSH_TAG_AND_MARK, Rest()),
 }
 
 # ICMPv6 neighbour advertisement (RFC 4861, 4.4) of 32 octets with hop limit 255.

@@ -9,7 +9,7 @@ from ..params import Params
 from ..tables.bus import TableBus
 from .entry import Entry, Job
 from .lists import ListTable
-from .program import FabricProgram, program_type
+from .program import AccessProgram, FabricProgram, program_type
 from .tables import ListHead, ListMember
 
 __all__ = ["Replicator"]
@@ -103,7 +103,11 @@ class Replicator(wiring.Component):
                     index.eq(index + 1),
                 ]
                 if not self.fabric:
-                    m.d.sync += left_out.eq(entry.exclude & (member.target == entry.exclude_vid))
+                    sender = entry.detail.sender
+                    detailed = (entry.program == AccessProgram.IPV4) | (entry.program == AccessProgram.IPV6)
+                    m.d.sync += left_out.eq(
+                        sender.exclude & (member.target == sender.exclude_vid) & ~detailed
+                    )
                 m.next = "REPLICA"
             with m.State("REPLICA"):
                 m.d.comb += [replica.eq(1), self.job.valid.eq(~left_out)]
@@ -130,7 +134,11 @@ class Replicator(wiring.Component):
                 job.flow.eq(entry.flow),
             ]
         else:
-            m.d.comb += job.tag.eq(Cat(target, entry.pcp_dei))
+            m.d.comb += [
+                job.tag.eq(Cat(target, entry.pcp_dei)),
+                job.octet.eq(entry.detail.packet.octet),
+                job.checksum.eq(entry.detail.packet.checksum),
+            ]
 
     def _too_long(self, m: Module) -> Signal:
         """Whether the entry's frame exceeds the MTU when encapsulated; known when the list's head is."""

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..params import Params
-from .entry import Job
+from .entry import Job, variables
 from .program import MAX_STEP, Assembly, Operation, assemble, programs
 
 __all__ = ["Order", "Plan", "Stepper"]
@@ -17,12 +17,15 @@ _END_BITS = 14
 class Plan(data.StructLayout):
     """What the editor must know of a :class:`Job` apart from reading the frame.
 
-    ``variable``: the octets of the frame's own that are inserted, first one most significant.
+    ``variables``: see :func:`.entry.variables`.
     """
 
     def __init__(self, params: Params, port: int):
         job = Job(params, port).members
-        super().__init__({name: job[name] for name in ("start", "end", "program")} | {"variable": 16})
+        super().__init__(
+            {name: job[name] for name in ("start", "end", "program")}
+            | {"variables": variables(params.is_fabric(port))}
+        )
 
 
 class Order(data.StructLayout):
@@ -33,7 +36,7 @@ class Order(data.StructLayout):
     ``starts``: which of the assembly's ``starts`` it begins with, one bit each.
     """
 
-    def __init__(self, params: Params, starts: int):
+    def __init__(self, params: Params, port: int, starts: int):
         octets = range(params.word_bytes)
         super().__init__(
             {
@@ -47,7 +50,7 @@ class Order(data.StructLayout):
                 "drain": 1,
                 "last": 1,
                 "begin": 1,
-                "variable": 16,
+                "variables": variables(params.is_fabric(port)),
             }
         )
 
@@ -66,7 +69,7 @@ class Stepper(wiring.Component):
         super().__init__(
             {
                 "plan": In(stream.Signature(Plan(params, port))),
-                "order": Out(stream.Signature(Order(params, len(self.assembly.starts)))),
+                "order": Out(stream.Signature(Order(params, port, len(self.assembly.starts)))),
             }
         )
 
@@ -112,7 +115,7 @@ class Stepper(wiring.Component):
             reach.eq(Mux(step.memory, span, step.reach)),
             order.final.eq(Mux(step.rest, final[:octet_bits], reach[:octet_bits])),
             order.left.eq(Mux(step.rest, rest, reach >> octet_bits)),
-            order.variable.eq(plan.variable),
+            order.variables.eq(plan.variables),
             self.plan.ready.eq(~busy),
         ]
         with m.If(~busy):

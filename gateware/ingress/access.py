@@ -15,7 +15,6 @@ __all__ = ["AccessParser", "VlanTag", "is_link_local"]
 
 _TCI = 14
 """Offset of the tag control information, or of an untagged IP packet."""
-_KEY_SPAN = _TCI + 2
 _VID_ANY, _VID_RESERVED = 0, 0xFFF
 """Not VLAN IDs (IEEE 802.1Q, table 9-2)."""
 
@@ -110,7 +109,7 @@ class AccessParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.tap = tap = WordTap(self.params, FLOW_SPAN, _KEY_SPAN)
+        m.submodules.tap = tap = WordTap(self.params, FLOW_SPAN)
         m.submodules.classifier = classifier = Classifier(self.params, len(tap.at))
         m.submodules.hash = flow_hash = FlowHash(self.params, len(tap.at))
         connect(m, flipped(self.input), tap.input)
@@ -118,6 +117,7 @@ class AccessParser(wiring.Component):
         m.d.comb += [
             self.header.valid.eq(tap.header_valid),
             tap.header_ready.eq(self.header.ready),
+            tap.key_end.eq(tap.at[_TCI // self.params.word_bytes]),
             classifier.word.eq(self.input.payload),
             classifier.load.eq(tap.load),
             classifier.next_at.eq(tap.next_at),

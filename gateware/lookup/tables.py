@@ -6,6 +6,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
+from ..headers import GROUP_BIT
 from ..params import Params
 from ..tables.cuckoo import CuckooTable
 from ..tables.halved import FoldedHash, HalvedTable
@@ -17,6 +18,7 @@ __all__ = [
     "RuleKey",
     "TenantFlags",
     "TenantKey",
+    "network_mac",
     "rule_geometry",
     "source_geometry",
     "tenant_geometry",
@@ -39,10 +41,15 @@ class TenantFlags(data.Struct):
 
 
 class TenantKey(data.Struct):
-    """What identifies a tenant in a frame, after masking. The mask has the same fields."""
+    """What identifies a tenant in a frame, after masking, or :func:`network_mac`. The mask has the same fields."""
 
     vid: 12
     mac: 48
+
+
+def network_mac(network):
+    """``mac`` of the key of a virtual network (24 bits, integer or value): no source address has the I/G bit."""
+    return network | 1 << GROUP_BIT
 
 
 class RuleKey(data.StructLayout):

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..headers import Control, Descriptor, Drop, Edit, Header, Stored
+from ..headers import Congestion, Control, Descriptor, Drop, Edit, Header, Stored
 from ..params import Params
 from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
@@ -90,6 +90,10 @@ class VerdictRules(wiring.Component):
             is_list.eq(decision.is_list),
             self.learn.eq(decision.learn),
         ]
+        with m.If((decision.edit == Edit.DECAP) & (header.congestion == Congestion.IPV4)):
+            m.d.comb += edit.eq(Edit.DECAP_IPV4)
+        with m.If((decision.edit == Edit.DECAP) & (header.congestion == Congestion.IPV6)):
+            m.d.comb += edit.eq(Edit.DECAP_IPV6)
         # In reverse order of priority: what stands below overrides.
         too_big = (decision.edit == Edit.ENCAP) & (decision.ports[params.access_ports :] & ~fits).any()
         with m.If(too_big & (decision.drop == Drop.NONE)):

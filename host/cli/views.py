@@ -45,6 +45,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             "index": tenant.index,
             "name": names.tenant(tenant.index),
             "ouis": [format_oui(oui) for oui in tenant.ouis],
+            "network": tenant.network or None,
             "source": "learn" if tenant.learn_source else "strict",
             "remote": "learn" if tenant.learn_remote else "static",
             "unknown": "flood" if tenant.flood_unknown else "drop",
@@ -58,6 +59,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             i["index"],
             i["name"],
             ", ".join(i["ouis"]),
+            i["network"] or "",
             i["source"],
             i["remote"],
             i["unknown"],
@@ -66,7 +68,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
         )
         for i in items
     ]
-    columns = ("index", "tenant", "OUIs", "source", "remote", "unknown", "list", "may send to")
+    columns = ("index", "tenant", "OUIs", "network", "source", "remote", "unknown", "list", "may send to")
     return View(columns, rows, items)
 
 

@@ -143,11 +143,18 @@ def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
 
 
 def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """OUIs can identify tenants, and each belongs to one."""
+    """OUIs can identify tenants, and each belongs to one, as each network does."""
     taken: dict[int, str] = {}
+    networks: dict[int, str] = {}
     for name, tenant in fabric.tenants.items():
         raw = source.data["tenants"][name] or {}
         path: KeyPath = ("tenants", name)
+        if tenant.network and networks.setdefault(tenant.network, name) != name:
+            yield source.problem(
+                (*path, "network"),
+                f"network {tenant.network} already belongs to tenant '{networks[tenant.network]}'",
+                "give every tenant its own network",
+            )
         if "oui" in raw and "ouis" in raw:
             yield source.problem(
                 (*path, "ouis"), "both 'oui' and 'ouis' are given", "keep one of them", key=True

@@ -75,6 +75,7 @@ class _Loader:
         return Tenant(
             name=name,
             ouis=tuple(parse_oui(text) for text in ouis + raw.get("ouis", [])),
+            network=raw.get("network", 0),
             owned=raw.get("owned", False),
             source=raw.get("source", "strict"),
             remote=raw.get("remote", "static"),

@@ -85,6 +85,8 @@ class Tenant:
     name: str
     ouis: tuple[int, ...] = ()
     """Empty: one is allocated."""
+    network: int = 0
+    """24-bit identifier of the virtual network in tunnels that have one; 0: none."""
     owned: bool = False
     source: str = "strict"
     remote: str = "static"

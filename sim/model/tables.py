@@ -76,6 +76,7 @@ class Tables:
         for static in config.macs:
             self.macs.add_static(static.tenant, static.mac, static.place)
         self._tenants = {value: tenant for tenant in config.tenants for value in tenant.ouis}
+        self._networks = {tenant.network: tenant for tenant in config.tenants if tenant.network}
         self._teps = {tep.index: tep for tep in config.teps}
         self._sources = {source: tep for tep in config.teps for source in tep.sources}
         self._lists = {entry.index: entry for entry in config.lists}
@@ -83,6 +84,10 @@ class Tables:
     def tenant_of(self, mac: int) -> Tenant | None:
         """The tenant present here whose OUI ``mac`` starts with."""
         return self._tenants.get(oui(mac))
+
+    def tenant_in(self, network: int) -> Tenant | None:
+        """The tenant present here whose virtual network it is (VNI or VSID)."""
+        return self._networks.get(network)
 
     def allows(self, source: Tenant, target: Tenant) -> bool:
         """Whether VMs of ``source`` may send to those of ``target``: the same tenant, or by a rule."""

@@ -43,7 +43,7 @@ teps:
     ports: {srv: {role: access}, up: {role: fabric, mac: 02:00:5e:00:04:01}}
 tenants:
   red: {ouis: [12:00:01, 12:00:11], source: learn, unknown: flood}
-  blue: {oui: 12:00:02, remote: learn}
+  blue: {oui: 12:00:02, network: 5000, remote: learn}
   green: {oui: 12:00:03}
 vswitches:
   s1: {tep: rack1, port: srv1}
@@ -75,7 +75,7 @@ EXPECTED = TepTables(
     ),
     tenants=(
         Tenant(0, "red", (0x120001, 0x120011), learn_source=True, flood_unknown=True, flood_list=0),
-        Tenant(1, "blue", (0x120002,), learn_remote=True, flood_list=1),
+        Tenant(1, "blue", (0x120002,), learn_remote=True, flood_list=1, network=5000),
     ),
     macs=(
         MacTableEntry(0, 0x01005E010203, Group(2)),
@@ -192,6 +192,7 @@ def test_usage() -> None:
     }
     assert found == {
         "tenants": (2, 1024),
+        "tenant_keys": (4, 1792),
         "macs": (6, 2048),
         "rules": (0, 256),
         "teps": (2, 128),

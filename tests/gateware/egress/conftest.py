@@ -58,6 +58,11 @@ def edit(frame: Frame, config: Config) -> bytes:
             return m[s : s + 12] + tag + untagged_rest
         case Edit.DECAP:
             return m[s : s + 12] + tag + m[s + 12 : e]
+        case Edit.DECAP_IPV4 | Edit.DECAP_IPV6:
+            octet = bytes((frame.traffic_class,))
+            marked = m[s + 12 : s + 15] + octet + m[s + 16 : s + 24]
+            marked += checksum if frame.edit == Edit.DECAP_IPV4 else m[s + 24 : s + 26]
+            return m[s : s + 12] + tag + marked + m[s + 26 : e]
         case Edit.ENCAP:
             inner = m[s : s + 12] + untagged_rest
             outer = bytearray(config.outers[frame.target].to_bytes(54, "little"))
@@ -83,7 +88,8 @@ def expand(frame: Frame, config: Config, fabric: bool) -> tuple[list[bytes], boo
         return [edit(frame, config)], False
     members = config.lists.get(frame.target, ())
     if not fabric:
-        kind = Edit.RETAG if frame.edit == Edit.RETAG else Edit.DECAP
+        decap = frame.edit in (Edit.DECAP, Edit.DECAP_IPV4, Edit.DECAP_IPV6)
+        kind = frame.edit if decap else Edit.RETAG
         kept = [vid for vid in members if not (frame.exclude and vid == frame.exclude_vid)]
         return [edit(replace(frame, edit=kind, target=vid), config) for vid in kept], False
     if 40 + frame.end - frame.start - 4 * frame.tagged > config.mtu:

@@ -25,13 +25,13 @@ def test_access(kit, width, stalls):
     config = kit.Config(lists=lists(rng, vids))
     frames = []
     for _ in range(16):
-        edit = rng.choice((kit.Edit.RETAG, kit.Edit.DECAP, kit.Edit.ENCAP))
+        edit = rng.choice((kit.Edit.RETAG, kit.Edit.DECAP, kit.Edit.DECAP_IPV4, kit.Edit.ENCAP))
         # What is no RETAG came over the fabric, and has no tag.
         more = {} if edit == kit.Edit.RETAG else {"tagged": 0}
         members = rng.choice(list(config.lists))
         more |= {
             "is_list": rng.random() < 0.8,
-            "exclude": rng.getrandbits(1),
+            "exclude": rng.getrandbits(1) if edit != kit.Edit.DECAP_IPV4 else 0,
             "exclude_vid": rng.choice(vids),
         }
         if not more["is_list"]:

@@ -15,7 +15,7 @@ START = {
 
 def plain(kit, rng, port, config, count):
     """Frames of every length from 60 to 300 in the end, at every alignment."""
-    access = (kit.Edit.RETAG, kit.Edit.DECAP)
+    access = (kit.Edit.RETAG, kit.Edit.DECAP, kit.Edit.DECAP_IPV4, kit.Edit.DECAP_IPV6)
     fabric = (kit.Edit.ENCAP, kit.Edit.ENCAP, kit.Edit.ENCAP, kit.Edit.ECHO_REPLY, kit.Edit.ADVERT)
     for number in range(count):
         start = rng.choice((*START.values(), rng.randrange(68)))

@@ -9,7 +9,7 @@ from amaranth.hdl import Assert, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from opentep.gateware.headers import Control, Drop, Edit, Header, Stored
+from opentep.gateware.headers import Congestion, Control, Drop, Edit, Header, Stored
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
 from opentep.gateware.lookup.verdict import Verdict, VerdictRules
@@ -24,7 +24,19 @@ TENANTS = (3, 4)
 TEPS = (7, 8)
 LISTS = (20, 21)
 PARSER_DROPS_ACCESS = (Drop.RX_ERROR, Drop.UNTAGGED, Drop.LINK_LOCAL, Drop.BAD_SOURCE)
-PARSER_DROPS_FABRIC = (Drop.RX_ERROR, Drop.NOT_MINE, Drop.MALFORMED, Drop.BAD_SOURCE, Drop.LINK_LOCAL)
+PARSER_DROPS_FABRIC = (
+    Drop.RX_ERROR,
+    Drop.NOT_MINE,
+    Drop.MALFORMED,
+    Drop.BAD_SOURCE,
+    Drop.LINK_LOCAL,
+    Drop.ECN,
+)
+DECAP = {
+    Congestion.SAME: Edit.DECAP,
+    Congestion.IPV4: Edit.DECAP_IPV4,
+    Congestion.IPV6: Edit.DECAP_IPV6,
+}
 
 
 class Judge(wiring.Component):
@@ -121,6 +133,7 @@ def random_frame(rng, params):
         "start": start,
         "end": end,
         "packet": end - start - 4 * tagged + 40,
+        "congestion": rng.choice(list(Congestion)) if fabric else Congestion.SAME,
         "traffic_class": rng.randrange(256),
         "flow": rng.randrange(1 << 20),
     }
@@ -219,6 +232,7 @@ def from_fabric(params, findings):
         return Expected(Drop.UNKNOWN_TEP)
     if context["drop"] != Drop.NONE:
         return Expected(context["drop"])
+    decap = DECAP[context["congestion"]]
     tenant_side = source if is_group(destination) else destination
     if not tenant_side["tenant_hit"]:
         return Expected(Drop.UNKNOWN_TENANT)
@@ -229,15 +243,15 @@ def from_fabric(params, findings):
     if here and (source["entry"]["static"] or not flags["learn_remote"]):
         return Expected(Drop.SPOOFED)
     if is_group(destination):
-        return Expected(Drop.NONE, servers, Edit.DECAP, True, list_of(findings), in_order=True)
+        return Expected(Drop.NONE, servers, decap, True, list_of(findings), in_order=True)
     if not destination["hit"]:
         if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
-        return Expected(Drop.NONE, servers, Edit.DECAP, True, flags["flood_list"], in_order=True)
+        return Expected(Drop.NONE, servers, decap, True, flags["flood_list"], in_order=True)
     entry = destination["entry"]
     if entry["kind"] == MacKind.REMOTE:
         return Expected(Drop.SPLIT_HORIZON, in_order=True)
-    return Expected(Drop.NONE, 1 << entry["port"], Edit.DECAP, target=entry["id"], in_order=True)
+    return Expected(Drop.NONE, 1 << entry["port"], decap, target=entry["id"], in_order=True)
 
 
 def judge(params, findings):
