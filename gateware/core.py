@@ -17,6 +17,7 @@ from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
+from .tables.bus import broadcast
 
 __all__ = ["Core"]
 
@@ -116,11 +117,14 @@ class Core(wiring.Component):
                     join.mtu[fabric].eq(registers.mtu),
                 ]
 
+        fabric_egress = egress[params.access_ports :]
+        broadcast(m, bank.tep_modes, [join.modes, *(exit.modes for exit in fabric_egress)])
+
         # Tables of the lookup.
         for name in (
             "tenant_slots",
             "tenant_stash",
-            "tenant_flags",
+            "tenant_entries",
             "source_slots",
             "rule_slots",
             "rule_stash",

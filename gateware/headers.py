@@ -1,5 +1,7 @@
 """Header fields, verdicts and descriptors: what travels beside a frame on its way through the core."""
 
+from enum import Enum
+
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
@@ -10,7 +12,6 @@ __all__ = [
     "ETHERTYPE_VLAN",
     "GROUP_BIT",
     "IPV6_BYTES",
-    "NEXT_HEADER_ETHERNET",
     "OUTER_BYTES",
     "TAG_BYTES",
     "UNSPECIFIED_BIT",
@@ -27,8 +28,6 @@ __all__ = [
 
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
-NEXT_HEADER_ETHERNET = 143
-"""Ethernet in IPv6 (RFC 8986, 10.1)."""
 NEXT_HEADER_ICMPV6 = 58
 IPV6_BYTES = 40
 OUTER_BYTES = 14 + IPV6_BYTES
@@ -92,7 +91,7 @@ class Congestion(enum.Enum, shape=2):
     """The second octet of the packet changes."""
 
 
-class Encapsulation(enum.Enum, shape=2):
+class Encapsulation(Enum):
     """What stands between the IPv6 header and the tunnelled frame."""
 
     ETHERNET = 0
@@ -108,6 +107,16 @@ class Encapsulation(enum.Enum, shape=2):
     def overhead(self) -> int:
         """Octets."""
         return (0, 2, 8, 16)[self.value]
+
+    @property
+    def next_header(self) -> int:
+        """What the IPv6 header says."""
+        return (143, 97, 47, 17)[self.value]
+
+    @property
+    def has_network(self) -> bool:
+        """The virtual network is named."""
+        return self in (Encapsulation.NVGRE, Encapsulation.VXLAN)
 
 
 class Edit(enum.Enum, shape=3):
@@ -196,5 +205,6 @@ class Descriptor(data.StructLayout):
                 "exclude_vid": 12,
                 "traffic_class": 8,  # this and the next as in the header
                 "flow": 20,
+                "network": 24,  # of the destination's tenant
             }
         )

@@ -9,9 +9,9 @@ from .counters import COUNTER_BITS
 from .csr.bank import Bank
 from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
-from .egress.tables import ListHead, ListMember, OuterHeader
+from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import counter_names
-from .lookup.tables import TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
+from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .params import Params
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
@@ -92,7 +92,12 @@ def _add_tables(builder: Builder, params: Params) -> None:
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
         if table.stash:
             add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
-    add("tenant_flags", TenantFlags, params.tenants, "Policies of a tenant, by tenant index.")
+    add(
+        "tenant_entries",
+        TenantEntry,
+        params.tenants,
+        "Policies and virtual network of a tenant, by tenant index.",
+    )
     add(
         "mac_requests",
         MacRequest,
@@ -107,6 +112,7 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.ports,
     )
     add("list_members", ListMember, params.members, "Members of this port's replica lists.", params.ports)
+    add("tep_modes", TepMode, params.teps, "How frames are sent to a remote TEP, by TEP index.")
     add(
         "outer_headers",
         OuterHeader,

@@ -137,6 +137,8 @@ class _Compiler:
             port=self.tep.port_index(port.name),
             next_hop=mac,
             hop_limit=self.fabric.hop_limit,
+            encapsulation=remote.encapsulation,
+            dscp=self.fabric.dscp,
         )
 
     def teps(self) -> tuple[RemoteTep, ...]:

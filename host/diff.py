@@ -95,7 +95,8 @@ def _tep(tep: RemoteTep, names: Names) -> str:
     sources = ", ".join(map(format_ipv6, sorted(tep.sources)))
     return (
         f"{format_ipv6(tep.address)} (from {sources}) on {names.port(tep.port)}"
-        f" via {format_mac(tep.next_hop)}, hop limit {tep.hop_limit}"
+        f" via {format_mac(tep.next_hop)}, {tep.encapsulation.name.lower()}, hop limit {tep.hop_limit},"
+        f" DSCP {'copied' if tep.dscp is None else tep.dscp}"
     )
 
 

@@ -15,17 +15,18 @@ from opentep.gateware.params import Params
 from opentep.host.tables import Port, RemoteTep, Rule, Tenant, TepTables
 
 __all__ = [
-    "NO_FLAGS",
     "NO_HEAD",
     "NO_OUTER",
+    "NO_TENANT",
     "decode_outer",
     "decode_port",
     "decode_rule",
     "decode_tenant",
-    "encode_flags",
     "encode_members",
+    "encode_mode",
     "encode_outer",
     "encode_port",
+    "encode_tenant",
     "fabric_number",
     "is_outer",
     "rule_key",
@@ -38,8 +39,8 @@ _OUTER = Codec(OuterHeader)
 _KEY_MASK = {"vid": 0, "mac": 0xFFFFFF000000}
 """Tenants are told apart by the OUI of the source MAC."""
 
-NO_FLAGS: dict[str, int] = {"valid": 0}
-"""Entry of ``tenant_flags`` where there is no tenant."""
+NO_TENANT: dict[str, Any] = {"flags": {"valid": 0}, "network": 0}
+"""Entry of ``tenant_entries`` where there is no tenant."""
 NO_OUTER: dict[str, int] = {}
 """Entry of ``outer_headers`` that is none: all zeros."""
 NO_HEAD: dict[str, int] = {"valid": 0}
@@ -72,21 +73,22 @@ def decode_port(index: int, params: Params, registers: dict[str, Any]) -> Port:
     return Port("", "access", native_vid=registers["native_vid"])
 
 
-def encode_flags(tenant: Tenant) -> dict[str, Any]:
-    """Entry of ``tenant_flags``."""
-    return {
+def encode_tenant(tenant: Tenant) -> dict[str, Any]:
+    """Entry of ``tenant_entries``."""
+    flags = {
         "valid": 1,
         "learn_source": int(tenant.learn_source),
         "learn_remote": int(tenant.learn_remote),
         "flood_unknown": int(tenant.flood_unknown),
         "flood_list": tenant.flood_list,
     }
+    return {"flags": flags, "network": tenant.network}
 
 
-def decode_tenant(index: int, flags: dict[str, Any], keys: Iterable[int]) -> Tenant:
-    """The reverse of :func:`encode_flags`, with the tenant's keys in the tenant table; the name is not stored."""
+def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Tenant:
+    """The reverse of :func:`encode_tenant`, with the tenant's keys in the tenant table; the name is not stored."""
     macs = sorted(_TENANT_KEY.decode(key)["mac"] for key in keys)
-    networks = [mac & 0xFFFFFF for mac in macs if mac >> GROUP_BIT & 1]
+    flags = entry["flags"]
     return Tenant(
         index=index,
         name="",
@@ -95,7 +97,7 @@ def decode_tenant(index: int, flags: dict[str, Any], keys: Iterable[int]) -> Ten
         learn_remote=bool(flags["learn_remote"]),
         flood_unknown=bool(flags["flood_unknown"]),
         flood_list=flags["flood_list"],
-        network=networks[0] if networks else 0,
+        network=entry["network"],
     )
 
 
@@ -115,8 +117,15 @@ def encode_outer(tep: RemoteTep, tables: TepTables) -> dict[str, Any]:
         source=tables.address,
         destination=tep.address,
         hop_limit=tep.hop_limit,
+        encapsulation=tep.encapsulation,
+        dscp=tep.dscp or 0,
     )
     return _OUTER.decode(bits)
+
+
+def encode_mode(tep: RemoteTep) -> dict[str, Any]:
+    """Entry of ``tep_modes`` of ``tep``."""
+    return {"encapsulation": tep.encapsulation, "dscp_fixed": int(tep.dscp is not None)}
 
 
 def _integer(octets: list[int]) -> int:
@@ -128,8 +137,12 @@ def is_outer(header: dict[str, Any]) -> bool:
     return _integer(header["ethertype"]) == ETHERTYPE_IPV6
 
 
-def decode_outer(index: int, port: int, header: dict[str, Any], sources: tuple[int, ...]) -> RemoteTep:
-    """The reverse of :func:`encode_outer`; ``sources`` come from the source table, the name is not stored."""
+def decode_outer(
+    index: int, port: int, header: dict[str, Any], mode: dict[str, Any], sources: tuple[int, ...]
+) -> RemoteTep:
+    """The reverse of :func:`encode_outer` and :func:`encode_mode`; ``sources`` come from the source table, the name
+    is not stored."""
+    dscp = _integer(header["version_class_flow"]) >> 22 & 0x3F
     return RemoteTep(
         index=index,
         name="",
@@ -138,6 +151,8 @@ def decode_outer(index: int, port: int, header: dict[str, Any], sources: tuple[i
         port=port,
         next_hop=_integer(header["destination"]),
         hop_limit=header["hop_limit"],
+        encapsulation=mode["encapsulation"],
+        dscp=dscp if mode["dscp_fixed"] else None,
     )
 
 

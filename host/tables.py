@@ -7,6 +7,8 @@ the gateware: access ports first, then fabric ports.
 
 from dataclasses import dataclass, field
 
+from opentep.gateware.headers import Encapsulation
+
 __all__ = [
     "Group",
     "Local",
@@ -110,6 +112,9 @@ class RemoteTep:
     next_hop: int
     """MAC address of the next hop."""
     hop_limit: int = 64
+    encapsulation: Encapsulation = Encapsulation.ETHERNET
+    dscp: int | None = None
+    """DSCP of all packets to it (pipe model, RFC 2983); ``None``: that of the frame's packet (uniform model)."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.tables import (
     Group,
@@ -115,6 +116,8 @@ def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
                 port=rng.randrange(params.access_ports, params.ports),
                 next_hop=_random_mac(rng),
                 hop_limit=rng.choice((1, 64, 255)),
+                encapsulation=rng.choice(list(Encapsulation)),
+                dscp=rng.randrange(64) if rng.random() < 0.3 else None,
             )
         )
     return teps

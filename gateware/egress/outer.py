@@ -1,16 +1,17 @@
 """Outer headers: one per remote TEP."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..headers import OUTER_BYTES, TAG_BYTES
+from ..headers import OUTER_BYTES, TAG_BYTES, Encapsulation
 from ..params import CELL_BYTES, Params
 from ..tables.bus import WORD_BITS, WordBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
 from .fifo import FIFO_DEPTH, CreditFifo
+from .program import Encapsulating
 from .tables import OUTER_ENTRY_BYTES, OuterHeader
 
 __all__ = ["OuterJob", "OuterTable"]
@@ -20,8 +21,8 @@ _CLASS_OCTET = 14
 
 
 class OuterJob(data.StructLayout):
-    """A header to send, for octets ``start`` to ``end`` - 1 of a stored frame, which has a tag to be removed if
-    ``tagged``."""
+    """A header to send, for octets ``start`` to ``end`` - 1 of a stored frame: the IPv6 packet holds these without a
+    tag, and what the ``program`` puts in front."""
 
     def __init__(self, params: Params):
         super().__init__(
@@ -31,7 +32,7 @@ class OuterJob(data.StructLayout):
                 "flow": 20,
                 "start": ceil_log2(CELL_BYTES),
                 "end": 14,
-                "tagged": 1,
+                "program": Encapsulating,
             }
         )
 
@@ -157,10 +158,17 @@ class OuterTable(wiring.Component):
         # The job stays until its last row has been filled in.
         # Its length is known by the time of the first row.
         stored = Signal(14)
+        adjustment = Signal(signed(6))
+        with m.Switch(job.program.encapsulation):
+            for kind in Encapsulation:
+                with m.Case(kind):
+                    m.d.comb += adjustment.eq(
+                        Mux(job.program.tagged, kind.overhead - TAG_BYTES, kind.overhead)
+                    )
         length = Signal(14)
         m.d.sync += [
             stored.eq(job.end - job.start),
-            length.eq(stored - Mux(job.tagged, TAG_BYTES, 0)),
+            length.eq(stored + adjustment),
         ]
         fills = self._fields(job, length)
         comes = Cat(sending, reading, *(sending & (row == index) for index in fills))

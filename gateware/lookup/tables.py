@@ -16,6 +16,7 @@ from ..tables.match import Candidate
 __all__ = [
     "CuckooGeometry",
     "RuleKey",
+    "TenantEntry",
     "TenantFlags",
     "TenantKey",
     "network_mac",
@@ -26,7 +27,7 @@ __all__ = [
 
 
 class TenantFlags(data.Struct):
-    """Policies of a tenant, by tenant index."""
+    """Policies of a tenant."""
 
     valid: 1
     """The tenant is present on this TEP."""
@@ -38,6 +39,14 @@ class TenantFlags(data.Struct):
     """Flood unknown unicast in the tenant (else drop)."""
     flood_list: 12
     """Replica list of all the tenant's VMs and remote TEPs."""
+
+
+class TenantEntry(data.Struct):
+    """What there is to know of a tenant, by tenant index."""
+
+    flags: TenantFlags
+    network: 24
+    """Identifier of its virtual network (VNI, VSID), 0 if it has none."""
 
 
 class TenantKey(data.Struct):

@@ -124,7 +124,9 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
             "sources": [format_ipv6(source) for source in tep.sources],
             "port": names.port(tep.port),
             "next_hop": format_mac(tep.next_hop),
+            "encapsulation": tep.encapsulation.name.lower(),
             "hop_limit": tep.hop_limit,
+            "dscp": "copy" if tep.dscp is None else tep.dscp,
         }
         for tep in held.tables.teps
     ]
@@ -136,11 +138,17 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
             ", ".join(i["sources"]),
             i["port"],
             i["next_hop"],
+            i["encapsulation"],
             i["hop_limit"],
+            i["dscp"],
         )
         for i in items
     ]
-    return View(("index", "TEP", "address", "sends from", "port", "next hop", "hop limit"), rows, items)
+    return View(
+        ("index", "TEP", "address", "sends from", "port", "next hop", "encapsulation", "hop limit", "DSCP"),
+        rows,
+        items,
+    )
 
 
 def lists(driver: Driver, tables: TepTables | None) -> View:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from opentep.gateware.headers import Encapsulation
+
 from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
 from .errors import KeyPath, Problem
 from .model import Fabric, Rule, Tep, Vm
@@ -145,14 +147,14 @@ def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
 def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """OUIs can identify tenants, and each belongs to one, as each network does."""
     taken: dict[int, str] = {}
-    networks: dict[int, str] = {}
+    taken_networks: dict[int, str] = {}
     for name, tenant in fabric.tenants.items():
         raw = source.data["tenants"][name] or {}
         path: KeyPath = ("tenants", name)
-        if tenant.network and networks.setdefault(tenant.network, name) != name:
+        if tenant.network and taken_networks.setdefault(tenant.network, name) != name:
             yield source.problem(
                 (*path, "network"),
-                f"network {tenant.network} already belongs to tenant '{networks[tenant.network]}'",
+                f"network {tenant.network} already belongs to tenant '{taken_networks[tenant.network]}'",
                 "give every tenant its own network",
             )
         if "oui" in raw and "ouis" in raw:
@@ -179,6 +181,26 @@ def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 yield source.problem(
                     (*path, "teps", index), f"'{tep}' is a foreign TEP", "list opentep TEPs only"
                 )
+
+
+def networks(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """A tenant that sends into VXLAN or NVGRE has a network to name there."""
+    placed = (vm for vm in fabric.vms.values() if (vm.vswitch is None) != (vm.tep is None))
+    present = {(fabric.tep_of(vm), vm.tenant) for vm in placed}
+    present |= {(tep, tenant.name) for tenant in fabric.tenants.values() for tep in tenant.teps}
+    senders: dict[str, set[str]] = {name: {name} for name in fabric.tenants}
+    """Per tenant: the tenants whose group frames go to it, with their own networks."""
+    for rule in fabric.rules:
+        senders[rule.target].add(rule.source)
+    for tep, name in sorted({(tep, name) for tep, tenant in present for name in senders[tenant]}):
+        kind = fabric.teps[tep].encapsulation
+        if kind.has_network and not fabric.tenants[name].network:
+            yield source.problem(
+                ("tenants", name),
+                f"the tenant sends to '{tep}' in {kind.name}, and has no network to name there",
+                f"add 'network', its {'VNI' if kind is Encapsulation.VXLAN else 'VSID'}",
+                key=True,
+            )
 
 
 def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
@@ -324,7 +346,7 @@ def rules(fabric: Fabric, source: Source) -> Iterator[Problem]:
             )
 
 
-_MEANING: tuple[_Check, ...] = (teps, tenants, vswitches, vms, groups, rules)
+_MEANING: tuple[_Check, ...] = (teps, tenants, networks, vswitches, vms, groups, rules)
 
 
 def check(fabric: Fabric, source: Source) -> list[Problem]:

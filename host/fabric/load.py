@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opentep.gateware.headers import Encapsulation
+
 from .addresses import group_mac, parse_ipv6, parse_mac, parse_oui
 from .check import check
 from .errors import FabricError, KeyPath, Problem
@@ -56,6 +58,7 @@ class _Loader:
                 for index, text in enumerate(raw.get("sources", ()))
             )
             or (address,),
+            encapsulation=Encapsulation[raw.get("encapsulation", "ethernet").upper()],
             foreign=raw.get("foreign", False),
             link=Link(raw["link"]["device"], raw["link"].get("baud")) if "link" in raw else None,
             ports={
@@ -130,10 +133,12 @@ class _Loader:
         raw = self.source.data
         underlay = raw.get("underlay", {})
         mtu = underlay.get("mtu", 1500)
+        dscp = underlay.get("dscp", "copy")
         return Fabric(
             teps={name: self.tep(name, tep, mtu) for name, tep in raw["teps"].items()},
             mtu=mtu,
             hop_limit=underlay.get("hop_limit", 64),
+            dscp=None if dscp == "copy" else dscp,
             tenants={
                 name: self.tenant(name, tenant or {}) for name, tenant in raw.get("tenants", {}).items()
             },

@@ -6,6 +6,7 @@ document may leave out to have it allocated is ``None`` until :func:`opentep.hos
 
 from dataclasses import dataclass, field
 
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 
 __all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
@@ -50,6 +51,8 @@ class Tep:
     name: str
     address: int
     sources: tuple[int, ...]
+    encapsulation: Encapsulation = Encapsulation.ETHERNET
+    """In which it is sent to."""
     foreign: bool = False
     link: Link | None = None
     ports: dict[str, Port] = field(default_factory=dict)
@@ -149,6 +152,8 @@ class Fabric:
     teps: dict[str, Tep]
     mtu: int = 1500
     hop_limit: int = 64
+    dscp: int | None = None
+    """Of all tunnel packets; ``None``: as in the frames."""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     vswitches: dict[str, VSwitch] = field(default_factory=dict)
     vms: dict[str, Vm] = field(default_factory=dict)

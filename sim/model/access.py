@@ -70,7 +70,7 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
         return ToPlace(entry.place.port, entry.place.vid)
     if isinstance(entry.place, Group):
         return Flood(entry.place.list)
-    fabric_port = tables.tep(entry.place.tep).port
-    if not fits(frame.inner, tables.config.ports[fabric_port]):
+    tep = tables.tep(entry.place.tep)
+    if not fits(frame.inner, tables.config.ports[tep.port], tep):
         return Discard(Reason.TOO_BIG)
-    return ToPlace(fabric_port, entry.place.tep)
+    return ToPlace(tep.port, tep.index)

@@ -5,7 +5,8 @@ from itertools import takewhile
 
 from opentep.host.tables import Group, Local, Remote, RemoteTep, Rule, Tenant, TepTables
 
-from .octets import oui
+from .octets import is_group, oui
+from .packet import EthernetHeader
 
 __all__ = ["Entry", "MacTable", "Tables"]
 
@@ -88,6 +89,13 @@ class Tables:
     def tenant_in(self, network: int) -> Tenant | None:
         """The tenant present here whose virtual network it is (VNI or VSID)."""
         return self._networks.get(network)
+
+    def network_of(self, inner: bytes) -> int:
+        """The virtual network that a frame from an access port goes to: of the destination's tenant, which is the
+        source's for a group address."""
+        ethernet = EthernetHeader.parse(inner)
+        tenant = self.tenant_of(ethernet.src if is_group(ethernet.dst) else ethernet.dst)
+        return 0 if tenant is None else tenant.network
 
     def allows(self, source: Tenant, target: Tenant) -> bool:
         """Whether VMs of ``source`` may send to those of ``target``: the same tenant, or by a rule."""

@@ -106,4 +106,6 @@ class TepModel:
         if not self._tables.is_fabric(copy.port):
             return copy.port, push_tag(inner, pcp_dei, copy.target)
         port = self.config.ports[copy.port]
-        return copy.port, encapsulate(inner, port, self.config.address, self._tables.tep(copy.target))
+        tep = self._tables.tep(copy.target)
+        network = self._tables.network_of(inner)
+        return copy.port, encapsulate(inner, port, self.config.address, tep, network)
