@@ -87,6 +87,7 @@ class Core(wiring.Component):
                 entry.mac.eq(registers.mac),
                 entry.address.eq(bank.address),
                 entry.advert_sum.eq(registers.advert_sum),
+                entry.sid_function.eq(bank.sid_function),
                 lookup.key_mask[port].eq(registers.key_mask),
             ]
 

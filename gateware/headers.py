@@ -10,6 +10,7 @@ from .params import CELL_BYTES, Params
 __all__ = [
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
+    "FUNCTION_BITS",
     "GROUP_BIT",
     "IPV6_BYTES",
     "OUTER_BYTES",
@@ -34,6 +35,8 @@ OUTER_BYTES = 14 + IPV6_BYTES
 """Outer Ethernet and IPv6 header."""
 TAG_BYTES = 4
 """802.1Q tag."""
+FUNCTION_BITS = 24
+"""Low bits of an IPv6 address that are the function of a SID, where it has one (RFC 8986, 3.1)."""
 GROUP_BIT = 40
 """I/G bit of a MAC address whose first octet is most significant."""
 UNSPECIFIED_BIT = 19

@@ -44,6 +44,12 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         "hash_seed", Register(64, "Seed of the hash functions of all tables, against crafted collisions.")
     )
     builder.add("address", Register(128, "The TEP's own IPv6 address, first octet most significant."))
+    builder.add(
+        "sid_function",
+        Register(
+            1, "The last 24 bits of `address` are a function, which names the virtual network of a tunnel."
+        ),
+    )
     builder.add("age_seconds", Register(16, "Lifetime of learned MAC entries without traffic.", reset=300))
     with builder.cluster("port", params.ports):
         builder.add("mac", Register(48, "Own MAC address (fabric ports), first octet most significant."))

@@ -106,6 +106,7 @@ class Reader:
             teps=self._teps(keys["source"], outer, modes, static, lists),
             lists=lists,
             rules=tuple(sorted(decode_rule(key, self.params) for key in keys["rule"])),
+            sid_function=bool(registers.read("sid_function")),
             age_seconds=age_seconds,
         )
         return Held(tables, tuple(learned), enabled, ports, outer, modes, runs, remote_ports, keys)

@@ -83,6 +83,8 @@ class Steps:
         held, desired = self._held.tables, self._desired
         if held.age_seconds != desired.age_seconds:
             yield self._register("age_seconds", desired.age_seconds)
+        if held.sid_function != desired.sid_function:
+            yield self._register("sid_function", int(desired.sid_function))
         if held.address != desired.address:
             yield self._register("address", desired.address)
         for index, port in enumerate(desired.ports):
@@ -160,7 +162,10 @@ class Steps:
     def _wanted_keys(self) -> list[tuple[ExactTable, dict[int, int], str]]:
         """Table, content and name, in the order in which keys are added; they are removed in the reverse one, so
         that no rule names a tenant index that is another tenant's by then."""
-        tenants = {key: tenant.index for tenant in self._desired.tenants for key in tenant_keys(tenant)}
+        masks = self._desired.key_masks
+        tenants = {
+            key: tenant.index for tenant in self._desired.tenants for key in tenant_keys(tenant, masks)
+        }
         sources = {source: tep.index for tep in self._desired.teps for source in tep.sources}
         rules = {rule_key(rule, self._params): 1 for rule in self._desired.rules}
         return [
@@ -211,7 +216,9 @@ class _Stale:
 
     def __call__(self, entry: MacTableEntry) -> bool:
         tenant = self._tenants.get(entry.tenant)
-        if tenant is None or not (tenant.network or entry.mac >> 24 in tenant.ouis):
+        if tenant is None:
+            return True
+        if tenant.ouis and not tenant.network and entry.mac >> 24 not in tenant.ouis:
             return True
         match entry.place:
             case Local():

@@ -27,13 +27,20 @@ _Place = Local | Remote
 
 
 def _repurposed_tenants(held: TepTables, desired: TepTables) -> set[int]:
-    """Tenant indices that mean a tenant with no OUI in common."""
-    wanted = {tenant.index: set(tenant.ouis) for tenant in desired.tenants}
-    return {t.index for t in held.tenants if t.index in wanted and not wanted[t.index] & set(t.ouis)}
+    """Tenant indices that mean a tenant with no OUI in common, or with another VLAN ID."""
+    wanted = {tenant.index: tenant for tenant in desired.tenants}
+
+    def is_another(now: Tenant) -> bool:
+        then = wanted.get(now.index)
+        if then is None:
+            return False
+        return now.vlan != then.vlan or (now.ouis != then.ouis and not set(now.ouis) & set(then.ouis))
+
+    return {tenant.index for tenant in held.tenants if is_another(tenant)}
 
 
-def _way(tep: RemoteTep) -> tuple[int, Encapsulation, bool]:
-    return tep.address, tep.encapsulation, tep.dscp is not None
+def _way(tep: RemoteTep) -> tuple[int, Encapsulation, bool, bool]:
+    return tep.address, tep.encapsulation, tep.sid_function, tep.dscp is not None
 
 
 def _repurposed_teps(held: TepTables, desired: TepTables) -> set[int]:

@@ -69,6 +69,8 @@ class Job(data.StructLayout):
     ``tep``, ``traffic_class``, ``flow``, ``network``
                  what the outer headers say (fabric ports). For answers ``flow`` holds the checksum in its low
                  16 bits.
+    ``sid_function``
+                 the outer destination ends with ``network``.
     """
 
     def __init__(self, params: Params, port: int):
@@ -80,7 +82,13 @@ class Job(data.StructLayout):
             "release": 1,
         }
         if params.is_fabric(port):
-            fields |= {"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20, "network": 24}
+            fields |= {
+                "tep": ceil_log2(params.teps),
+                "traffic_class": 8,
+                "flow": 20,
+                "network": 24,
+                "sid_function": 1,
+            }
         else:
             fields |= {"tag": 16, "octet": 8, "checksum": 16}
         super().__init__(fields)

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..headers import OUTER_BYTES, TAG_BYTES, Encapsulation
+from ..headers import FUNCTION_BITS, OUTER_BYTES, TAG_BYTES, Encapsulation
 from ..params import CELL_BYTES, Params
 from ..tables.bus import WORD_BITS, WordBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
@@ -18,6 +18,7 @@ __all__ = ["OuterJob", "OuterTable"]
 
 _CLASS_OCTET = 14
 """Where version, traffic class, flow label and then the payload length begin."""
+_FUNCTION_OCTET = OUTER_BYTES - FUNCTION_BITS // 8
 
 
 class OuterJob(data.StructLayout):
@@ -30,6 +31,8 @@ class OuterJob(data.StructLayout):
                 "tep": ceil_log2(params.teps),
                 "traffic_class": 8,
                 "flow": 20,
+                "network": 24,
+                "sid_function": 1,
                 "start": ceil_log2(CELL_BYTES),
                 "end": 14,
                 "program": Encapsulating,
@@ -201,12 +204,13 @@ class OuterTable(wiring.Component):
 
     def _fields(self, job, length) -> dict[int, Value]:
         """The octets that depend on the frame, by row; all others are 0."""
-        number = Cat(length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
-        count = len(number) // 8
+        first = Cat(length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
+        function = Mux(job.sid_function, job.network, 0)
         octets = [Const(0, 8)] * OUTER_ENTRY_BYTES
-        octets[_CLASS_OCTET : _CLASS_OCTET + count] = [
-            number.word_select(index, 8) for index in reversed(range(count))
-        ]
+        touched = set()
         width = self.params.word_bytes
-        rows = range(_CLASS_OCTET // width, (_CLASS_OCTET + count - 1) // width + 1)
-        return {row: Cat(octets[row * width : (row + 1) * width]) for row in rows}
+        for offset, number in ((_CLASS_OCTET, first), (_FUNCTION_OCTET, function)):
+            count = len(number) // 8
+            octets[offset : offset + count] = [number.word_select(k, 8) for k in reversed(range(count))]
+            touched |= {octet // width for octet in range(offset, offset + count)}
+        return {row: Cat(octets[row * width : (row + 1) * width]) for row in sorted(touched)}

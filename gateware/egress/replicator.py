@@ -167,4 +167,5 @@ class Replicator(wiring.Component):
             job.traffic_class.eq(Mux(mode.dscp_fixed, entry.traffic_class[:_ECN_BITS], entry.traffic_class)),
             job.flow.eq(entry.flow),
             job.network.eq(entry.network),
+            job.sid_function.eq(mode.sid_function),
         ]

@@ -34,6 +34,8 @@ class TepMode(data.Struct):
     """How frames are sent to a remote TEP, beside its outer header, which must agree."""
 
     encapsulation: Encapsulation
+    sid_function: 1
+    """The last 24 bits of the destination, 0 in the table, become the virtual network of the frame's tenant."""
     dscp_fixed: 1
     """The outer header's DSCP is the one in the table, instead of the inner packet's."""
 

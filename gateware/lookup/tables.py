@@ -19,6 +19,7 @@ __all__ = [
     "TenantEntry",
     "TenantFlags",
     "TenantKey",
+    "masked_key",
     "network_mac",
     "rule_geometry",
     "source_geometry",
@@ -54,6 +55,14 @@ class TenantKey(data.Struct):
 
     vid: 12
     mac: 48
+
+
+def masked_key(mask, *, mac, vid):
+    """``mac`` and ``vid`` of the :class:`TenantKey` of a frame, on a port with ``mask``, which has the same fields.
+
+    For integers as for values.
+    """
+    return mac & mask.mac, vid & mask.vid
 
 
 def network_mac(network):

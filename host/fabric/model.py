@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
+from opentep.host.tables import OUI_KEY, KeyMask
 
 __all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
 
@@ -25,6 +26,8 @@ class Port:
     next_hop: int | None = None
     """MAC address of the router that this fabric port leads to."""
     mtu: int = 1500
+    tenant_key: KeyMask | None = None
+    """``None``: the fabric's."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Tep:
     sources: tuple[int, ...]
     encapsulation: Encapsulation = Encapsulation.ETHERNET
     """In which it is sent to."""
+    sid_function: bool = False
+    """The last 24 bits of the address that it is sent to are the network of the frame's tenant."""
     foreign: bool = False
     link: Link | None = None
     ports: dict[str, Port] = field(default_factory=dict)
@@ -90,6 +95,8 @@ class Tenant:
     """Empty: one is allocated."""
     network: int = 0
     """24-bit identifier of the virtual network in tunnels that have one; 0: none."""
+    vlan: int = 0
+    """VLAN ID, as far as access ports go by it; 0: they do not."""
     owned: bool = False
     source: str = "strict"
     remote: str = "static"
@@ -154,6 +161,8 @@ class Fabric:
     hop_limit: int = 64
     dscp: int | None = None
     """Of all tunnel packets; ``None``: as in the frames."""
+    tenant_key: KeyMask = OUI_KEY
+    """What access ports go by, if they say nothing else."""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     vswitches: dict[str, VSwitch] = field(default_factory=dict)
     vms: dict[str, Vm] = field(default_factory=dict)
@@ -166,6 +175,22 @@ class Fabric:
             return self.vswitches[vm.vswitch].tep
         assert vm.tep is not None, "checked when the document was loaded"
         return vm.tep
+
+    def key_mask(self, port: Port) -> KeyMask:
+        """What ``port`` goes by. Fabric ports see no VLAN IDs."""
+        if port.role == "fabric":
+            return KeyMask(mac=self.tenant_key.mac or OUI_KEY.mac)
+        return port.tenant_key or self.tenant_key
+
+    @property
+    def key_masks(self) -> set[KeyMask]:
+        """Of all access ports."""
+        ports = (port for tep in self.teps.values() for port in tep.ports.values())
+        return {self.key_mask(port) for port in ports if port.role == "access"}
+
+    def vlan_bits(self, vswitch: VSwitch) -> int:
+        """What of the VLAN ID tells the tenant behind ``vswitch``."""
+        return self.key_mask(self.teps[vswitch.tep].ports[vswitch.port]).vid
 
     def native_vlan(self, vswitch: VSwitch) -> int:
         """Native VLAN of the port that ``vswitch`` is behind, 0 if none."""

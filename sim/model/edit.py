@@ -34,7 +34,7 @@ def encapsulate(inner: bytes, port: Port, own_address: int, tep: RemoteTep, netw
             length.to_bytes(2, "big"),
             bytes((tep.encapsulation.next_header, tep.hop_limit)),
             own_address.to_bytes(16, "big"),
-            tep.address.to_bytes(16, "big"),
+            (tep.address | network if tep.sid_function else tep.address).to_bytes(16, "big"),
             _shim(tep.encapsulation, network, label, length),
             inner,
         )

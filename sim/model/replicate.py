@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from opentep.host.tables import Local, Port, RemoteTep
 
 from .tables import Tables
-from .verdict import ToPlace
+from .verdict import Flood, ToPlace
 
 __all__ = ["Replicas", "fits", "replicate"]
 
@@ -28,18 +28,19 @@ class Replicas:
 
 
 def replicate(
-    tables: Tables, list_index: int, inner: bytes, sender: Local | None, from_fabric: bool
+    tables: Tables, flood: Flood, inner: bytes, sender: Local | None, from_fabric: bool
 ) -> Iterator[Replicas]:
     """The copies per port, in port order.
 
     ``sender`` gets none: its place on an access port. A frame ``from_fabric`` never returns there.
     """
     for number, port in enumerate(tables.config.ports):
-        members = tables.members(list_index, number)
+        members = tables.members(flood.list, number)
         if tables.is_fabric(number):
             if from_fabric or not members:
                 continue
             kept = [member for member in members if fits(inner, port, tables.tep(member))]
-            yield Replicas(number, tuple(ToPlace(number, m) for m in kept), too_big=kept != list(members))
+            copies = tuple(ToPlace(number, member, flood.network) for member in kept)
+            yield Replicas(number, copies, too_big=len(copies) < len(members))
             continue
         yield Replicas(number, tuple(ToPlace(number, m) for m in members if Local(number, m) != sender))

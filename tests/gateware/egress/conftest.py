@@ -25,6 +25,8 @@ class Config:
     outers: dict[int, int] = field(default_factory=dict)
     modes: dict[int, tuple[Encapsulation, bool]] = field(default_factory=dict)
     """Encapsulation and whether the DSCP is fixed; per TEP, where it is not the default."""
+    sids: frozenset[int] = frozenset()
+    """TEPs whose address ends with the network."""
     lists: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -84,6 +86,8 @@ def edit(frame: Frame, config: Config) -> bytes:
             traffic_class = frame.traffic_class & 3 if fixed else frame.traffic_class
             word = int.from_bytes(outer[14:18], "big") | traffic_class << 20 | frame.flow
             outer[14:20] = word.to_bytes(4, "big") + length
+            if frame.target in config.sids:
+                outer[51:54] = network
             return bytes(outer) + tail + inner
         case Edit.ECHO_REPLY:
             start = m[6:12] + own_mac + m[12:21] + b"\x40" + own_address + m[22:38]
@@ -222,8 +226,10 @@ class Bench:
             ctx.set(dut.mtu, config.mtu)
             for index, value in config.outers.items():
                 await self.transfer_words(ctx, dut.outer, index, value)
-            for index, (kind, fixed) in config.modes.items():
-                mode = TepMode.const({"encapsulation": kind, "dscp_fixed": fixed}).as_bits()
+            for index in config.modes.keys() | config.sids:
+                kind, fixed = config.modes.get(index, PLAIN)
+                fields = {"encapsulation": kind, "dscp_fixed": fixed, "sid_function": index in config.sids}
+                mode = TepMode.const(fields).as_bits()
                 await self.transfer(ctx, dut.modes, index, mode)
                 assert await self.transfer(ctx, dut.modes, index) == mode
         base = 0
@@ -368,7 +374,7 @@ class Kit:
                 next_hop=rng.getrandbits(48),
                 mac=rng.getrandbits(48),
                 source=rng.getrandbits(128),
-                destination=rng.getrandbits(128),
+                destination=rng.getrandbits(104) << 24,
                 hop_limit=rng.randrange(1, 256),
                 encapsulation=modes.get(tep, PLAIN)[0],
                 dscp=rng.randrange(64) if modes.get(tep, PLAIN)[1] else 0,

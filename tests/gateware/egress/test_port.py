@@ -38,7 +38,7 @@ def plain(kit, rng, port, config, count):
 def test_edits(kit, width, count, port, stalls):
     rng = random.Random(width + port)
     modes = kit.modes(kit.Params())
-    config = kit.Config(outers=kit.outers(rng, kit.Params(), modes), modes=modes)
+    config = kit.Config(outers=kit.outers(rng, kit.Params(), modes), modes=modes, sids=frozenset((0, 1)))
     bench = kit.Bench(kit.Params(width=width), port, config, seed=width, **(STALLS if stalls else {}))
     bench.run(list(plain(kit, rng, port, config, count)))
 

@@ -178,7 +178,7 @@ def test_several_schema_errors_at_once() -> None:
             10,
             "red",
             "tenants.red",
-            "sends to 'site2' in VXLAN",
+            "frames to 'site2' name the network",
             "VNI",
         ),
         ("version: 1", "version: 1\nunderlay: {dscp: 64}", 2, "64", "underlay.dscp", "", "0 to 63"),
