@@ -85,7 +85,7 @@ def test_oui_and_vlan() -> None:
         ("vlan: 0x200", "vlan: 0x100", "tenants.blue", "tenants 'red' and 'blue' have the same key"),
         ("12:00:02", "12:00:01", "tenants.blue.oui", "already belongs"),
         ("    sid_function: true\n", "", "teps.rack1", "do not carry them"),
-        ("\"fd00:1::\"", "fd00:1::1", "teps.rack1.address", "function of its SIDs"),
+        ('"fd00:1::"', "fd00:1::1", "teps.rack1.address", "function of its SIDs"),
         ("encapsulation: vxlan", "encapsulation: vxlan, sid_function: true", "teps.site2.sid_function", ""),
         (", network: 8", "", "tenants.blue", "this one has none"),
         ("tenant: red, vswitch: s1", "tenant: red, vswitch: s1, vlan: 0x201", "vms.a.vlan", "not one of"),
