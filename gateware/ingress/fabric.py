@@ -74,6 +74,7 @@ class _Judged(data.Struct):
     """Behind what the tunnel was told by."""
     echo: 1
     solicitation: 1
+    discovery: 1
     inner_drop: Drop
     """If it is a tunnelled frame and whole."""
 
@@ -89,7 +90,7 @@ class FabricParser(wiring.Component):
     ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets, else NOT_MINE, MALFORMED,
     BAD_SOURCE, LINK_LOCAL, ECN, or NONE. An ICMPv6 message that is no complete request for this TEP is NOT_MINE,
     whatever is wrong with it. In the keys, ``outer_src`` is valid unless ``drop`` is RX_ERROR or NOT_MINE;
-    MAC addresses and network, and all other fields of the header, unless it is MALFORMED.
+    MAC addresses and network, and all other fields of the header, unless it is MALFORMED; ``length`` always.
 
     - A tunnelled frame (see :class:`TunnelFinder`): ``control`` is NONE, ``dst`` and ``src`` of the keys are the
       inner frame's, which stands from ``start`` to ``end``, the end of the IPv6 payload. ``congestion`` tells how
@@ -100,6 +101,7 @@ class FabricParser(wiring.Component):
     - SOLICITATION: ``start`` is 0, ``end`` 86, the length of the answer; the low 16 bits of ``flow`` are
       the answer's checksum, bit 19 tells that the source was unspecified, so that the answer goes to
       ff02::1 with the solicited flag clear (RFC 4861, 7.2.4).
+    - DISCOVERY: the frame is NOT_MINE, but ICMPv6 that no router has passed on (RFC 4861, 7.1).
 
     Members
     -------
@@ -239,6 +241,7 @@ class FabricParser(wiring.Component):
                     & about_address
                     & (size >= _SOLICITATION_BYTES)
                 ),
+                judged.discovery.eq(is_ipv6 & (to_mac | to_group) & is_unrouted),
             ]
             with m.If(finder.wrong | (size < finder.overhead + _INNER_ETHERNET)):
                 m.d.sync += judged.inner_drop.eq(Drop.MALFORMED)
@@ -260,11 +263,14 @@ class FabricParser(wiring.Component):
                 m.d.comb += control.eq(Control.ECHO)
             with m.Elif(judged.solicitation):
                 m.d.comb += control.eq(Control.SOLICITATION)
+            with m.Elif(judged.discovery):
+                m.d.comb += control.eq(Control.DISCOVERY)
         with m.If(tap.finish):
             m.d.sync += [
                 header.control.eq(control),
                 header.start.eq(Mux(tunnel, judged.start, 0)),
                 header.end.eq(Mux(judged.solicitation, _ADVERT_END, judged.end)),
+                header.length.eq(judged.length),
                 header.congestion.eq(judged.congestion),
                 header.traffic_class.eq(judged.octet),
                 header.flow.eq(Cat(reply.checksum(judged.total), Const(0, 3), judged.unspecified)),
