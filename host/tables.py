@@ -108,8 +108,10 @@ class RemoteTep:
     port: int
     """Fabric port towards it."""
     next_hop: int
-    """MAC address of the next hop."""
+    """MAC address of the next hop; 0 while ``router`` has not been found."""
     hop_limit: int = 64
+    router: int = 0
+    """IPv6 address of the next hop, if its MAC address is to be discovered. The TEP does not know it."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class LiveTep:
 
     link: Path
     document: Path
+    host: Namespace
+    """Where the other ends of the ports are."""
     sockets: dict[str, socket.socket]
     """Raw, by port: what is sent there comes in on the port."""
 
@@ -75,7 +77,7 @@ def live_tep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveTep]:
                     for port, raw in sockets.items():
                         raw.bind((port, _ALL))
                         raw.settimeout(20)
-                tep = LiveTep(link, document, sockets)
+                tep = LiveTep(link, document, host, sockets)
                 tep.run("apply", "--no-vswitches")
                 yield tep
                 for raw in sockets.values():
