@@ -75,13 +75,15 @@ class Drop(enum.Enum, shape=5):
 
 
 class Control(enum.Enum, shape=2):
-    """Underlay control that the gateware answers itself."""
+    """Underlay control. Values with bit 0 are neighbour discovery; the first two the gateware answers itself."""
 
     NONE = 0
     SOLICITATION = 1
     """Neighbour solicitation (RFC 4861, 4.3) for the TEP's address."""
     ECHO = 2
     """ICMPv6 echo request (RFC 4443, 4.1) to the TEP's address."""
+    DISCOVERY = 3
+    """Other neighbour discovery (RFC 4861): NOT_MINE, but of interest to the host."""
 
 
 class Congestion(enum.Enum, shape=2):
@@ -172,6 +174,7 @@ class Header(data.StructLayout):
                 "pcp_dei": 4,  # of the tag, 0 if untagged
                 "start": ceil_log2(CELL_BYTES),  # offset of the (inner) destination MAC in the stored frame
                 "end": 14,  # offset behind the last octet of the (inner) frame in the stored frame
+                "length": 14,  # octets of the stored frame; valid for bad frames, too
                 "packet": 15,  # octets of the IPv6 packet that would carry the frame (access ports)
                 "congestion": Congestion,  # fabric ports
                 "traffic_class": 8,  # of the IPv4 or IPv6 packet, 0 for others (access); its second octet (fabric)

@@ -11,6 +11,7 @@ from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
 from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import counter_names
+from .hostport.format import REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .params import Params
 from .tables.mac_engine import BURST
@@ -20,7 +21,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 3
+API_VERSION = 4
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -75,12 +76,36 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         )
 
 
+def _add_host_port(builder: Builder, params: Params) -> None:
+    with builder.cluster("punt"):
+        builder.add("always", Register(REASONS, "Reasons, one bit each, whose every frame goes to the host."))
+        builder.add("sampled", Register(REASONS, "Reasons of which the host gets samples."))
+        builder.add(
+            "ports", Register(params.ports, "Ingress ports of samples.", reset=(1 << params.ports) - 1)
+        )
+        builder.add(
+            "interval", Register(16, "The host gets one of so many frames that may be samples.", reset=1)
+        )
+        builder.add("snap", Register(14, "Octets that the host gets of a frame at most.", reset=128))
+        builder.add(
+            "consumed", Register(RingPointer(params), "What the host has read of the ring goes to here.")
+        )
+        builder.add(
+            "produced",
+            Register(RingPointer(params), "The ring holds frames up to here.", access=Access.READ),
+        )
+    with builder.cluster("inject"):
+        builder.add("command", Register(InjectCommand, "Sends the frame in the mailbox."))
+        builder.add("done", Register(8, "Number of the last command that was done.", access=Access.READ))
+
+
 def _add_status(builder: Builder, params: Params) -> None:
     with builder.cluster("status"):
         builder.add("cells_used", Register(32, "Cells of packet memory in use.", access=Access.READ))
         builder.add(
             "link_errors", Register(32, "Damaged frames that the host link discarded.", access=Access.READ)
         )
+        builder.add("time", Register(Time, "The present, as punted frames tell it.", access=Access.READ))
 
 
 def _add_tables(builder: Builder, params: Params) -> None:
@@ -127,6 +152,13 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.fabric_ports,
         by_word=True,
     )
+    add(
+        "mailbox",
+        unsigned(params.width),
+        params.mailbox_rows,
+        "First the ring of punted frames, each a header and its octets in whole rows; behind it, in the last quarter, "
+        "the frame to inject. First octet lowest.",
+    )
 
 
 @cache
@@ -135,6 +167,7 @@ def memory_map(params: Params, build: int = 0) -> MemoryMap:
     builder = Builder()
     _add_identification(builder, params, build)
     _add_configuration(builder, params)
+    _add_host_port(builder, params)
     _add_status(builder, params)
     _add_tables(builder, params)
     return builder.as_memory_map()

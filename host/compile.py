@@ -117,17 +117,18 @@ class _Compiler:
         hop = self.tep.next_hops.get(name)
         ports = self.tep.fabric_ports
         if hop is None:
-            port = next((port for port in ports if port.next_hop is not None), None)
-            mac = port.next_hop if port else None
+            port = next((port for port in ports if (port.next_hop or port.router) is not None), None)
+            mac, router = (port.next_hop, port.router) if port else (None, None)
         else:
             port = self.tep.ports[hop.port] if hop.port else ports[0]
-            mac = hop.mac
-        if port is None or mac is None:
+            mac, router = hop.mac, None
+        if port is None or (mac or router) is None:
             self.problems.append(
                 self.source.problem(
                     ("teps", self.tep.name, "ports", ports[0].name),
                     f"no next hop towards TEP '{name}'",
-                    "add 'next_hop' with the MAC address of the router behind this port",
+                    "add 'next_hop' with the MAC address of the router behind this port, or 'router' with its IPv6"
+                    " address",
                     key=True,
                 )
             )
@@ -138,11 +139,12 @@ class _Compiler:
             address=remote.address,
             sources=remote.sources,
             port=self.tep.port_index(port.name),
-            next_hop=mac,
+            next_hop=mac or 0,
             hop_limit=self.fabric.hop_limit,
             encapsulation=remote.encapsulation,
             sid_function=remote.sid_function,
             dscp=self.fabric.dscp,
+            router=router or 0,
         )
 
     def teps(self) -> tuple[RemoteTep, ...]:

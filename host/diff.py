@@ -97,9 +97,10 @@ def _tenant(tenant: Tenant) -> str:
 
 def _tep(tep: RemoteTep, names: Names) -> str:
     sources = ", ".join(map(format_ipv6, sorted(tep.sources)))
+    via = format_mac(tep.next_hop) if tep.next_hop else f"{format_ipv6(tep.router)} (to be found)"
     return (
         f"{format_ipv6(tep.address)} (from {sources}) on {names.port(tep.port)}"
-        f" via {format_mac(tep.next_hop)}, {tep.encapsulation.name.lower()}, hop limit {tep.hop_limit},"
+        f" via {via}, {tep.encapsulation.name.lower()}, hop limit {tep.hop_limit},"
         f" DSCP {'copied' if tep.dscp is None else tep.dscp}{', SID function' if tep.sid_function else ''}"
     )
 

@@ -133,13 +133,15 @@ class RemoteTep:
     port: int
     """Fabric port towards it."""
     next_hop: int
-    """MAC address of the next hop."""
+    """MAC address of the next hop; 0 while ``router`` has not been found."""
     hop_limit: int = 64
     encapsulation: Encapsulation = Encapsulation.ETHERNET
     sid_function: bool = False
     """The last 24 bits of its address, 0 here, are the frame's virtual network."""
     dscp: int | None = None
     """DSCP of all packets to it (pipe model, RFC 2983); ``None``: that of the frame's packet (uniform model)."""
+    router: int = 0
+    """IPv6 address of the next hop, if its MAC address is to be discovered. The TEP does not know it."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ..packet import PacketSignature
 from ..params import Params
 from ..tables.bus import TableBus, WordBus
 from .editor import Editor
+from .merge import Merge
 from .queue import Queue
 from .replicator import Replicator
 from .tables import ListHead, ListMember, OuterHeader, TepMode
@@ -41,8 +42,10 @@ class EgressPort(wiring.Component):
     read : Out(ReadPort)
     release : Out(stream of cell index)
         Exactly one per descriptor, after the response to its last read.
+    inject : In(PacketSignature)
+        Frames to send as they are, between the others.
     output : Out(PacketSignature)
-        Edited frames, never ``error``.
+        Edited and injected frames, never ``error``.
     sent : Out(Sent())
     heads, members : In(TableBus)
         Replica lists of this port (see :mod:`.tables`).
@@ -66,6 +69,7 @@ class EgressPort(wiring.Component):
             "enqueue": In(stream.Signature(Descriptor(params))),
             "read": Out(ReadPort(params)),
             "release": Out(stream.Signature(params.cell_bits)),
+            "inject": In(PacketSignature(params.width)),
             "output": Out(PacketSignature(params.width)),
             "sent": Out(Sent()),
             "heads": In(TableBus(ListHead(params), params.lists)),
@@ -87,12 +91,15 @@ class EgressPort(wiring.Component):
         m.submodules.queue = queue = Queue(self.params, self.port)
         m.submodules.replicator = replicator = Replicator(self.params, self.port)
         m.submodules.editor = editor = Editor(self.params, self.port)
+        m.submodules.merge = merge = Merge(self.params.width)
         wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
         wiring.connect(m, queue.output, replicator.entry)
         wiring.connect(m, replicator.job, editor.job)
         wiring.connect(m, editor.read, wiring.flipped(self.read))
         wiring.connect(m, editor.release, wiring.flipped(self.release))
-        wiring.connect(m, editor.output, wiring.flipped(self.output))
+        wiring.connect(m, editor.output, merge.main)
+        wiring.connect(m, wiring.flipped(self.inject), merge.inject)
+        wiring.connect(m, merge.output, wiring.flipped(self.output))
         wiring.connect(m, wiring.flipped(self.heads), replicator.heads)
         wiring.connect(m, wiring.flipped(self.members), replicator.members)
         if self.fabric:

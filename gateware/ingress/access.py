@@ -79,8 +79,9 @@ class AccessParser(wiring.Component):
     two headers wait, and for a second frame while keys wait. One of each per frame, in order;
     keys of a frame shorter than 60 octets are undefined.
 
-    ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields are undefined
-    then), else UNTAGGED, LINK_LOCAL, BAD_SOURCE, or NONE. ``start`` is 0, ``end`` the frame's length.
+    ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields but ``length`` are
+    undefined then), else UNTAGGED, LINK_LOCAL, BAD_SOURCE, or NONE. ``start`` is 0, ``end`` the
+    frame's length.
 
     Members
     -------
@@ -167,6 +168,7 @@ class AccessParser(wiring.Component):
                 header.vid.eq(judged.vid),
                 header.pcp_dei.eq(judged.pcp_dei),
                 header.end.eq(judged.length),
+                header.length.eq(judged.length),
                 header.packet.eq(judged.length + Mux(judged.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
                 header.traffic_class.eq(judged.traffic_class),
                 header.flow.eq(Mux(judged.label == 0, 1, judged.label)),

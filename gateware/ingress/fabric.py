@@ -1,6 +1,6 @@
 """Parser of frames from the underlay."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -79,8 +79,17 @@ class _Judged(data.Struct):
     """Behind what the tunnel was told by."""
     echo: 1
     solicitation: 1
+    discovery: 1
+    inner: signed(17)
+    """Octets of the tunnelled frame, if the payload is there."""
+    wrong: 1
+    is_udp: 1
+    udp_end: 17
+    """Where its datagram says that the packet ends."""
     inner_drop: Drop
-    """If it is a tunnelled frame and whole."""
+    """By the addresses of the tunnelled frame."""
+    lost: 1
+    """Congestion was lost, if its packet has a whole header."""
 
 
 class FabricParser(wiring.Component):
@@ -94,7 +103,7 @@ class FabricParser(wiring.Component):
     ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets, else NOT_MINE, MALFORMED,
     BAD_SOURCE, LINK_LOCAL, ECN, or NONE. An ICMPv6 message that is no complete request for this TEP is NOT_MINE,
     whatever is wrong with it. In the keys, ``outer_src`` is valid unless ``drop`` is RX_ERROR or NOT_MINE;
-    MAC addresses and network, and all other fields of the header, unless it is MALFORMED.
+    MAC addresses and network, and all other fields of the header, unless it is MALFORMED; ``length`` always.
 
     - A tunnelled frame (see :class:`TunnelFinder`): ``control`` is NONE, ``dst`` and ``src`` of the keys are the
       inner frame's, which stands from ``start`` to ``end``, the end of the IPv6 payload. ``congestion`` tells how
@@ -105,6 +114,7 @@ class FabricParser(wiring.Component):
     - SOLICITATION: ``start`` is 0, ``end`` 86, the length of the answer; the low 16 bits of ``flow`` are
       the answer's checksum, bit 19 tells that the source was unspecified, so that the answer goes to
       ff02::1 with the solicited flag clear (RFC 4861, 7.2.4).
+    - DISCOVERY: the frame is NOT_MINE, but ICMPv6 that no router has passed on (RFC 4861, 7.1).
 
     Members
     -------
@@ -173,10 +183,12 @@ class FabricParser(wiring.Component):
             for name, offset in fields.items():
                 capture_field(m, tapped, captured[name], offset)
         m.d.comb += [
+            finder.input.eq(self.input.payload),
+            finder.load.eq(tap.load),
+            finder.next_at.eq(tap.next_at),
             finder.word.eq(tap.word),
             finder.at.eq(tap.at),
             finder.capture.eq(tap.capture),
-            finder.payload_length.eq(captured.payload_length),
             inner.input.eq(tap.word),
             inner.capture.eq(tap.capture),
             inner.first.eq(tap.at[0]),
@@ -217,11 +229,10 @@ class FabricParser(wiring.Component):
 
         judged = Signal(_Judged)
         size = captured.payload_length
-        whole_ip = size >= finder.overhead + (_INNER_ETHERNET + _IPV4_HEADER)
         m.d.comb += [
             decongestion.outer.eq(captured.version_class[4:6]),
-            decongestion.is_ipv4.eq(inner_ipv4 & whole_ip),
-            decongestion.is_ipv6.eq(inner_ipv6 & whole_ip),
+            decongestion.is_ipv4.eq(inner_ipv4),
+            decongestion.is_ipv6.eq(inner_ipv6),
             decongestion.octet.eq(captured.ip_start[:8]),
             decongestion.checksum.eq(captured.ip_checksum),
         ]
@@ -234,14 +245,7 @@ class FabricParser(wiring.Component):
                 judged.total.eq(Mux(finder.found, decongestion.new_sum, reply.total)),
                 judged.unspecified.eq(reply.unspecified),
                 judged.rx_error.eq(tap.error | (tap.length < MIN_FRAME)),
-                judged.tunnel.eq(
-                    is_ipv6
-                    & to_mac
-                    & to_locator
-                    & (named | to_address)
-                    & finder.found
-                    & (size >= finder.reach)
-                ),
+                judged.tunnel.eq(is_ipv6 & to_mac & to_locator & (named | to_address) & finder.found),
                 judged.start.eq(OUTER_BYTES + finder.overhead),
                 judged.reach.eq(OUTER_BYTES + finder.reach),
                 judged.echo.eq(
@@ -261,40 +265,54 @@ class FabricParser(wiring.Component):
                     & about_address
                     & (size >= _SOLICITATION_BYTES)
                 ),
+                judged.discovery.eq(is_ipv6 & (to_mac | to_group) & is_unrouted),
+                judged.inner.eq(size - finder.overhead),
+                judged.wrong.eq(finder.wrong),
+                judged.is_udp.eq(finder.is_udp),
+                judged.udp_end.eq(OUTER_BYTES + finder.udp_end),
+                judged.lost.eq(decongestion.lost),
             ]
-            with m.If(finder.wrong | (size < finder.overhead + _INNER_ETHERNET)):
-                m.d.sync += judged.inner_drop.eq(Drop.MALFORMED)
-            with m.Elif(captured.src[40] | (captured.src == 0)):
+            with m.If(captured.src[40] | (captured.src == 0)):
                 m.d.sync += judged.inner_drop.eq(Drop.BAD_SOURCE)
             with m.Elif(is_link_local(captured.dst)):
                 m.d.sync += judged.inner_drop.eq(Drop.LINK_LOCAL)
-            with m.Elif(decongestion.lost):
-                m.d.sync += judged.inner_drop.eq(Drop.ECN)
             with m.Else():
                 m.d.sync += judged.inner_drop.eq(Drop.NONE)
 
         header = self.header.payload
         whole = judged.end <= judged.length
-        tunnel = judged.tunnel & (judged.reach <= judged.length)
+        tunnel = judged.tunnel & (judged.reach <= judged.end) & (judged.reach <= judged.length)
+        contradicts = judged.wrong | (judged.is_udp & (judged.udp_end != judged.end))
+        has_packet = judged.inner >= _INNER_ETHERNET + _IPV4_HEADER
+        inner_drop = Signal(Drop)
+        with m.If(~whole | contradicts | (judged.inner < _INNER_ETHERNET)):
+            m.d.comb += inner_drop.eq(Drop.MALFORMED)
+        with m.Elif((judged.inner_drop == Drop.NONE) & judged.lost & has_packet):
+            m.d.comb += inner_drop.eq(Drop.ECN)
+        with m.Else():
+            m.d.comb += inner_drop.eq(judged.inner_drop)
         control = Signal(Control)
         with m.If(~judged.rx_error & whole):
             with m.If(judged.echo):
                 m.d.comb += control.eq(Control.ECHO)
             with m.Elif(judged.solicitation):
                 m.d.comb += control.eq(Control.SOLICITATION)
+            with m.Elif(judged.discovery):
+                m.d.comb += control.eq(Control.DISCOVERY)
         with m.If(tap.finish):
             m.d.sync += [
                 header.control.eq(control),
                 header.start.eq(Mux(tunnel, judged.start, 0)),
                 header.end.eq(Mux(judged.solicitation, _ADVERT_END, judged.end)),
-                header.congestion.eq(judged.congestion),
+                header.length.eq(judged.length),
+                header.congestion.eq(Mux(has_packet, judged.congestion, Congestion.SAME)),
                 header.traffic_class.eq(judged.octet),
                 header.flow.eq(Cat(reply.checksum(judged.total), Const(0, 3), judged.unspecified)),
             ]
             with m.If(judged.rx_error):
                 m.d.sync += header.drop.eq(Drop.RX_ERROR)
             with m.Elif(tunnel):
-                m.d.sync += header.drop.eq(Mux(whole, judged.inner_drop, Drop.MALFORMED))
+                m.d.sync += header.drop.eq(inner_drop)
             with m.Elif((judged.echo | judged.solicitation) & whole):
                 m.d.sync += header.drop.eq(Drop.NONE)
             with m.Else():

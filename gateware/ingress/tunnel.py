@@ -72,18 +72,21 @@ class TunnelFinder(wiring.Component):
     the captured rank. That counts only if ``reach`` octets of the payload are there: else it was made of what is
     behind the packet's or the frame's end.
 
+    The way from header to header is gone through as the words are loaded, so that where something begins is in a
+    register when the word is inspected.
+
     Members
     -------
-    word, at, capture
+    input, load, next_at, word, at, capture
         Of the tap.
-    payload_length
-        Captured from the packet.
     begins
         One bit per unit: the tunnelled frame begins with this unit of ``word``.
     found
         There is a tunnel of one of the four kinds.
     wrong
         Its header is not as it must be.
+    is_udp, udp_end
+        There is a UDP header, and where its datagram ends, counted from the IPv6 header's end.
     overhead
         Octets between the IPv6 header and the tunnelled frame.
     reach
@@ -108,13 +111,17 @@ class TunnelFinder(wiring.Component):
         """Units of a word that a tunnelled frame may begin with."""
         super().__init__(
             {
+                "input": In(Word(params.width)),
+                "load": In(1),
+                "next_at": In(words),
                 "word": In(Word(params.width)),
                 "at": In(words),
                 "capture": In(1),
-                "payload_length": In(16),
                 "begins": Out(units),
                 "found": Out(1),
                 "wrong": Out(1),
+                "is_udp": Out(1),
+                "udp_end": Out(17),
                 "overhead": Out(7),
                 "reach": Out(7),
                 "is_network": Out(1),
@@ -125,17 +132,30 @@ class TunnelFinder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.header = header = MovingTap(self.params, set(self._points), _SPAN)
+        m.submodules.ahead = ahead = MovingTap(self.params, set(self._points), _SPAN)
+        walked = Signal(_Walk)  # up to the word under inspection
+        begins, kind_now = self._walk(m, walked)
+        header_begins = Signal.like(begins)
+        with m.If(self.load):
+            m.d.sync += [
+                header_begins.eq(begins),
+                self.begins.eq(_by_tunnel(kind_now, map(ahead.begins_at, _TUNNELS.values()))),
+            ]
         kind = Signal(NextHeader)
-        position = Signal(range(MOST_OPTIONS + 1))
+        position = Signal.like(walked.position)
         reached = Signal()
-        begins, kind_now = self._walk(m, kind, position)
+        with m.If(self.capture):
+            m.d.sync += [kind.eq(walked.kind), position.eq(walked.position)]
 
         m.d.comb += [
+            ahead.input.eq(self.input),
+            ahead.capture.eq(self.load),
+            ahead.first.eq(self.next_at[0]),
+            ahead.begins.eq(begins),
             header.input.eq(self.word),
             header.capture.eq(self.capture),
             header.first.eq(self.at[0]),
-            header.begins.eq(begins),
-            self.begins.eq(_by_tunnel(kind_now, map(header.begins_at, _TUNNELS.values()))),
+            header.begins.eq(header_begins),
         ]
         with m.If(self.capture & self.at[0]):
             m.d.sync += reached.eq(0)
@@ -162,10 +182,9 @@ class TunnelFinder(wiring.Component):
             self.found.eq(
                 reached & (kind.ethernet | kind.etherip | (kind.nvgre & is_gre) | (kind.vxlan & is_vxlan))
             ),
-            self.wrong.eq(
-                (kind.etherip & ~is_etherip)
-                | (kind.vxlan & ~(vxlan_valid & (datagram + behind_options == self.payload_length)))
-            ),
+            self.wrong.eq((kind.etherip & ~is_etherip) | (kind.vxlan & ~vxlan_valid)),
+            self.is_udp.eq(kind.vxlan),
+            self.udp_end.eq(datagram + behind_options),
             self.overhead.eq(behind_options + _by_tunnel(kind, _TUNNELS.values())),
             self.reach.eq(behind_options + Mux(kind.nvgre | kind.vxlan, 8, 0)),
             self.is_network.eq(kind.nvgre | kind.vxlan),
@@ -173,30 +192,37 @@ class TunnelFinder(wiring.Component):
         ]
         return m
 
-    def _walk(self, m: Module, kind: data.View, position: Value) -> tuple[Value, data.View]:
-        """From header to header; the units with which the first one begins that is no extension header, and what
-        this one is.
+    def _walk(self, m: Module, walked: data.View) -> tuple[Value, data.View]:
+        """From header to header through the word that is loaded; the units with which the first one begins that is no
+        extension header, and what this one is.
 
-        ``kind`` is the header that follows, ``position`` where, in steps of 8 octets from the IPv6 header's end.
+        ``walked`` is how far the words before have come; its ``position`` counts in steps of 8 octets from the IPv6
+        header's end.
         """
         units = self.params.word_bytes // UNIT_BYTES
-        first_here = self.at[self._first_word]
-        seeking = Signal()
-        left = Signal(_LEFT_BITS)
-        routing = Signal()  # a routing header's second unit is the next word's first
+        word = self.input.data
+        first_here = self.next_at[self._first_word]
         first_point = self._points.index(OUTER_BYTES // UNIT_BYTES % units)
-
         next_word = _NEXT_HEADER // self.params.word_bytes
-        next_kind = _decode(octet_at(self.word, _NEXT_HEADER))
-        segments = unit_of(self.word.data, 0)[:8]
+        next_kind = _decode(octet_at(self.input, _NEXT_HEADER))
+        routing = Signal()  # a routing header's second unit is this word's first
+        elsewhere = Signal()  # and says that segments are left
+        m.d.comb += elsewhere.eq(routing & unit_of(word, 0)[:8].any())
+        # No header begins in the word behind that of the one before if that has more than one word: a register is early
+        # enough.
+        stop_late = self._words_per_step > 1
+
         # One signal per point: as expressions they would double from point to point.
         states = [Signal(_Walk, name=f"walk_{index}") for index in range(len(self._points) + 1)]
+        go_on = walked.seeking & ~self.next_at[0]
         m.d.comb += [
-            states[0].seeking.eq(first_here | (seeking & ~self.at[0] & ~(routing & segments.any()))),
-            states[0].left.eq(Mux(first_here, first_point, left)),
-            states[0].position.eq(Mux(first_here, 0, position)),
+            states[0].seeking.eq(first_here | (go_on if stop_late else go_on & ~elsewhere)),
+            states[0].left.eq(Mux(first_here, first_point, walked.left)),
+            states[0].position.eq(Mux(first_here, 0, walked.position)),
             states[0].kind.eq(
-                Mux(self.at[next_word], next_kind, kind) if next_word == self._first_word else kind
+                Mux(self.next_at[next_word], next_kind, walked.kind)
+                if next_word == self._first_word
+                else walked.kind
             ),
         ]
         now_routing = 0
@@ -206,7 +232,7 @@ class TunnelFinder(wiring.Component):
             extension = Signal(name=f"extension_{point}")
             advance = Signal(4, name=f"advance_{point}")
             following = Signal(4, name=f"position_{point}")
-            unit = unit_of(self.word.data, point)
+            unit = unit_of(word, point)
             length = unit[:8]
             m.d.comb += [
                 here.eq(now.seeking & (now.left == index)),
@@ -217,7 +243,7 @@ class TunnelFinder(wiring.Component):
             ]
             good = ~(length[3:].any() | following[3])
             if point + 1 < units:
-                good &= ~(now.kind.routing & unit_of(self.word.data, point + 1)[:8].any())
+                good &= ~(now.kind.routing & unit_of(word, point + 1)[:8].any())
             else:
                 now_routing = extension & now.kind.routing
             m.d.comb += then.eq(now)
@@ -231,16 +257,16 @@ class TunnelFinder(wiring.Component):
                 ]
         end = states[-1]
         consumed = len(self._points) if units >= _OPTION_UNITS else 1
-        with m.If(self.capture):
+        with m.If(self.load):
             m.d.sync += [
-                seeking.eq(end.seeking),
-                left.eq(end.left - consumed),
-                position.eq(end.position),
+                walked.eq(end),
+                walked.left.eq(end.left - consumed),
                 routing.eq(now_routing),
-                kind.eq(end.kind),
             ]
+            if stop_late:
+                m.d.sync += walked.seeking.eq(end.seeking & ~elsewhere)
             if next_word != self._first_word:
-                with m.If(self.at[next_word]):
-                    m.d.sync += kind.eq(next_kind)
+                with m.If(self.next_at[next_word]):
+                    m.d.sync += walked.kind.eq(next_kind)
         # Where a word is too short for one header to end and the next one to begin, the register is as good.
-        return begins, kind if len(self._points) == 1 and next_word != self._first_word else end.kind
+        return begins, walked.kind if len(self._points) == 1 and next_word != self._first_word else end.kind

@@ -37,6 +37,9 @@ class Verdict(data.StructLayout):
                 "ports": params.ports,  # it goes out on, one bit each
                 "descriptor": Descriptor(params),  # the same for all ports, ``exclude`` left 0
                 "exclude": 1,  # set ``exclude`` in the descriptor for the ingress port
+                "length": 14,  # octets of the stored frame
+                "stored": 1,  # it is whole in packet memory
+                "discovery": 1,  # it is neighbour discovery from the underlay
             }
         )
 
@@ -123,6 +126,11 @@ class VerdictRules(wiring.Component):
             verdict.port.eq(port),
             verdict.ports.eq(Mux(drop == Drop.NONE, ports, 0)),
             verdict.exclude.eq(is_list & ~from_fabric),
+            verdict.length.eq(header.length),
+            verdict.stored.eq(~stored.no_buffer),
+            verdict.discovery.eq(
+                (header.control == Control.SOLICITATION) | (header.control == Control.DISCOVERY)
+            ),
             descriptor.head.eq(stored.head),
             descriptor.edit.eq(edit),
             descriptor.is_list.eq(is_list),

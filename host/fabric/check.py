@@ -65,7 +65,8 @@ def _ports(name: str, tep: Tep, source: Source) -> Iterator[Problem]:
     for key, port in tep.ports.items():
         path = ("teps", name, "ports", key)
         given = source.data["teps"][name]["ports"][key]
-        wrong = ("mac", "next_hop", "mtu") if port.role == "access" else ("native_vlan", "tenant_key")
+        of_fabric, of_access = ("mac", "next_hop", "router", "mtu"), ("native_vlan", "tenant_key")
+        wrong = of_fabric if port.role == "access" else of_access
         for item in wrong:
             if item in given:
                 right = "fabric" if port.role == "access" else "access"
@@ -82,6 +83,12 @@ def _ports(name: str, tep: Tep, source: Source) -> Iterator[Problem]:
         for item, value in (("mac", port.mac), ("next_hop", port.next_hop)):
             if item in given and value is not None:
                 yield from _unicast((*path, item), value, source)
+        if "router" in given and "next_hop" in given:
+            message = "both 'next_hop' and 'router'"
+            yield source.problem((*path, "router"), message, "remove the one that is not right", key=True)
+        if port.router is not None and (port.router == 0 or port.router >> 120 == 0xFF):
+            message = f"{format_ipv6(port.router)} is not a unicast address"
+            yield source.problem((*path, "router"), message, "give an address of the router, such as fe80::1")
     roles = [port.role for port in tep.ports.values()]
     for role in ("access", "fabric"):
         if role not in roles:

@@ -46,14 +46,15 @@ class _Loader:
     def ipv6(self, path: KeyPath, text: str) -> int:
         return self.convert(path, text, parse_ipv6, 0, "give an IPv6 address like fd00:1::1")
 
-    def port(self, name: str, raw: dict[str, Any], mac: str, mtu: int) -> Port:
+    def port(self, path: KeyPath, raw: dict[str, Any], mac: str, mtu: int) -> Port:
         own = raw.get("mac", mac if raw["role"] == "fabric" else "")
         return Port(
-            name=name,
+            name=str(path[-1]),
             role=raw["role"],
             mac=parse_mac(own) if own else 0,
             native_vlan=raw.get("native_vlan", 0),
             next_hop=parse_mac(raw["next_hop"]) if "next_hop" in raw else None,
+            router=self.ipv6((*path, "router"), raw["router"]) if "router" in raw else None,
             mtu=raw.get("mtu", mtu),
             tenant_key=_key_mask(raw["tenant_key"]) if "tenant_key" in raw else None,
         )
@@ -74,7 +75,7 @@ class _Loader:
             foreign=raw.get("foreign", False),
             link=Link(raw["link"]["device"], raw["link"].get("baud")) if "link" in raw else None,
             ports={
-                key: self.port(key, port, raw.get("mac", ""), mtu)
+                key: self.port((*path, "ports", key), port, raw.get("mac", ""), mtu)
                 for key, port in raw.get("ports", {}).items()
             },
             next_hops={

@@ -25,6 +25,8 @@ class Port:
     """0: untagged frames are dropped."""
     next_hop: int | None = None
     """MAC address of the router that this fabric port leads to."""
+    router: int | None = None
+    """Its IPv6 address, if neighbour discovery shall find the MAC address."""
     mtu: int = 1500
     tenant_key: KeyMask | None = None
     """``None``: the fabric's."""

@@ -1,5 +1,7 @@
 """Compilation against tables written by hand."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,6 +175,12 @@ def test_a_missing_next_hop() -> None:
         compiled(TEXT.replace(", next_hop: 02:00:5e:00:00:f3", ""), "rack2")
     assert {problem.path for problem in caught.value.problems} == {"teps.rack2.ports.up"}
     assert "no next hop towards TEP" in str(caught.value)
+
+
+def test_a_router_to_be_discovered() -> None:
+    by_mac = compiled(TEXT, "rack2")
+    by_address = compiled(TEXT.replace("next_hop: 02:00:5e:00:00:f3", 'router: "fe80::1"'), "rack2")
+    assert by_address.teps == tuple(replace(tep, next_hop=0, router=0xFE80 << 112 | 1) for tep in by_mac.teps)
 
 
 def test_a_table_that_is_too_small() -> None:

@@ -164,6 +164,10 @@ def expected(octets: bytes, error: bool, sid_function: bool = False) -> dict:
     if packet is None:
         return not_mine
     if packet.next_header == 58:
+        to_us = int.from_bytes(octets[:6], "big") == MAC or octets[:2] == b"\x33\x33"
+        whole = 54 + packet.payload_length <= len(octets)
+        if to_us and whole and octets[21] == 255:
+            not_mine["control"] = Control.DISCOVERY
         reply = answer(MAC, ADDRESS, octets, packet)
         if reply is None:
             return not_mine
@@ -193,6 +197,7 @@ def check(outcome, frames, sid_function: bool = False) -> list[dict]:
         if "probing" in fields:
             got["probing"] = header["flow"] >> 19
         assert got == fields, frame
+        assert header["length"] == len(frame.octets)
     return wanted
 
 

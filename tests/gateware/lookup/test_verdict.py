@@ -112,6 +112,8 @@ def random_frame(rng, params):
     drop, control = Drop.NONE, Control.NONE
     if rng.random() < 0.1:
         drop = rng.choice(PARSER_DROPS_FABRIC if fabric else PARSER_DROPS_ACCESS)
+        if drop == Drop.NOT_MINE:
+            control = rng.choice([Control.NONE, Control.DISCOVERY])
     elif fabric and rng.random() < 0.1:
         control = rng.choice([Control.SOLICITATION, Control.ECHO])
     source = random_resolution(rng, params, False)
@@ -132,6 +134,7 @@ def random_frame(rng, params):
         "pcp_dei": rng.randrange(16),
         "start": start,
         "end": end,
+        "length": rng.randrange(1, 9217),
         "packet": end - start - 4 * tagged + 40,
         "congestion": rng.choice(list(Congestion)) if fabric else Congestion.SAME,
         "traffic_class": rng.randrange(256),
@@ -287,6 +290,8 @@ def check(params, findings, verdict, learn, source):
     descriptor = verdict.descriptor
     assert (verdict.drop, verdict.ports) == (expected.drop, expected.ports)
     assert (verdict.port, descriptor.head) == (context["port"], context["stored"]["head"])
+    assert (verdict.length, verdict.stored) == (context["length"], not context["stored"]["no_buffer"])
+    assert verdict.discovery == (context["control"] in (Control.SOLICITATION, Control.DISCOVERY))
     if expected.drop == Drop.NONE:
         assert (descriptor.edit, descriptor.is_list) == (expected.edit, expected.is_list)
         assert verdict.exclude == expected.exclude
