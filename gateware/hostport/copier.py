@@ -35,7 +35,7 @@ class Copier(wiring.Component):
     A frame for which the ring has no room is given up at once: packet memory never waits for the host. Samples are
     refused already when less than a quarter of the ring is free, which keeps room for what is not only statistics.
 
-    About six clocks per word, so that the ports keep nearly all reads of packet memory for themselves.
+    A word takes four clocks while no port reads.
 
     Members
     -------
