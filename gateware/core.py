@@ -18,6 +18,7 @@ from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
+from .tables.bus import broadcast
 
 __all__ = ["Core"]
 
@@ -88,6 +89,7 @@ class Core(wiring.Component):
                 entry.mac.eq(registers.mac),
                 entry.address.eq(bank.address),
                 entry.advert_sum.eq(registers.advert_sum),
+                entry.sid_function.eq(bank.sid_function),
                 lookup.key_mask[port].eq(registers.key_mask),
             ]
 
@@ -119,6 +121,9 @@ class Core(wiring.Component):
                     join.mtu[fabric].eq(registers.mtu),
                 ]
 
+        fabric_egress = egress[params.access_ports :]
+        broadcast(m, bank.tep_modes, [join.modes, *(exit.modes for exit in fabric_egress)])
+
         # To the host, and from it.
         connect(m, dispatch.host, host.offer)
         connect(m, host.read, memory.read[-1])
@@ -140,7 +145,7 @@ class Core(wiring.Component):
         for name in (
             "tenant_slots",
             "tenant_stash",
-            "tenant_flags",
+            "tenant_entries",
             "source_slots",
             "rule_slots",
             "rule_stash",

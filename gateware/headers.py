@@ -1,5 +1,7 @@
 """Header fields, verdicts and descriptors: what travels beside a frame on its way through the core."""
 
+from enum import Enum
+
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
@@ -8,9 +10,9 @@ from .params import CELL_BYTES, Params
 __all__ = [
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
+    "FUNCTION_BITS",
     "GROUP_BIT",
     "IPV6_BYTES",
-    "NEXT_HEADER_ETHERNET",
     "OUTER_BYTES",
     "TAG_BYTES",
     "UNSPECIFIED_BIT",
@@ -27,14 +29,14 @@ __all__ = [
 
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
-NEXT_HEADER_ETHERNET = 143
-"""Ethernet in IPv6 (RFC 8986, 10.1)."""
 NEXT_HEADER_ICMPV6 = 58
 IPV6_BYTES = 40
 OUTER_BYTES = 14 + IPV6_BYTES
 """Outer Ethernet and IPv6 header."""
 TAG_BYTES = 4
 """802.1Q tag."""
+FUNCTION_BITS = 24
+"""Low bits of an IPv6 address that are the function of a SID, where it has one (RFC 8986, 3.1)."""
 GROUP_BIT = 40
 """I/G bit of a MAC address whose first octet is most significant."""
 UNSPECIFIED_BIT = 19
@@ -94,7 +96,7 @@ class Congestion(enum.Enum, shape=2):
     """The second octet of the packet changes."""
 
 
-class Encapsulation(enum.Enum, shape=2):
+class Encapsulation(Enum):
     """What stands between the IPv6 header and the tunnelled frame."""
 
     ETHERNET = 0
@@ -110,6 +112,16 @@ class Encapsulation(enum.Enum, shape=2):
     def overhead(self) -> int:
         """Octets."""
         return (0, 2, 8, 16)[self.value]
+
+    @property
+    def next_header(self) -> int:
+        """What the IPv6 header says."""
+        return (143, 97, 47, 17)[self.value]
+
+    @property
+    def has_network(self) -> bool:
+        """The virtual network is named."""
+        return self in (Encapsulation.NVGRE, Encapsulation.VXLAN)
 
 
 class Edit(enum.Enum, shape=3):
@@ -199,5 +211,6 @@ class Descriptor(data.StructLayout):
                 "exclude_vid": 12,
                 "traffic_class": 8,  # this and the next as in the header
                 "flow": 20,
+                "network": 24,  # of the destination's tenant
             }
         )

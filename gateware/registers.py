@@ -9,10 +9,10 @@ from .counters import COUNTER_BITS
 from .csr.bank import Bank
 from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
-from .egress.tables import ListHead, ListMember, OuterHeader
+from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import counter_names
 from .hostport.format import REASONS, InjectCommand, RingPointer, Time
-from .lookup.tables import TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
+from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .params import Params
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
@@ -45,6 +45,12 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         "hash_seed", Register(64, "Seed of the hash functions of all tables, against crafted collisions.")
     )
     builder.add("address", Register(128, "The TEP's own IPv6 address, first octet most significant."))
+    builder.add(
+        "sid_function",
+        Register(
+            1, "The last 24 bits of `address` are a function, which names the virtual network of a tunnel."
+        ),
+    )
     builder.add("age_seconds", Register(16, "Lifetime of learned MAC entries without traffic.", reset=300))
     with builder.cluster("port", params.ports):
         builder.add("mac", Register(48, "Own MAC address (fabric ports), first octet most significant."))
@@ -117,7 +123,12 @@ def _add_tables(builder: Builder, params: Params) -> None:
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
         if table.stash:
             add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
-    add("tenant_flags", TenantFlags, params.tenants, "Policies of a tenant, by tenant index.")
+    add(
+        "tenant_entries",
+        TenantEntry,
+        params.tenants,
+        "Policies and virtual network of a tenant, by tenant index.",
+    )
     add(
         "mac_requests",
         MacRequest,
@@ -132,6 +143,7 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.ports,
     )
     add("list_members", ListMember, params.members, "Members of this port's replica lists.", params.ports)
+    add("tep_modes", TepMode, params.teps, "How frames are sent to a remote TEP, by TEP index.")
     add(
         "outer_headers",
         OuterHeader,

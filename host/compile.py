@@ -87,20 +87,23 @@ class _Compiler:
 
     def ports(self) -> tuple[Port, ...]:
         return tuple(
-            Port(port.name, port.role, port.mac, port.native_vlan, port.mtu)
+            Port(port.name, port.role, port.mac, port.native_vlan, port.mtu, self.fabric.key_mask(port))
             for port in self.tep.ordered_ports
         )
 
     def tenants(self) -> tuple[Tenant, ...]:
         result = []
+        masks = [self.fabric.key_mask(port) for port in self.tep.ports.values() if port.role == "access"]
+        by_oui, by_vlan = any(mask.mac for mask in masks), any(mask.vid for mask in masks)
         for name, index in self.tenant_index.items():
             tenant = self.fabric.tenants[name]
             result.append(
                 Tenant(
                     index=index,
                     name=name,
-                    ouis=tenant.ouis,
+                    ouis=tenant.ouis if by_oui else (),
                     network=tenant.network,
+                    vlan=tenant.vlan if by_vlan else 0,
                     learn_source=tenant.source == "learn",
                     learn_remote=tenant.remote == "learn",
                     flood_unknown=tenant.unknown == "flood",
@@ -138,6 +141,9 @@ class _Compiler:
             port=self.tep.port_index(port.name),
             next_hop=mac or 0,
             hop_limit=self.fabric.hop_limit,
+            encapsulation=remote.encapsulation,
+            sid_function=remote.sid_function,
+            dscp=self.fabric.dscp,
             router=router or 0,
         )
 
@@ -199,6 +205,7 @@ class _Compiler:
                     for rule in self.rules
                 )
             ),
+            sid_function=self.tep.sid_function,
             age_seconds=self.tep.age_seconds,
         )
         for use in usage(tables, self.tep.params):
@@ -234,7 +241,7 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
         (f"replica list members on port '{port.name}'", [len(e.members.get(index, ())) for e in tables.lists])
         for index, port in enumerate(tables.ports)
     ]
-    keys = sum(len(tenant_keys(tenant)) for tenant in tables.tenants)
+    keys = sum(len(tenant_keys(tenant, tables.key_masks)) for tenant in tables.tenants)
     what, members = max(((what, sum(counts)) for what, counts in per_port), key=lambda pair: pair[1])
     return [
         Usage("tenants", "tenants", len(tables.tenants), params.tenants, "tenants present"),

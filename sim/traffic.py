@@ -50,6 +50,7 @@ class Traffic:
         self._far = [m for m in tables.macs if isinstance(m.place, Remote)]
         self._groups = [m for m in tables.macs if m.mac >> 40 & 1]
         self._ouis = {tenant.index: tenant.ouis for tenant in tables.tenants}
+        self._vlans = {tenant.index: tenant.vlan for tenant in tables.tenants}
         self._networks = {tenant.index: tenant.network for tenant in tables.tenants}
 
     def __iter__(self) -> Iterator[bytes]:
@@ -69,7 +70,7 @@ class Traffic:
         if not self._here or rng.random() < 0.15:
             sender = self._stranger()
             # Mostly each in a VLAN of its own, so that tenants that learn also meet their learned addresses.
-            vid = 0x700 | sender.mac & 0xFF if rng.random() < 0.8 else rng.randrange(4096)
+            vid = self._vid(sender) if rng.random() < 0.8 else rng.randrange(4096)
         else:
             entry = rng.choice(self._here)
             assert isinstance(entry.place, Local)
@@ -163,6 +164,11 @@ class Traffic:
             return rng.choice(self._ouis[sender.tenant]) << 24 | rng.getrandbits(24)
         # Any tenant's: only rules let such a frame through.
         return rng.choice(self.tables.macs).mac if self.tables.macs and kind < 0.98 else self._mac()
+
+    def _vid(self, sender: MacTableEntry) -> int:
+        """A VLAN ID that the sender's tenant may have on this port."""
+        mask = self.tables.ports[self.port].key_mask.vid
+        return (0x700 | sender.mac & 0xFF) & ~mask | self._vlans.get(sender.tenant, 0) & mask
 
     def _stranger(self) -> MacTableEntry:
         """A sender that the tables do not name: of a tenant that is here, or of none."""

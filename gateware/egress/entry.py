@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, ValueLike
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from ..headers import UNSPECIFIED_BIT, Descriptor, Edit
+from ..headers import UNSPECIFIED_BIT, Descriptor, Edit, Encapsulation
 from ..params import CELL_BYTES, Params
-from .program import AccessProgram, FabricProgram, program_type
+from .program import AccessProgram, FabricProgram, encapsulate, program_type
 
 __all__ = ["CONTROL_BYTES", "CONTROL_START", "Entry", "Job", "admit", "variables"]
 
@@ -25,9 +25,9 @@ _DETAIL = data.UnionLayout(
 
 
 def variables(fabric: bool) -> data.StructLayout:
-    """Octets of a frame's own that programs of a fabric or access port insert (see :class:`.program.Register`)."""
+    """What of a frame's own is inserted by programs of a fabric or access port (see :class:`.program.Register`)."""
     if fabric:
-        return data.StructLayout({"checksum": 16})
+        return data.StructLayout({"flow": 16, "network": 24})
     return data.StructLayout({"tag": 16, "octet": 8, "checksum": 16})
 
 
@@ -48,7 +48,12 @@ class Entry(data.StructLayout):
             "is_list": 1,
         }
         if params.is_fabric(port):
-            fields |= {"target": max(list_bits, ceil_log2(params.teps)), "traffic_class": 8, "flow": 20}
+            fields |= {
+                "target": max(list_bits, ceil_log2(params.teps)),
+                "traffic_class": 8,
+                "flow": 20,
+                "network": 24,
+            }
         else:
             fields |= {"target": max(list_bits, 12), "pcp_dei": 4, "detail": _DETAIL}
         super().__init__(fields)
@@ -61,9 +66,11 @@ class Job(data.StructLayout):
     ``tag``      the 802.1Q tag control information to push (access ports).
     ``octet``, ``checksum``
                  of the packet, in programs IPV4 and IPV6 (access ports).
-    ``tep``, ``traffic_class``, ``flow``
-                 what the outer header says (fabric ports). For answers ``flow`` holds the checksum in its low
+    ``tep``, ``traffic_class``, ``flow``, ``network``
+                 what the outer headers say (fabric ports). For answers ``flow`` holds the checksum in its low
                  16 bits.
+    ``sid_function``
+                 the outer destination ends with ``network``.
     """
 
     def __init__(self, params: Params, port: int):
@@ -75,7 +82,13 @@ class Job(data.StructLayout):
             "release": 1,
         }
         if params.is_fabric(port):
-            fields |= {"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20}
+            fields |= {
+                "tep": ceil_log2(params.teps),
+                "traffic_class": 8,
+                "flow": 20,
+                "network": 24,
+                "sid_function": 1,
+            }
         else:
             fields |= {"tag": 16, "octet": 8, "checksum": 16}
         super().__init__(fields)
@@ -92,7 +105,9 @@ def admit(m: Module, params: Params, port: int, entry: ValueLike, descriptor: Va
         _admit_access(m, entry, descriptor)
         return
     with m.If(descriptor.is_list | (descriptor.edit == Edit.ENCAP)):
-        m.d.comb += entry.program.eq(Mux(descriptor.tagged, FabricProgram.ENCAP_TAGGED, FabricProgram.ENCAP))
+        # Whatever the encapsulation is: the replicator knows by the TEP.
+        encap, encap_tagged = (encapsulate(Encapsulation.ETHERNET, tagged) for tagged in (False, True))
+        m.d.comb += entry.program.eq(Mux(descriptor.tagged, encap_tagged, encap))
     with m.Elif(descriptor.edit == Edit.ECHO_REPLY):
         m.d.comb += [entry.program.eq(FabricProgram.ECHO_REPLY), entry.start.eq(CONTROL_START)]
     with m.Else():

@@ -13,7 +13,7 @@ from .editor import Editor
 from .merge import Merge
 from .queue import Queue
 from .replicator import Replicator
-from .tables import ListHead, ListMember, OuterHeader
+from .tables import ListHead, ListMember, OuterHeader, TepMode
 
 __all__ = ["EgressPort", "Sent"]
 
@@ -51,10 +51,12 @@ class EgressPort(wiring.Component):
         Replica lists of this port (see :mod:`.tables`).
     outer : In(WordBus(OuterHeader)), fabric ports only
         Outer header per remote TEP.
+    modes : In(TableBus), fabric ports only
+        How frames are sent to each remote TEP.
     mac, mtu, address : In, fabric ports only
         The port's own MAC and IPv6 address, and the largest IPv6 packet in octets.
     too_big : Out(1), fabric ports only
-        Strobe: a frame to a list with members exceeds ``mtu`` and was sent to none of them.
+        Strobe: a frame to a list exceeds ``mtu`` with the encapsulation of some members, and was not sent to them.
     """
 
     def __init__(self, params: Params, port: int):
@@ -76,6 +78,7 @@ class EgressPort(wiring.Component):
         if self.fabric:
             members |= {
                 "outer": In(WordBus(OuterHeader, params.teps)),
+                "modes": In(TableBus(TepMode, params.teps)),
                 "mac": In(48),
                 "address": In(128),
                 "mtu": In(14),
@@ -101,6 +104,7 @@ class EgressPort(wiring.Component):
         wiring.connect(m, wiring.flipped(self.members), replicator.members)
         if self.fabric:
             wiring.connect(m, wiring.flipped(self.outer), editor.outer)
+            wiring.connect(m, wiring.flipped(self.modes), replicator.modes)
             m.d.comb += [
                 editor.mac.eq(self.mac),
                 editor.address.eq(self.address),

@@ -5,9 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..headers import TAG_BYTES, Encapsulation
 from ..params import Params
 from .entry import Job, variables
-from .program import MAX_STEP, Assembly, Operation, assemble, programs
+from .program import MAX_STEP, Assembly, Encapsulating, Operation, assemble, programs
 
 __all__ = ["Order", "Plan", "Stepper"]
 
@@ -34,6 +35,7 @@ class Order(data.StructLayout):
 
     ``begin``: the first operation of a job.
     ``starts``: which of the assembly's ``starts`` it begins with, one bit each.
+    ``udp_length``: that of VXLAN with the frame.
     """
 
     def __init__(self, params: Params, port: int, starts: int):
@@ -51,6 +53,7 @@ class Order(data.StructLayout):
                 "last": 1,
                 "begin": 1,
                 "variables": variables(params.is_fabric(port)),
+                "udp_length": _END_BITS,
             }
         )
 
@@ -95,6 +98,13 @@ class Stepper(wiring.Component):
             final.eq(plan.end - 1),
             rest.eq((final >> octet_bits) - (rest_at >> octet_bits) - 1),
         ]
+
+        if self.params.is_fabric(self.port):
+            tagged = data.View(Encapsulating, plan.program).tagged
+            udp_length = Signal(_END_BITS)
+            vxlan = Encapsulation.VXLAN.overhead
+            m.d.sync += udp_length.eq(plan.end - plan.start + Mux(tagged, vxlan - TAG_BYTES, vxlan))
+            m.d.comb += order.udp_length.eq(udp_length)
 
         # The operation at hand, from registers.
         step = _Step(assembly, octets)

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..headers import (
     ETHERTYPE_IPV6,
+    FUNCTION_BITS,
     IPV6_BYTES,
     NEXT_HEADER_ICMPV6,
     OUTER_BYTES,
@@ -20,7 +21,7 @@ from ..params import MIN_FRAME, Params
 from .access import is_link_local
 from .checksum import ReplySum
 from .ecn import Decongestion
-from .fields import capture_field, match_field
+from .fields import capture_field, match_field, octet_at
 from .moving import MovingTap
 from .tap import LENGTH_BITS, WordTap
 from .tunnel import TunnelFinder
@@ -37,6 +38,8 @@ _SOLICITATION = 135 << 8
 _HOP_LIMIT = 255
 """Proves that neighbour discovery was not routed (RFC 4861, 7.1.1)."""
 _ADVERT_END = 86
+_FUNCTION = OUTER_BYTES - FUNCTION_BITS // 8
+"""Offset of the function in the outer destination."""
 _SPAN = OUTER_BYTES + _SOLICITATION_BYTES
 """Octets that the parser looks at."""
 _KEY_END = 11
@@ -51,6 +54,8 @@ class _Captured(data.Struct):
     payload_length: 16
     next_header: 8
     outer_src: 128
+    function: FUNCTION_BITS
+    """Last bits of the outer destination."""
     dst: 48
     src: 48
     ip_start: 16
@@ -128,6 +133,7 @@ class FabricParser(wiring.Component):
                 "mac": In(48),
                 "address": In(128),
                 "advert_sum": In(16),
+                "sid_function": In(1),
             }
         )
 
@@ -150,6 +156,9 @@ class FabricParser(wiring.Component):
         m.submodules.inner = inner = MovingTap(self.params, finder.places, _INNER_SPAN)
         m.submodules.decongestion = decongestion = Decongestion()
         captured = Signal(_Captured)
+        named = Signal()  # the destination's function is a virtual network
+        own_function = self.address[:FUNCTION_BITS]
+        m.d.comb += named.eq(self.sid_function & (captured.function != own_function))
         for tapped, fields in (
             (
                 tap,
@@ -158,6 +167,7 @@ class FabricParser(wiring.Component):
                     "payload_length": 18,
                     "next_header": 20,
                     "outer_src": ReplySum.SOURCE,
+                    "function": _FUNCTION,
                 },
             ),
             (inner, {"dst": 0, "src": 6, "ip_start": 14, "ip_checksum": 24}),
@@ -174,8 +184,8 @@ class FabricParser(wiring.Component):
             inner.first.eq(tap.at[0]),
             inner.begins.eq(finder.begins),
             tap.key_end.eq(inner.at(_KEY_END)),
-            self.keys.payload.is_network.eq(finder.is_network),
-            self.keys.payload.network.eq(finder.network),
+            self.keys.payload.is_network.eq(finder.is_network | named),
+            self.keys.payload.network.eq(Mux(finder.is_network, finder.network, captured.function)),
         ]
         m.d.comb += [
             self.keys.valid.eq(tap.keys_valid),
@@ -192,7 +202,12 @@ class FabricParser(wiring.Component):
         to_mac = match(self.mac, 0, 6, "mac")
         to_group = match(0x3333, 0, 2, "group_mac")
         is_ipv6 = match(ETHERTYPE_IPV6, 12, 2, "ethertype") & (captured.version_class[12:] == 6)
-        to_address = match(self.address, 38, 16, "address")
+        # Locator and function of the destination; they meet in the middle of a unit.
+        locator_end = Signal()
+        with m.If(tap.passes(_FUNCTION - 1)):
+            m.d.sync += locator_end.eq(octet_at(tap.word, _FUNCTION - 1) == self.address.word_select(3, 8))
+        to_locator = match(self.address >> 32, 38, 12, "locator") & locator_end
+        to_address = to_locator & (captured.function == own_function)
         to_group_address = match(solicited_node, 38, 16, "solicited_node")
         is_request = match(_ECHO_REQUEST, 54, 2, "echo")
         is_solicitation = match(_SOLICITATION, 54, 2, "solicitation")
@@ -221,7 +236,14 @@ class FabricParser(wiring.Component):
                 judged.total.eq(Mux(finder.found, decongestion.new_sum, reply.total)),
                 judged.unspecified.eq(reply.unspecified),
                 judged.rx_error.eq(tap.error | (tap.length < MIN_FRAME)),
-                judged.tunnel.eq(is_ipv6 & to_mac & to_address & finder.found & (size >= finder.reach)),
+                judged.tunnel.eq(
+                    is_ipv6
+                    & to_mac
+                    & to_locator
+                    & (named | to_address)
+                    & finder.found
+                    & (size >= finder.reach)
+                ),
                 judged.start.eq(OUTER_BYTES + finder.overhead),
                 judged.reach.eq(OUTER_BYTES + finder.reach),
                 judged.echo.eq(

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..arbiter import one_hot_mux
-from ..headers import NEXT_HEADER_ETHERNET, OUTER_BYTES, Encapsulation
+from ..headers import OUTER_BYTES, Encapsulation
 from ..packet import Word
 from ..params import Params
 from .fields import UNIT_BYTES, capture_field, match_field, octet_at, unit_of
@@ -20,7 +20,7 @@ MOST_OPTIONS = 7
 """Extension headers that the finder looks behind, in units of 8 octets: all that edits touch is in the first cell."""
 
 _NEXT_HEADER = 20
-_ROUTING, _DESTINATION_OPTIONS, _ETHERIP, _GRE, _UDP = 43, 60, 97, 47, 17
+_ROUTING, _DESTINATION_OPTIONS = 43, 60
 _OPTION_UNITS = 4
 """Extension headers are made of 8 octets (RFC 8200, 4.2)."""
 _ETHERIP_VERSION = 0x3000
@@ -31,13 +31,8 @@ _VXLAN_VALID = 3
 _SPAN = 16
 
 
-_PROTOCOLS = {
-    "routing": _ROUTING,
-    "options": _DESTINATION_OPTIONS,
-    "ethernet": NEXT_HEADER_ETHERNET,
-    "etherip": _ETHERIP,
-    "nvgre": _GRE,
-    "vxlan": _UDP,
+_PROTOCOLS = {"routing": _ROUTING, "options": _DESTINATION_OPTIONS} | {
+    kind.name.lower(): kind.next_header for kind in Encapsulation
 }
 NextHeader = data.StructLayout(dict.fromkeys(_PROTOCOLS, 1))
 """What follows an IPv6 or extension header, as far as it matters: an encapsulation by name, or one of those headers

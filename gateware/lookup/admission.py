@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..arbiter import RoundRobin, one_hot_mux
 from ..headers import GROUP_BIT, Keys
 from ..params import Params
-from .tables import TenantKey, network_mac
+from .tables import TenantKey, masked_key, network_mac
 
 __all__ = ["Admission", "Admitted", "LookupKey"]
 
@@ -110,5 +110,6 @@ class Admission(wiring.Component):
                 Value.cast(mask).eq(chosen(masks)),
                 network.eq(chosen(networks)),
             ]
-        m.d.comb += [key.tenant.mac.eq(key.mac & mask.mac | network), key.tenant.vid.eq(frame.vid & mask.vid)]
+        masked_mac, masked_vid = masked_key(mask, mac=key.mac, vid=frame.vid)
+        m.d.comb += [key.tenant.mac.eq(masked_mac | network), key.tenant.vid.eq(masked_vid)]
         return m

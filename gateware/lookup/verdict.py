@@ -58,7 +58,8 @@ class VerdictRules(wiring.Component):
     learn, source
         Whether the source is to be learned, and what.
     mtu
-        The largest IPv6 packet that each fabric port takes, in octets.
+        The largest IPv6 packet that each fabric port takes, in octets, less what the target's encapsulation adds to
+        that of plain Ethernet.
     """
 
     def __init__(self, params: Params):
@@ -134,6 +135,7 @@ class VerdictRules(wiring.Component):
             descriptor.edit.eq(edit),
             descriptor.is_list.eq(is_list),
             descriptor.target.eq(decision.target),
+            descriptor.network.eq(decision.network),
             descriptor.exclude_vid.eq(header.vid),
             *(
                 descriptor[name].eq(header[name])

@@ -1,6 +1,6 @@
 """Forwarding of frames from fabric ports (SPEC §4, second list)."""
 
-from opentep.gateware.headers import NEXT_HEADER_ICMPV6
+from opentep.gateware.headers import FUNCTION_BITS, NEXT_HEADER_ICMPV6
 from opentep.host.tables import Group, Local, Port, Remote, Tenant
 
 from .access import is_link_local, unknown
@@ -26,7 +26,8 @@ def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[
         reply = answer(port.mac, tables.config.address, frame, packet)
         return (Discard(Reason.NOT_MINE) if reply is None else Answer(reply)), b""
     tunnelled = find_tunnel(packet)
-    if outer.dst != port.mac or packet.dst != tables.config.address or tunnelled is None:
+    is_mine, function = _destination_of(tables, packet.dst)
+    if outer.dst != port.mac or not is_mine or tunnelled is None:
         return Discard(Reason.NOT_MINE), b""
     sender = tables.tep_at(packet.src)
     if sender is None:
@@ -42,15 +43,25 @@ def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[
         inner = combine(tunnelled.inner, packet.traffic_class)
     except CongestionLost:
         return Discard(Reason.ECN), b""
-    return _decide_inner(tables, Remote(sender.index), ethernet, tunnelled.network, time), inner
+    network = function if tunnelled.network is None else tunnelled.network
+    return _decide_inner(tables, port, Remote(sender.index), ethernet, network, time), inner
+
+
+def _destination_of(tables: Tables, dst: int) -> tuple[bool, int | None]:
+    """Whether an outer destination is this TEP, and the virtual network if its function names one (RFC 8986, 3.1)."""
+    own = tables.config.address
+    if dst == own:
+        return True, None
+    same_locator = dst >> FUNCTION_BITS == own >> FUNCTION_BITS
+    return tables.config.sid_function and same_locator, dst & (1 << FUNCTION_BITS) - 1
 
 
 def _decide_inner(
-    tables: Tables, sender: Remote, inner: EthernetHeader, network: int | None, time: int
+    tables: Tables, port: Port, sender: Remote, inner: EthernetHeader, network: int | None, time: int
 ) -> Verdict:
-    tenant = tables.tenant_of(inner.src) if network is None else tables.tenant_in(network)
+    tenant = tables.tenant_of(port, inner.src) if network is None else tables.tenant_in(network)
     # Unicast belongs to the tenant it is for; a group address has no tenant of its own.
-    target = tenant if is_group(inner.dst) or network is not None else tables.tenant_of(inner.dst)
+    target = tenant if is_group(inner.dst) or network is not None else tables.tenant_of(port, inner.dst)
     if target is None:
         return Discard(Reason.UNKNOWN_TENANT)
     if tenant is None or not tables.allows(tenant, target):

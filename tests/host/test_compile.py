@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.compile import compile_tep, number, usage
 from opentep.host.fabric import FabricError, State, allocate, loads
@@ -39,7 +40,7 @@ teps:
     ports:
       srv: {role: access}
       up: {role: fabric, mac: 02:00:5e:00:02:01, next_hop: 02:00:5e:00:00:f3}
-  site3: {foreign: true, address: "fd00:3::d2", sources: ["fd00:3::1", "fd00:3::2"]}
+  site3: {foreign: true, address: "fd00:3::d2", encapsulation: etherip, sources: ["fd00:3::1", "fd00:3::2"]}
   lonely:
     address: fd00:4::1
     ports: {srv: {role: access}, up: {role: fabric, mac: 02:00:5e:00:04:01}}
@@ -89,7 +90,7 @@ EXPECTED = TepTables(
     ),
     teps=(
         RemoteTep(0, "rack2", FD | 2 << 96 | 1, (FD | 2 << 96 | 1,), 2, HOP1, 32),
-        RemoteTep(1, "site3", FD | 3 << 96 | 0xD2, SITE3, 3, HOP2, 32),
+        RemoteTep(1, "site3", FD | 3 << 96 | 0xD2, SITE3, 3, HOP2, 32, Encapsulation.ETHERIP),
     ),
     lists=(
         ReplicaList(0, {0: (10,), 1: (10,), 2: (0,), 3: (1,)}),
@@ -192,6 +193,13 @@ def test_a_table_that_is_too_small() -> None:
     messages = "\n".join(problem.message for problem in caught.value.problems)
     assert "75 MAC addresses" in messages and "room for 64" in messages
     assert "replica list members on port 'srv1'" in messages and "room for 16" in messages
+
+
+def test_dscp_is_copied_or_fixed() -> None:
+    assert {tep.dscp for tep in compiled(TEXT, "rack1").teps} == {None}
+    for dscp in (0, 46):
+        fixed = TEXT.replace("hop_limit: 32", f"hop_limit: 32, dscp: {dscp}")
+        assert {tep.dscp for tep in compiled(fixed, "rack1").teps} == {dscp}
 
 
 def test_usage() -> None:

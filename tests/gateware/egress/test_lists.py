@@ -56,10 +56,31 @@ def test_access(kit, width, stalls):
 def test_fabric(kit, width):
     rng = random.Random(width)
     params = kit.Params(width=width)
-    outers = kit.outers(rng, params)
-    config = kit.Config(mtu=200, outers=outers, lists=lists(rng, tuple(outers)))
+    modes = kit.modes(params)
+    outers = kit.outers(rng, params, modes)
+    config = kit.Config(mtu=200, outers=outers, modes=modes, lists=lists(rng, tuple(outers)))
     frames = []
-    for length in (60, 160, 161, 164, 165, 163, 300, 60) * 2:
+    for length in (
+        60,
+        140,
+        144,
+        145,
+        148,
+        149,
+        152,
+        153,
+        156,
+        158,
+        159,
+        160,
+        161,
+        162,
+        164,
+        165,
+        163,
+        300,
+        60,
+    ):
         target = rng.choice(list(config.lists))
         # The sender's VLAN ID means nothing here, even if it equals a member.
         frames.append(

@@ -80,7 +80,8 @@ def tunnelled(rng: random.Random) -> bytes:
     header, payload = random_encapsulation(rng, inner_frame(rng), rng.getrandbits(24), plain=0.2)
     length = max(0, len(payload) + rng.randrange(-70, 3))
     wrong = rng.choice([{}] * 5 + [{"length": length}, {"length": 65535}])
-    return ipv6(MAC, ADDRESS, header, payload, src=source(rng), traffic_class=rng.getrandbits(8), **wrong)
+    dst = ADDRESS if rng.random() < 0.8 else ADDRESS >> 24 << 24 | rng.choice((0, rng.getrandbits(24)))
+    return ipv6(MAC, dst, header, payload, src=source(rng), traffic_class=rng.getrandbits(8), **wrong)
 
 
 def echo(rng: random.Random) -> bytes:
@@ -116,6 +117,9 @@ def fabric_frame(rng: random.Random) -> bytes:
 
 
 def expected_tunnel(packet: Ipv6Header, tunnelled: Tunnelled) -> dict:
+    network = tunnelled.network
+    if network is None and packet.dst != ADDRESS:
+        network = packet.dst & 0xFFFFFF
     fields = {"outer_src": packet.src, "control": Control.NONE}
     inner = tunnelled.inner
     if inner is None:
@@ -126,15 +130,15 @@ def expected_tunnel(packet: Ipv6Header, tunnelled: Tunnelled) -> dict:
         "drop": Drop.NONE,
         "dst": ethernet.dst,
         "src": ethernet.src,
-        "is_network": tunnelled.network is not None,
+        "is_network": network is not None,
         "start": end - len(inner),
         "end": end,
         "tagged": 0,
         "vid": 0,
         "pcp_dei": 0,
     }
-    if tunnelled.network is not None:
-        fields["network"] = tunnelled.network
+    if network is not None:
+        fields["network"] = network
     if is_group(ethernet.src) or ethernet.src == 0:
         return fields | {"drop": Drop.BAD_SOURCE}
     if is_link_local(ethernet.dst):
@@ -151,7 +155,7 @@ def expected_tunnel(packet: Ipv6Header, tunnelled: Tunnelled) -> dict:
     return fields | {"congestion": Congestion.IPV4, "checksum": int.from_bytes(marked[24:26], "big")}
 
 
-def expected(octets: bytes, error: bool) -> dict:
+def expected(octets: bytes, error: bool, sid_function: bool = False) -> dict:
     """The keys and the header that the contract promises: the fields that count."""
     if error or len(octets) < 60:
         return {"drop": Drop.RX_ERROR, "control": Control.NONE}
@@ -176,15 +180,16 @@ def expected(octets: bytes, error: bool) -> dict:
         return fields | {"control": Control.SOLICITATION, "end": 86, "checksum": checksum, "probing": probing}
     mac = int.from_bytes(octets[:6], "big")
     tunnelled = find_tunnel(packet)
-    if mac != MAC or packet.dst != ADDRESS or tunnelled is None:
+    mine = packet.dst == ADDRESS or (sid_function and packet.dst >> 24 == ADDRESS >> 24)
+    if mac != MAC or not mine or tunnelled is None:
         return not_mine
     return expected_tunnel(packet, tunnelled)
 
 
-def check(outcome, frames) -> list[dict]:
+def check(outcome, frames, sid_function: bool = False) -> list[dict]:
     assert [(f.octets, f.error) for f in outcome.frames] == [(f.octets, f.error) for f in frames]
     assert len(outcome.headers) == len(frames)
-    wanted = [expected(frame.octets, frame.error) for frame in frames]
+    wanted = [expected(frame.octets, frame.error, sid_function) for frame in frames]
     for frame, header, fields in zip(frames, outcome.parsed, wanted, strict=True):
         got = {name: header[name] for name in fields if name not in ("checksum", "probing")}
         if "checksum" in fields:
@@ -197,8 +202,10 @@ def check(outcome, frames) -> list[dict]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("gap,stall,header_stall", [(0, 0, 0), (0.3, 0.3, 0.5), (0, 0.1, 0.95)])
-def test_random_frames(bench, width, gap, stall, header_stall):
+@pytest.mark.parametrize(
+    "gap,stall,header_stall,sid_function", [(0, 0, 0, True), (0.3, 0.3, 0.5, False), (0, 0.1, 0.95, True)]
+)
+def test_random_frames(bench, width, gap, stall, header_stall, sid_function):
     rng = random.Random(width + int(100 * gap))
     frames = [bench.Frame(fabric_frame(rng), rng.random() < 0.05) for _ in range(150)]
     outcome = bench.run(
@@ -207,9 +214,9 @@ def test_random_frames(bench, width, gap, stall, header_stall):
         gap=gap,
         stall=stall,
         header_stall=header_stall,
-        config=CONFIG,
+        config=CONFIG | {"sid_function": sid_function},
     )
-    check(outcome, frames)
+    check(outcome, frames, sid_function)
 
 
 def test_random_frames_reach_every_result():

@@ -153,6 +153,7 @@ def random_frame(rng, params):
             "flood_unknown": rng.randrange(2),
             "flood_list": 30,
         },
+        "network": rng.getrandbits(24),
         "rule": rng.randrange(2),
         "tep_hit": fabric and rng.random() < 0.9,
         "tep": rng.choice(TEPS),
@@ -294,6 +295,7 @@ def check(params, findings, verdict, learn, source):
     if expected.drop == Drop.NONE:
         assert (descriptor.edit, descriptor.is_list) == (expected.edit, expected.is_list)
         assert verdict.exclude == expected.exclude
+        assert descriptor.network == findings["network"]
         assert descriptor.exclude == 0 and descriptor.exclude_vid == context["vid"]
         assert expected.target is None or descriptor.target == expected.target
         for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow"):
