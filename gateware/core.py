@@ -123,6 +123,7 @@ class Core(wiring.Component):
 
         fabric_egress = egress[params.access_ports :]
         broadcast(m, bank.tep_modes, [join.modes, *(exit.modes for exit in fabric_egress)])
+
         # To the host, and from it.
         connect(m, dispatch.host, host.offer)
         connect(m, host.read, memory.read[-1])

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from opentep.gateware.headers import OUTER_BYTES, Drop, Encapsulation
+from opentep.gateware.headers import ETHERTYPE_VLAN, OUTER_BYTES, Drop, Encapsulation
 from opentep.gateware.hostport.format import Reason
+from opentep.gateware.lookup.tables import masked_key
 from opentep.host.diff import Names
 from opentep.host.pcapng import PcapngWriter
 from opentep.host.punt import PuntedFrame, Punts
@@ -18,6 +19,7 @@ DROPS = frozenset(
 
 _NEXT_HEADER = 20
 """Offset in a frame of the underlay."""
+_TAGGED = ETHERTYPE_VLAN.to_bytes(2, "big")
 _TUNNELS = {kind.next_header: kind for kind in Encapsulation}
 
 
@@ -25,9 +27,12 @@ class Describer:
     """Says in words what became of a frame, by the names of ``tables``."""
 
     def __init__(self, tables: TepTables):
-        self._roles = [port.role for port in tables.ports]
+        self._ports = tables.ports
         self._names = Names(tables)
-        self._tenants = {oui: tenant.index for tenant in tables.tenants for oui in tenant.ouis}
+        self._tenants = [
+            {key: tenant.index for tenant in tables.tenants for key in tenant.keys(port.key_mask)}
+            for port in tables.ports
+        ]
         self._networks = {tenant.network: tenant.index for tenant in tables.tenants if tenant.network}
 
     def port(self, index: int) -> str:
@@ -47,15 +52,19 @@ class Describer:
         return text if tenant is None else f"{text}, tenant {self._names.tenant(tenant)}"
 
     def _tenant(self, frame: PuntedFrame) -> int | None:
-        start = 0
-        if self._roles[frame.port] == "fabric":
-            kind = _TUNNELS.get(frame.octets[_NEXT_HEADER]) if len(frame.octets) > _NEXT_HEADER else None
+        port, octets = self._ports[frame.port], frame.octets
+        if port.role == "fabric":
+            kind = _TUNNELS.get(octets[_NEXT_HEADER]) if len(octets) > _NEXT_HEADER else None
             if kind is None:
                 return None
             start = OUTER_BYTES + kind.overhead
             if kind.has_network:
-                return self._networks.get(int.from_bytes(frame.octets[start - 4 : start - 1], "big"))
-        return self._tenants.get(int.from_bytes(frame.octets[start + 6 : start + 9], "big"))
+                return self._networks.get(int.from_bytes(octets[start - 4 : start - 1], "big"))
+            octets = octets[start:]
+        tagged = octets[12:14] == _TAGGED
+        vid = int.from_bytes(octets[14:16], "big") & 0xFFF if tagged else port.native_vid
+        key = masked_key(port.key_mask, mac=int.from_bytes(octets[6:12], "big"), vid=vid)
+        return self._tenants[frame.port].get(key)
 
 
 def capture(

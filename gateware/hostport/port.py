@@ -18,8 +18,8 @@ from .selection import Selection
 
 __all__ = ["HostPort"]
 
-_WAITING = 16
-"""Frames between verdict and copier: the depth of ECP5's distributed RAM."""
+_WAITING = 2
+"""Frames between verdict and copier. They take up packet memory that other frames may need, so there are few."""
 
 
 class HostPort(wiring.Component):

@@ -4,7 +4,6 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..headers import Drop
 from ..lookup.verdict import Verdict
 from ..params import Params
 from .format import REASONS, Reason
@@ -62,7 +61,7 @@ class Selection(wiring.Component):
                 self.sampled.bit_select(reason, 1)
                 & self.ports.bit_select(verdict.port, 1)
                 & ~always
-                & (verdict.drop != Drop.NO_BUFFER)
+                & verdict.stored
             ),
             self.wanted.eq(verdict.stored & (always | (candidate & due))),
             self.is_sample.eq(~always),

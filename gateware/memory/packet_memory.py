@@ -24,7 +24,8 @@ __all__ = ["PacketMemory"]
 class PacketMemory(wiring.Component):
     """Frames of all ports in linked cells, each written once and freed with its last reference.
 
-    Writes one word and reads one word per clock, each shared by the ports word by word in round-robin order.
+    Writes one word and reads one word per clock, each shared by the ports word by word in round-robin order; the host
+    reads when no port does.
     Cell 0 is never used, and each port keeps one cell in reserve. A frame for which no cell is left is
     reported with ``no_buffer``; its remaining words are taken and forgotten. Octet count and error mark of
     the words are not kept.

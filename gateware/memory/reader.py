@@ -14,7 +14,9 @@ __all__ = ["Reader"]
 
 
 class Reader(wiring.Component):
-    """Arbitrate read requests, word by word, in round-robin order.
+    """Arbitrate the ports' read requests, word by word, in round-robin order; the host has the clocks in which no port
+    asks. A frame must leave its port without a gap, but the host can wait, and what ports may read at most leaves gaps:
+    those between frames on their wires.
 
     One word per clock. Nothing behind the arbiter waits, so that the answer comes ``READ_LATENCY`` clocks
     after the request was accepted.
@@ -55,8 +57,17 @@ class Reader(wiring.Component):
             delayed = Signal(readers, name=f"whose{stage}")
             m.d.sync += delayed.eq(whose)
             whose = delayed
-        for number, (read, channel) in enumerate(zip(self.read, arbiter.inputs, strict=True)):
+        *ports, host = zip(self.read, arbiter.inputs, strict=True)
+        for read, channel in ports:
             wiring.connect(m, wiring.flipped(read.request), channel)
+        read, channel = host
+        idle = ~Cat(read.request.valid for read, _ in ports).any()
+        m.d.comb += [
+            channel.payload.eq(read.request.payload),
+            channel.valid.eq(read.request.valid & idle),
+            read.request.ready.eq(idle),
+        ]
+        for number, read in enumerate(self.read):
             m.d.comb += [
                 read.valid.eq(whose[number]),
                 read.data.eq(self.ram.data),

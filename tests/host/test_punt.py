@@ -16,7 +16,7 @@ from opentep.host.link.client import LinkClient
 from opentep.host.punt import PuntedFrame, Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.sim.board import VirtualBoard
-from opentep.sim.packets import ethernet, neighbour_solicitation, solicited_node, tag
+from opentep.sim.packets import echo_request, ethernet, neighbour_solicitation, solicited_node, tag
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "two-racks.yaml"
 SERVER, UPLINK = 0, 1
@@ -256,3 +256,27 @@ def test_what_cannot_be_injected_is_refused(tep: Tep) -> None:
     inject(tep.registers, UPLINK, bytes(range(60)))
     tep.board.run_until_idle()
     assert tep.received(UPLINK) == [bytes(range(60))]
+
+
+def test_ports_that_need_every_word_get_it() -> None:
+    """Both ports take and send frames of full size at half of the datapath's speed, while the host mirrors them."""
+    with VirtualBoard(Params(), rate=2_000_000_000) as board:
+        tep = Tep(board)
+        punts = tep.punts(always=frozenset({Reason.FORWARDED}))
+        ping = echo_request(0xFD00_0002 << 96 | 1, tep.tables.address, 1, 1, bytes(1456))
+        frames = {
+            SERVER: tep.frame(RED2, bytes(1500)),
+            UPLINK: ethernet(tep.tables.ports[UPLINK].mac, ROUTER, ETHERTYPE_IPV6, ping),
+        }
+        count = 300
+        for port, frame in frames.items():
+            assert len(frame) == 1518
+            for _ in range(count):
+                board.send(port, frame)
+        mirrored = 0
+        while any(board.pending(port) for port in frames):
+            mirrored += len(punts.fetch())
+        board.run_until_idle()
+        assert mirrored > 50
+        assert [len(tep.received(port)) for port in frames] == [count, count]
+        assert board.stats(SERVER).underruns == 0  # answers are slow at this speed, with or without a host
