@@ -102,8 +102,11 @@ class Core(wiring.Component):
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
+        free = Signal(range(params.cells + 1))
+        m.d.sync += free.eq(params.cells - memory.used)
         for port, exit in enumerate(egress):
             connect(m, dispatch.enqueue[port], exit.enqueue)
+            m.d.comb += [exit.free.eq(free), dispatch.share[port].eq(exit.room)]
             connect(m, exit.read, memory.read[port])
             connect(m, exit.release, memory.release[port])
             connect(m, host.inject[port], exit.inject)

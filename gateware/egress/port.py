@@ -13,6 +13,7 @@ from .editor import Editor
 from .merge import Merge
 from .queue import Queue
 from .replicator import Replicator
+from .share import Share
 from .tables import ListHead, ListMember, OuterHeader, TepMode
 
 __all__ = ["EgressPort", "Sent"]
@@ -39,6 +40,8 @@ class EgressPort(wiring.Component):
     -------
     enqueue : In(stream of Descriptor)
         ``ready`` low means full.
+    free, room : In(cells), Out(1)
+        Free cells of packet memory, and whether the port may fill more of them (see :class:`.share.Share`).
     read : Out(ReadPort)
     release : Out(stream of cell index)
         Exactly one per descriptor, after the response to its last read.
@@ -69,6 +72,8 @@ class EgressPort(wiring.Component):
             "enqueue": In(stream.Signature(Descriptor(params))),
             "read": Out(ReadPort(params)),
             "release": Out(stream.Signature(params.cell_bits)),
+            "free": In(range(params.cells + 1)),
+            "room": Out(1),
             "inject": In(PacketSignature(params.width)),
             "output": Out(PacketSignature(params.width)),
             "sent": Out(Sent()),
@@ -91,6 +96,7 @@ class EgressPort(wiring.Component):
         m.submodules.queue = queue = Queue(self.params, self.port)
         m.submodules.replicator = replicator = Replicator(self.params, self.port)
         m.submodules.editor = editor = Editor(self.params, self.port)
+        m.submodules.share = share = Share(self.params)
         m.submodules.merge = merge = Merge(self.params.width)
         wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
         wiring.connect(m, queue.output, replicator.entry)
@@ -102,6 +108,14 @@ class EgressPort(wiring.Component):
         wiring.connect(m, merge.output, wiring.flipped(self.output))
         wiring.connect(m, wiring.flipped(self.heads), replicator.heads)
         wiring.connect(m, wiring.flipped(self.members), replicator.members)
+        m.d.comb += [
+            share.comes.eq(self.enqueue.valid & self.enqueue.ready),
+            share.comes_end.eq(self.enqueue.payload.end),
+            share.goes.eq(queue.output.valid & queue.output.ready),
+            share.goes_end.eq(queue.output.payload.end),
+            share.free.eq(self.free),
+            self.room.eq(share.room),
+        ]
         if self.fabric:
             wiring.connect(m, wiring.flipped(self.outer), editor.outer)
             wiring.connect(m, wiring.flipped(self.modes), replicator.modes)

@@ -37,8 +37,9 @@ class Dispatch(wiring.Component):
     frame, dropped or not, and sets the frame's reference count.
 
     One verdict per two clocks: in the first the queues are asked for room, in the second, if memory takes the
-    count, the descriptors go. As nobody else fills the queues, they still have the room. A full queue loses
-    its copy, which is counted (``queue_full``), and never delays the other ports. Count and descriptors leave
+    count, the descriptors go. As nobody else fills the queues, they still have the room. A full queue, or a port
+    that fills its ``share`` of packet memory, loses its copy, which is counted (``queue_full``), and never delays the
+    other ports. Count and descriptors leave
     together, so that no port can release a frame before its count is set. ``dropped`` and ``queue_full`` come
     one clock later.
     """
@@ -50,6 +51,7 @@ class Dispatch(wiring.Component):
                 "input": In(stream.Signature(Verdict(params))),
                 "commit": Out(stream.Signature(Commit(params))),
                 "enqueue": Out(stream.Signature(Descriptor(params))).array(params.ports),
+                "share": In(params.ports),
                 "host": Out(Offer(params)),
                 "dropped": Out(Dropped(params)),
                 "queue_full": Out(params.readers),
@@ -67,7 +69,7 @@ class Dispatch(wiring.Component):
         goes = Signal(params.readers)
         m.d.comb += [
             wanted.eq(Cat(verdict.ports, self.host.wanted)),
-            room.eq(Cat((queue.ready for queue in self.enqueue), self.host.ready)),
+            room.eq(Cat(Cat(queue.ready for queue in self.enqueue) & self.share, self.host.ready)),
             self.host.verdict.eq(verdict),
             self.host.leaves.eq(fire),
             self.host.goes.eq(goes[-1]),

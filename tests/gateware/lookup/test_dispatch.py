@@ -58,6 +58,9 @@ def test_dispatch(ports, offer, commit, room):
             for port, queue in enumerate((*dut.enqueue, dut.host)):
                 has_room[port] = has_room[port] or rng.random() < room
                 ctx.set(queue.ready, has_room[port])
+            # The share may be used up at any time: what counts is the clock in which the queues are asked.
+            shared = sum((rng.random() < 0.5 + room / 2) << port for port in range(params.ports))
+            ctx.set(dut.share, shared)
             ready = rng.random() < commit
             ctx.set(dut.commit.ready, ready)
             verdict = waiting[0]
@@ -105,7 +108,8 @@ def test_dispatch(ports, offer, commit, room):
                 waiting.popleft()
                 offering, held = False, None
             if fire or held is None:
-                had_room = list(has_room)
+                shares = (*(shared >> port & 1 for port in range(params.ports)), 1)
+                had_room = [here and share for here, share in zip(has_room, shares, strict=True)]
             await ctx.tick()
             clock += 1
 
