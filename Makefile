@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TYPED  := build/typed/opentep
 JOBS   ?= 2
+FUZZ_FRAMES ?= 10000000
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -19,6 +20,7 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m "long or not long" -n $(JOBS) --dist worksteal
+	$(BIN)/opentep fuzz --frames $(FUZZ_FRAMES) --jobs $(JOBS)
 
 lint: $(STAMP) $(TYPED)
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from .csr.bus import Bus
 from .egress.port import EgressPort
 from .events import MAC_EVENTS, counter_names
 from .headers import Drop
+from .hostport.port import HostPort
 from .ingress.port import IngressPort
 from .lookup.dispatch import Dispatch
 from .lookup.join import Join
@@ -17,6 +18,7 @@ from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
+from .tables.bus import broadcast
 
 __all__ = ["Core"]
 
@@ -63,6 +65,7 @@ class Core(wiring.Component):
         m.submodules.lookup = lookup = LookupPipeline(params)
         m.submodules.join = join = Join(params)
         m.submodules.dispatch = dispatch = Dispatch(params)
+        m.submodules.host = host = HostPort(params)
         m.submodules.counters = counters = CounterBank(_counter_widths(params))
         connect(m, flipped(self.bus), bank.bus)
 
@@ -86,6 +89,7 @@ class Core(wiring.Component):
                 entry.mac.eq(registers.mac),
                 entry.address.eq(bank.address),
                 entry.advert_sum.eq(registers.advert_sum),
+                entry.sid_function.eq(bank.sid_function),
                 lookup.key_mask[port].eq(registers.key_mask),
             ]
 
@@ -98,10 +102,14 @@ class Core(wiring.Component):
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
+        free = Signal(range(params.cells + 1))
+        m.d.sync += free.eq(params.cells - memory.used)
         for port, exit in enumerate(egress):
             connect(m, dispatch.enqueue[port], exit.enqueue)
+            m.d.comb += [exit.free.eq(free), dispatch.share[port].eq(exit.room)]
             connect(m, exit.read, memory.read[port])
             connect(m, exit.release, memory.release[port])
+            connect(m, host.inject[port], exit.inject)
             connect(m, exit.output, flipped(self.tx[port]))
             connect(m, bank.list_heads[port], exit.heads)
             connect(m, bank.list_members[port], exit.members)
@@ -116,11 +124,31 @@ class Core(wiring.Component):
                     join.mtu[fabric].eq(registers.mtu),
                 ]
 
+        fabric_egress = egress[params.access_ports :]
+        broadcast(m, bank.tep_modes, [join.modes, *(exit.modes for exit in fabric_egress)])
+
+        # To the host, and from it.
+        connect(m, dispatch.host, host.offer)
+        connect(m, host.read, memory.read[-1])
+        connect(m, host.release, memory.release[-1])
+        connect(m, bank.mailbox, host.mailbox)
+        m.d.comb += [
+            *(
+                getattr(host, name).eq(getattr(bank.punt, name))
+                for name in ("always", "sampled", "ports", "interval", "snap", "consumed")
+            ),
+            bank.punt.produced.eq(host.produced),
+            host.command.eq(bank.inject.command),
+            bank.inject.done.eq(host.done),
+            host.second.eq(self.second),
+            bank.status.time.eq(host.time),
+        ]
+
         # Tables of the lookup.
         for name in (
             "tenant_slots",
             "tenant_stash",
-            "tenant_flags",
+            "tenant_entries",
             "source_slots",
             "rule_slots",
             "rule_stash",
@@ -136,7 +164,7 @@ class Core(wiring.Component):
             bank.status.link_errors.eq(self.link_errors),
         ]
 
-        self._count(m, counters, ingress, egress, dispatch, lookup)
+        self._count(m, counters, ingress, egress, dispatch, lookup, host)
         # Words in pipeline registers show nowhere: what has just been busy stays so for longer than any of them.
         active = Signal()
         settling = Signal(range(_SETTLE_CLOCKS + 1))
@@ -145,6 +173,7 @@ class Core(wiring.Component):
             | lookup.busy
             | join.busy
             | counters.busy
+            | host.busy
             | Cat(rx.valid for rx in self.rx).any()
         )
         with m.If(active):
@@ -154,7 +183,7 @@ class Core(wiring.Component):
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
 
-    def _count(self, m, counters, ingress, egress, dispatch, lookup):
+    def _count(self, m, counters, ingress, egress, dispatch, lookup, host):
         params = self.params
         for port in range(params.ports):
             dropped_here = Signal(Drop, name=f"dropped_{port}")
@@ -174,6 +203,10 @@ class Core(wiring.Component):
                 m.d.sync += counters.increment[f"port[{port}].{name}"].eq(event)
         for name in MAC_EVENTS:
             m.d.sync += counters.increment[f"mac.{name}"].eq(getattr(lookup, name))
+        m.d.sync += [
+            counters.increment["punt.frames"].eq(host.punted),
+            counters.increment["punt.lost"].eq(host.lost + dispatch.queue_full[-1]),
+        ]
 
 
 def _counter_widths(params: Params) -> list[tuple[str, int]]:
@@ -183,5 +216,6 @@ def _counter_widths(params: Params) -> list[tuple[str, int]]:
         "tx_octets": 14,
         Drop.TOO_BIG.label: 2,
         "refused": 2,
+        "lost": 2,
     }
     return [(name, widths.get(name.rpartition(".")[2], 1)) for name in counter_names(params)]

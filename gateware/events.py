@@ -3,7 +3,7 @@
 from .headers import Drop
 from .params import Params
 
-__all__ = ["MAC_EVENTS", "PORT_COUNTERS", "counter_names"]
+__all__ = ["MAC_EVENTS", "PORT_COUNTERS", "PUNT_EVENTS", "counter_names"]
 
 PORT_COUNTERS = (
     "rx_frames",
@@ -21,7 +21,11 @@ MAC_EVENTS = ("learned", "moved", "aged", "refused")
 """Per TEP: what happened to learned entries of the MAC table."""
 
 
+PUNT_EVENTS = ("frames", "lost")
+"""Per TEP: frames for the host that went into its ring, and those that found it full."""
+
+
 def counter_names(params: Params) -> list[str]:
-    """Names of all counters in the order of their indices: ``port[0].rx_frames`` … ``mac.refused``."""
+    """Names of all counters in the order of their indices: ``port[0].rx_frames`` … ``punt.lost``."""
     names = [f"port[{port}].{name}" for port in range(params.ports) for name in PORT_COUNTERS]
-    return names + [f"mac.{name}" for name in MAC_EVENTS]
+    return names + [f"mac.{name}" for name in MAC_EVENTS] + [f"punt.{name}" for name in PUNT_EVENTS]

@@ -1,5 +1,7 @@
 """Header fields, verdicts and descriptors: what travels beside a frame on its way through the core."""
 
+from enum import Enum
+
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
@@ -8,16 +10,18 @@ from .params import CELL_BYTES, Params
 __all__ = [
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
+    "FUNCTION_BITS",
     "GROUP_BIT",
     "IPV6_BYTES",
-    "NEXT_HEADER_ETHERNET",
     "OUTER_BYTES",
     "TAG_BYTES",
     "UNSPECIFIED_BIT",
+    "Congestion",
     "Control",
     "Descriptor",
     "Drop",
     "Edit",
+    "Encapsulation",
     "Header",
     "Keys",
     "Stored",
@@ -25,21 +29,21 @@ __all__ = [
 
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
-NEXT_HEADER_ETHERNET = 143
-"""Ethernet in IPv6 (RFC 8986, 10.1)."""
 NEXT_HEADER_ICMPV6 = 58
 IPV6_BYTES = 40
 OUTER_BYTES = 14 + IPV6_BYTES
 """Outer Ethernet and IPv6 header."""
 TAG_BYTES = 4
 """802.1Q tag."""
+FUNCTION_BITS = 24
+"""Low bits of an IPv6 address that are the function of a SID, where it has one (RFC 8986, 3.1)."""
 GROUP_BIT = 40
 """I/G bit of a MAC address whose first octet is most significant."""
 UNSPECIFIED_BIT = 19
 """Bit of ``flow`` that tells, for a solicitation, that its source was the unspecified address."""
 
 
-class Drop(enum.Enum, shape=4):
+class Drop(enum.Enum, shape=5):
     """Why a frame was not forwarded (SPEC names). Counted per port under ``label``."""
 
     NONE = 0
@@ -62,6 +66,8 @@ class Drop(enum.Enum, shape=4):
     """Encapsulated, it would exceed the fabric MTU. Group frames: counted once per fabric port."""
     NO_BUFFER = 15
     """Packet memory was full, or the port's ingress queue overran."""
+    ECN = 16
+    """Congestion experienced in the tunnel by a packet that is not ECN-capable (RFC 6040, 4.2)."""
 
     @property
     def label(self) -> str:
@@ -69,13 +75,53 @@ class Drop(enum.Enum, shape=4):
 
 
 class Control(enum.Enum, shape=2):
-    """Underlay control that the gateware answers itself."""
+    """Underlay control. Values with bit 0 are neighbour discovery; the first two the gateware answers itself."""
 
     NONE = 0
     SOLICITATION = 1
     """Neighbour solicitation (RFC 4861, 4.3) for the TEP's address."""
     ECHO = 2
     """ICMPv6 echo request (RFC 4443, 4.1) to the TEP's address."""
+    DISCOVERY = 3
+    """Other neighbour discovery (RFC 4861): NOT_MINE, but of interest to the host."""
+
+
+class Congestion(enum.Enum, shape=2):
+    """What becomes of the ECN field of the inner packet at the end of a tunnel (RFC 6040, 4.2)."""
+
+    SAME = 0
+    IPV4 = 1
+    """The second octet of the packet and the header checksum change."""
+    IPV6 = 2
+    """The second octet of the packet changes."""
+
+
+class Encapsulation(Enum):
+    """What stands between the IPv6 header and the tunnelled frame."""
+
+    ETHERNET = 0
+    """Nothing (RFC 8986, 10.1)."""
+    ETHERIP = 1
+    """RFC 3378."""
+    NVGRE = 2
+    """RFC 7637."""
+    VXLAN = 3
+    """RFC 7348, over UDP without checksum (RFC 6935)."""
+
+    @property
+    def overhead(self) -> int:
+        """Octets."""
+        return (0, 2, 8, 16)[self.value]
+
+    @property
+    def next_header(self) -> int:
+        """What the IPv6 header says."""
+        return (143, 97, 47, 17)[self.value]
+
+    @property
+    def has_network(self) -> bool:
+        """The virtual network is named."""
+        return self in (Encapsulation.NVGRE, Encapsulation.VXLAN)
 
 
 class Edit(enum.Enum, shape=3):
@@ -90,6 +136,9 @@ class Edit(enum.Enum, shape=3):
     ECHO_REPLY = 3
     ADVERT = 4
     """Neighbour advertisement."""
+    DECAP_IPV4 = 5
+    """DECAP, with Congestion.IPV4."""
+    DECAP_IPV6 = 6
 
 
 class Keys(data.Struct):
@@ -107,6 +156,9 @@ class Keys(data.Struct):
     """VLAN ID of the tag or the port's native VLAN (access ports), else 0."""
     outer_src: 128
     """Outer IPv6 source (fabric ports), else 0."""
+    is_network: 1
+    """The tunnel names the virtual network ``network``, which tells the tenant (fabric ports)."""
+    network: 24
 
 
 class Header(data.StructLayout):
@@ -122,9 +174,11 @@ class Header(data.StructLayout):
                 "pcp_dei": 4,  # of the tag, 0 if untagged
                 "start": ceil_log2(CELL_BYTES),  # offset of the (inner) destination MAC in the stored frame
                 "end": 14,  # offset behind the last octet of the (inner) frame in the stored frame
+                "length": 14,  # octets of the stored frame; valid for bad frames, too
                 "packet": 15,  # octets of the IPv6 packet that would carry the frame (access ports)
-                "traffic_class": 8,  # of the (inner) IPv4 or IPv6 packet, 0 for others
-                "flow": 20,  # flow label (access); checksum of the answer, UNSPECIFIED_BIT (fabric)
+                "congestion": Congestion,  # fabric ports
+                "traffic_class": 8,  # of the IPv4 or IPv6 packet, 0 for others (access); its second octet (fabric)
+                "flow": 20,  # flow label (access); checksum of answer or IPv4 header, UNSPECIFIED_BIT (fabric)
             }
         )
 
@@ -155,7 +209,8 @@ class Descriptor(data.StructLayout):
                 "pcp_dei": 4,  # for the pushed tag
                 "exclude": 1,  # leave out the member whose VID is ``exclude_vid`` (the sender)
                 "exclude_vid": 12,
-                "traffic_class": 8,
+                "traffic_class": 8,  # this and the next as in the header
                 "flow": 20,
+                "network": 24,  # of the destination's tenant
             }
         )

@@ -51,6 +51,8 @@ class Params:
     """Longest frame accepted from a MAC, in bytes without FCS."""
     clock_hz: int = 125_000_000
     """Frequency of the core clock: the unit of ageing and of the host link's baud rate."""
+    mailbox_bytes: int = 2048
+    """Memory between host and TEP: three quarters for punted frames, a quarter for one to inject."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -71,6 +73,7 @@ class Params:
             ("packet_bytes", 2048, 1 << 22),
             ("queue_depth", 16, 4096),
             ("stash", 1, 16),
+            ("mailbox_bytes", 2048, 65536),
         ):
             value = getattr(self, name)
             if not _power_of_two(value) or not low <= value <= high:
@@ -82,6 +85,11 @@ class Params:
     def ports(self) -> int:
         return self.access_ports + self.fabric_ports
 
+    @property
+    def readers(self) -> int:
+        """Who takes frames out of packet memory: the ports, then the host."""
+        return self.ports + 1
+
     def is_fabric(self, port: int) -> bool:
         """Whether ``port`` faces the underlay."""
         return port >= self.access_ports
@@ -89,6 +97,21 @@ class Params:
     @property
     def word_bytes(self) -> int:
         return self.width // 8
+
+    @property
+    def mailbox_rows(self) -> int:
+        """Words of the datapath in the mailbox."""
+        return self.mailbox_bytes // self.word_bytes
+
+    @property
+    def inject_rows(self) -> int:
+        """Room for the frame to inject, behind the ring."""
+        return self.mailbox_rows // 4
+
+    @property
+    def ring_rows(self) -> int:
+        """Room for punted frames."""
+        return self.mailbox_rows - self.inject_rows
 
     @property
     def cells(self) -> int:

@@ -9,9 +9,10 @@ from .counters import COUNTER_BITS
 from .csr.bank import Bank
 from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
-from .egress.tables import ListHead, ListMember, OuterHeader
+from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import counter_names
-from .lookup.tables import TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
+from .hostport.format import REASONS, InjectCommand, RingPointer, Time
+from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .params import Params
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
@@ -20,7 +21,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 2
+API_VERSION = 4
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -44,6 +45,12 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         "hash_seed", Register(64, "Seed of the hash functions of all tables, against crafted collisions.")
     )
     builder.add("address", Register(128, "The TEP's own IPv6 address, first octet most significant."))
+    builder.add(
+        "sid_function",
+        Register(
+            1, "The last 24 bits of `address` are a function, which names the virtual network of a tunnel."
+        ),
+    )
     builder.add("age_seconds", Register(16, "Lifetime of learned MAC entries without traffic.", reset=300))
     with builder.cluster("port", params.ports):
         builder.add("mac", Register(48, "Own MAC address (fabric ports), first octet most significant."))
@@ -69,12 +76,36 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         )
 
 
+def _add_host_port(builder: Builder, params: Params) -> None:
+    with builder.cluster("punt"):
+        builder.add("always", Register(REASONS, "Reasons, one bit each, whose every frame goes to the host."))
+        builder.add("sampled", Register(REASONS, "Reasons of which the host gets samples."))
+        builder.add(
+            "ports", Register(params.ports, "Ingress ports of samples.", reset=(1 << params.ports) - 1)
+        )
+        builder.add(
+            "interval", Register(16, "The host gets one of so many frames that may be samples.", reset=1)
+        )
+        builder.add("snap", Register(14, "Octets that the host gets of a frame at most.", reset=128))
+        builder.add(
+            "consumed", Register(RingPointer(params), "What the host has read of the ring goes to here.")
+        )
+        builder.add(
+            "produced",
+            Register(RingPointer(params), "The ring holds frames up to here.", access=Access.READ),
+        )
+    with builder.cluster("inject"):
+        builder.add("command", Register(InjectCommand, "Sends the frame in the mailbox."))
+        builder.add("done", Register(8, "Number of the last command that was done.", access=Access.READ))
+
+
 def _add_status(builder: Builder, params: Params) -> None:
     with builder.cluster("status"):
         builder.add("cells_used", Register(32, "Cells of packet memory in use.", access=Access.READ))
         builder.add(
             "link_errors", Register(32, "Damaged frames that the host link discarded.", access=Access.READ)
         )
+        builder.add("time", Register(Time, "The present, as punted frames tell it.", access=Access.READ))
 
 
 def _add_tables(builder: Builder, params: Params) -> None:
@@ -92,7 +123,12 @@ def _add_tables(builder: Builder, params: Params) -> None:
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
         if table.stash:
             add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
-    add("tenant_flags", TenantFlags, params.tenants, "Policies of a tenant, by tenant index.")
+    add(
+        "tenant_entries",
+        TenantEntry,
+        params.tenants,
+        "Policies and virtual network of a tenant, by tenant index.",
+    )
     add(
         "mac_requests",
         MacRequest,
@@ -107,6 +143,7 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.ports,
     )
     add("list_members", ListMember, params.members, "Members of this port's replica lists.", params.ports)
+    add("tep_modes", TepMode, params.teps, "How frames are sent to a remote TEP, by TEP index.")
     add(
         "outer_headers",
         OuterHeader,
@@ -114,6 +151,13 @@ def _add_tables(builder: Builder, params: Params) -> None:
         "Outer header of a remote TEP, by TEP index. One table per fabric port, the first of which is 0.",
         params.fabric_ports,
         by_word=True,
+    )
+    add(
+        "mailbox",
+        unsigned(params.width),
+        params.mailbox_rows,
+        "First the ring of punted frames, each a header and its octets in whole rows; behind it, in the last quarter, "
+        "the frame to inject. First octet lowest.",
     )
 
 
@@ -123,6 +167,7 @@ def memory_map(params: Params, build: int = 0) -> MemoryMap:
     builder = Builder()
     _add_identification(builder, params, build)
     _add_configuration(builder, params)
+    _add_host_port(builder, params)
     _add_status(builder, params)
     _add_tables(builder, params)
     return builder.as_memory_map()

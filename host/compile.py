@@ -6,7 +6,9 @@ The result depends only on the complete fabric and on the indices kept in the st
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
+from opentep.host.encode import tenant_keys
 from opentep.host.fabric.errors import FabricError, Problem
 from opentep.host.fabric.model import Fabric, Tep, Vm
 from opentep.host.fabric.source import Source
@@ -85,19 +87,23 @@ class _Compiler:
 
     def ports(self) -> tuple[Port, ...]:
         return tuple(
-            Port(port.name, port.role, port.mac, port.native_vlan, port.mtu)
+            Port(port.name, port.role, port.mac, port.native_vlan, port.mtu, self.fabric.key_mask(port))
             for port in self.tep.ordered_ports
         )
 
     def tenants(self) -> tuple[Tenant, ...]:
         result = []
+        masks = [self.fabric.key_mask(port) for port in self.tep.ports.values() if port.role == "access"]
+        by_oui, by_vlan = any(mask.mac for mask in masks), any(mask.vid for mask in masks)
         for name, index in self.tenant_index.items():
             tenant = self.fabric.tenants[name]
             result.append(
                 Tenant(
                     index=index,
                     name=name,
-                    ouis=tenant.ouis,
+                    ouis=tenant.ouis if by_oui else (),
+                    network=tenant.network,
+                    vlan=tenant.vlan if by_vlan else 0,
                     learn_source=tenant.source == "learn",
                     learn_remote=tenant.remote == "learn",
                     flood_unknown=tenant.unknown == "flood",
@@ -111,17 +117,18 @@ class _Compiler:
         hop = self.tep.next_hops.get(name)
         ports = self.tep.fabric_ports
         if hop is None:
-            port = next((port for port in ports if port.next_hop is not None), None)
-            mac = port.next_hop if port else None
+            port = next((port for port in ports if (port.next_hop or port.router) is not None), None)
+            mac, router = (port.next_hop, port.router) if port else (None, None)
         else:
             port = self.tep.ports[hop.port] if hop.port else ports[0]
-            mac = hop.mac
-        if port is None or mac is None:
+            mac, router = hop.mac, None
+        if port is None or (mac or router) is None:
             self.problems.append(
                 self.source.problem(
                     ("teps", self.tep.name, "ports", ports[0].name),
                     f"no next hop towards TEP '{name}'",
-                    "add 'next_hop' with the MAC address of the router behind this port",
+                    "add 'next_hop' with the MAC address of the router behind this port, or 'router' with its IPv6"
+                    " address",
                     key=True,
                 )
             )
@@ -132,8 +139,12 @@ class _Compiler:
             address=remote.address,
             sources=remote.sources,
             port=self.tep.port_index(port.name),
-            next_hop=mac,
+            next_hop=mac or 0,
             hop_limit=self.fabric.hop_limit,
+            encapsulation=remote.encapsulation,
+            sid_function=remote.sid_function,
+            dscp=self.fabric.dscp,
+            router=router or 0,
         )
 
     def teps(self) -> tuple[RemoteTep, ...]:
@@ -194,14 +205,13 @@ class _Compiler:
                     for rule in self.rules
                 )
             ),
+            sid_function=self.tep.sid_function,
             age_seconds=self.tep.age_seconds,
         )
         for use in usage(tables, self.tep.params):
             if use.used > use.room:
                 message = f"{use.used} {use.what}, but the core has room for {use.room}"
-                remedy = (
-                    f"move VMs to other TEPs, or build a core with more '{use.table}' and say so under 'core'"
-                )
+                remedy = f"move VMs to other TEPs, or build a core with more '{use.parameter}' and say so under 'core'"
                 self.problems.append(self.source.problem(("teps", self.tep.name), message, remedy, key=True))
         if self.problems:
             raise FabricError(self.problems)
@@ -213,10 +223,16 @@ class Usage:
     """How full a table gets."""
 
     table: str
+    parameter: str
     """Build parameter that sets its size."""
     used: int
     room: int
     what: str
+
+
+def _tenant_keys_room(params: Params) -> int:
+    """Two choices of two slots can be filled to 89 % (Dietzfelbinger and Weidling 2007, table 1)."""
+    return tenant_geometry(params).depth * 7 // 8
 
 
 def usage(tables: TepTables, params: Params) -> list[Usage]:
@@ -225,14 +241,30 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
         (f"replica list members on port '{port.name}'", [len(e.members.get(index, ())) for e in tables.lists])
         for index, port in enumerate(tables.ports)
     ]
+    keys = sum(len(tenant_keys(tenant, tables.key_masks)) for tenant in tables.tenants)
     what, members = max(((what, sum(counts)) for what, counts in per_port), key=lambda pair: pair[1])
     return [
-        Usage("tenants", len(tables.tenants), params.tenants, "tenants present"),
-        Usage("macs", len(tables.macs), params.macs, "MAC addresses (VMs and groups of the tenants present)"),
-        Usage("rules", len(tables.rules), params.rules, "rules of the tenants present"),
-        Usage("teps", len(tables.teps), params.teps, "remote TEPs"),
-        Usage("lists", len(tables.lists), params.lists, "replica lists (tenants and groups present)"),
-        Usage("members", members, params.members, what),
+        Usage("tenants", "tenants", len(tables.tenants), params.tenants, "tenants present"),
+        Usage(
+            "tenant_keys",
+            "tenants",
+            keys,
+            _tenant_keys_room(params),
+            "OUIs and networks of the tenants present",
+        ),
+        Usage(
+            "macs",
+            "macs",
+            len(tables.macs),
+            params.macs,
+            "MAC addresses (VMs and groups of the tenants present)",
+        ),
+        Usage("rules", "rules", len(tables.rules), params.rules, "rules of the tenants present"),
+        Usage("teps", "teps", len(tables.teps), params.teps, "remote TEPs"),
+        Usage(
+            "lists", "lists", len(tables.lists), params.lists, "replica lists (tenants and groups present)"
+        ),
+        Usage("members", "members", members, params.members, what),
     ]
 
 

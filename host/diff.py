@@ -85,21 +85,31 @@ def _tenant(tenant: Tenant) -> str:
         f"unknown {'flood' if tenant.flood_unknown else 'drop'}",
         f"list {tenant.flood_list}",
     ]
-    return f"OUI {', '.join(map(format_oui, sorted(tenant.ouis)))}; {', '.join(policies)}"
+    keys = []
+    if tenant.ouis:
+        keys.append(f"OUI {', '.join(map(format_oui, sorted(tenant.ouis)))}")
+    if tenant.vlan:
+        keys.append(f"VLAN {tenant.vlan:#05x}")
+    if tenant.network:
+        keys.append(f"network {tenant.network}")
+    return f"{', '.join(keys)}; {', '.join(policies)}"
 
 
 def _tep(tep: RemoteTep, names: Names) -> str:
     sources = ", ".join(map(format_ipv6, sorted(tep.sources)))
+    via = format_mac(tep.next_hop) if tep.next_hop else f"{format_ipv6(tep.router)} (to be found)"
     return (
         f"{format_ipv6(tep.address)} (from {sources}) on {names.port(tep.port)}"
-        f" via {format_mac(tep.next_hop)}, hop limit {tep.hop_limit}"
+        f" via {via}, {tep.encapsulation.name.lower()}, hop limit {tep.hop_limit},"
+        f" DSCP {'copied' if tep.dscp is None else tep.dscp}{', SID function' if tep.sid_function else ''}"
     )
 
 
 def _port(port: Port) -> str:
+    key = f"tenants by MAC {format_mac(port.key_mask.mac)}, VLAN {port.key_mask.vid:#05x}"
     if port.role == "fabric":
-        return f"MAC {format_mac(port.mac)}, MTU {port.mtu}"
-    return f"native VLAN {port.native_vid}" if port.native_vid else "tagged frames only"
+        return f"MAC {format_mac(port.mac)}, MTU {port.mtu}, {key}"
+    return f"{f'native VLAN {port.native_vid}' if port.native_vid else 'tagged frames only'}, {key}"
 
 
 def _compare(
@@ -133,6 +143,9 @@ def diff(held: TepTables, desired: TepTables) -> list[Change]:
     if held.address != desired.address:
         before = format_ipv6(held.address) if held.address else ""
         changes.append(Change("address", "own address", before, format_ipv6(desired.address)))
+    if held.sid_function != desired.sid_function:
+        before, after = ("a network" if t.sid_function else "none" for t in (held, desired))
+        changes.append(Change("address", "SID function", before, after))
     if held.age_seconds != desired.age_seconds:
         changes.append(Change("ageing", "lifetime", f"{held.age_seconds} s", f"{desired.age_seconds} s"))
     changes += _compare(

@@ -9,13 +9,16 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from opentep.gateware.events import MAC_EVENTS, PORT_COUNTERS, counter_names
 from opentep.host.compile import usage
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
+from opentep.host.fabric.addresses import format_ipv6
 from opentep.host.held import Held, Reader
+from opentep.host.neighbours.service import NeighbourService, known_next_hops, with_next_hops
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, TepTables
@@ -69,7 +72,8 @@ class Driver:
     def plan(self, desired: TepTables) -> list[Change]:
         """What :meth:`apply` would change; changes nothing. Raises :class:`DriverError`."""
         self._check(desired)
-        return self._changes(self.read(), desired)
+        held = self.read()
+        return self._changes(held, with_next_hops(desired, known_next_hops(held.tables, desired)))
 
     def apply(self, desired: TepTables, progress: Progress = _no_progress) -> list[Change]:
         """Make it so; returns what was changed. Raises :class:`DriverError` or ``LinkError``.
@@ -78,10 +82,15 @@ class Driver:
         """
         self._check(desired)
         held = self.read()
-        changes = self._changes(held, desired)
         if not held.enabled and not held.keys["tenant"] and not held.keys["source"]:
             # Nobody who does not know the seed can choose addresses that collide.
             self._reader.set_seed(secrets.randbits(64))
+        changes: list[Change] = []
+        if any(tep.router for tep in desired.teps):
+            changes = self._ready_ports(held, desired)
+            held = self.read()
+            desired = self._discover(held, desired)
+        changes += self._changes(held, desired)
         safe = vacate(held.tables, desired)
         if safe is not held.tables:
             _log.info("vacating numbers that change hands")
@@ -153,6 +162,30 @@ class Driver:
         if not held.enabled:
             changes.append(Change("forwarding", "frames", "off", "on"))
         return changes
+
+    def _ready_ports(self, held: Held, desired: TepTables) -> list[Change]:
+        """All that next hops need to answer: ports and addresses, everything else stays as it is."""
+        ready = replace(held.tables, address=desired.address, ports=desired.ports)
+        changes = self._changes(held, ready)
+        self._change(held, ready, _no_progress)
+        self.registers.write("control.enable", 1)
+        return changes
+
+    def _discover(self, held: Held, desired: TepTables) -> TepTables:
+        """The next hops that are given by their IPv6 addresses. A known one that is silent keeps its place."""
+        with NeighbourService(self.registers, desired, known_next_hops(held.tables, desired)) as service:
+            found = with_next_hops(desired, service.settle())
+        for neighbour in service.neighbours:
+            if neighbour.silent:
+                where = (
+                    f"router {format_ipv6(neighbour.address)} on port {desired.ports[neighbour.port].name}"
+                )
+                if neighbour.mac is None:
+                    raise DriverError(
+                        f"{where} does not answer; remedy: check the cable, or give its MAC as 'next_hop'"
+                    )
+                _log.warning("'%s': %s does not answer, its last MAC stays", desired.name, where)
+        return found
 
     def _change(self, held: Held, desired: TepTables, progress: Progress) -> bool:
         """One pass from ``held`` to ``desired``. Whether lists are left that found no room."""

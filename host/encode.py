@@ -3,43 +3,41 @@
 Names of fields are those of the declaration (``gateware/registers.py``); nothing here knows an address.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from opentep.gateware.csr.codec import Codec
 from opentep.gateware.egress.tables import OuterHeader, outer_header
-from opentep.gateware.headers import ETHERTYPE_IPV6
+from opentep.gateware.headers import ETHERTYPE_IPV6, GROUP_BIT
 from opentep.gateware.ingress.checksum import advert_sum
-from opentep.gateware.lookup.tables import RuleKey, TenantKey
+from opentep.gateware.lookup.tables import RuleKey, TenantKey, network_mac
 from opentep.gateware.params import Params
-from opentep.host.tables import Port, RemoteTep, Rule, Tenant, TepTables
+from opentep.host.tables import KeyMask, Port, RemoteTep, Rule, Tenant, TepTables
 
 __all__ = [
-    "NO_FLAGS",
     "NO_HEAD",
     "NO_OUTER",
+    "NO_TENANT",
     "decode_outer",
     "decode_port",
     "decode_rule",
     "decode_tenant",
-    "encode_flags",
     "encode_members",
+    "encode_mode",
     "encode_outer",
     "encode_port",
+    "encode_tenant",
     "fabric_number",
     "is_outer",
     "rule_key",
-    "tenant_key",
-    "tenant_oui",
+    "tenant_keys",
 ]
 
 _TENANT_KEY = Codec(TenantKey)
 _OUTER = Codec(OuterHeader)
 
-_KEY_MASK = {"vid": 0, "mac": 0xFFFFFF000000}
-"""Tenants are told apart by the OUI of the source MAC."""
-
-NO_FLAGS: dict[str, int] = {"valid": 0}
-"""Entry of ``tenant_flags`` where there is no tenant."""
+NO_TENANT: dict[str, Any] = {"flags": {"valid": 0}, "network": 0}
+"""Entry of ``tenant_entries`` where there is no tenant."""
 NO_OUTER: dict[str, int] = {}
 """Entry of ``outer_headers`` that is none: all zeros."""
 NO_HEAD: dict[str, int] = {"valid": 0}
@@ -55,10 +53,11 @@ def fabric_number(params: Params, port: int) -> int:
 
 def encode_port(port: Port, address: int) -> dict[str, Any]:
     """Registers of cluster ``port`` that the port's role uses."""
+    mask = {"vid": port.key_mask.vid, "mac": port.key_mask.mac}
     if port.role == "access":
-        return {"key_mask": _KEY_MASK, "native_vid": port.native_vid}
+        return {"key_mask": mask, "native_vid": port.native_vid}
     return {
-        "key_mask": _KEY_MASK,
+        "key_mask": mask,
         "mac": port.mac,
         "mtu": port.mtu,
         "advert_sum": advert_sum(address, port.mac),
@@ -67,43 +66,48 @@ def encode_port(port: Port, address: int) -> dict[str, Any]:
 
 def decode_port(index: int, params: Params, registers: dict[str, Any]) -> Port:
     """The reverse of :func:`encode_port`; the name is not stored."""
+    mask = KeyMask(**registers["key_mask"])
     if params.is_fabric(index):
-        return Port("", "fabric", mac=registers["mac"], mtu=registers["mtu"])
-    return Port("", "access", native_vid=registers["native_vid"])
+        return Port("", "fabric", mac=registers["mac"], mtu=registers["mtu"], key_mask=mask)
+    return Port("", "access", native_vid=registers["native_vid"], key_mask=mask)
 
 
-def encode_flags(tenant: Tenant) -> dict[str, Any]:
-    """Entry of ``tenant_flags``."""
-    return {
+def encode_tenant(tenant: Tenant) -> dict[str, Any]:
+    """Entry of ``tenant_entries``."""
+    flags = {
         "valid": 1,
         "learn_source": int(tenant.learn_source),
         "learn_remote": int(tenant.learn_remote),
         "flood_unknown": int(tenant.flood_unknown),
         "flood_list": tenant.flood_list,
     }
+    return {"flags": flags, "network": tenant.network}
 
 
-def decode_tenant(index: int, flags: dict[str, Any], ouis: tuple[int, ...]) -> Tenant:
-    """The reverse of :func:`encode_flags`; the OUIs come from the tenant table, the name is not stored."""
+def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Tenant:
+    """The reverse of :func:`encode_tenant`, with the tenant's keys in the tenant table; the name is not stored."""
+    fields = [_TENANT_KEY.decode(key) for key in keys]
+    macs = [field["mac"] for field in fields if not field["mac"] >> GROUP_BIT & 1]
+    flags = entry["flags"]
     return Tenant(
         index=index,
         name="",
-        ouis=ouis,
+        ouis=tuple(sorted({mac >> 24 for mac in macs if mac})),
+        vlan=max((field["vid"] for field in fields), default=0),
         learn_source=bool(flags["learn_source"]),
         learn_remote=bool(flags["learn_remote"]),
         flood_unknown=bool(flags["flood_unknown"]),
         flood_list=flags["flood_list"],
+        network=entry["network"],
     )
 
 
-def tenant_key(oui: int) -> int:
-    """Key of the tenant table for ports whose key is the OUI of the source MAC."""
-    return _TENANT_KEY.encode({"mac": oui << 24})
-
-
-def tenant_oui(key: int) -> int:
-    """The reverse of :func:`tenant_key`."""
-    return _TENANT_KEY.decode(key)["mac"] >> 24
+def tenant_keys(tenant: Tenant, masks: Iterable[KeyMask]) -> set[int]:
+    """Keys of the tenant table, for ports with ``masks`` and for the tenant's network."""
+    keys = {key for mask in masks for key in tenant.keys(mask)}
+    if tenant.network:
+        keys.add((network_mac(tenant.network), 0))
+    return {_TENANT_KEY.encode({"mac": mac, "vid": vid}) for mac, vid in keys}
 
 
 def encode_outer(tep: RemoteTep, tables: TepTables) -> dict[str, Any]:
@@ -114,8 +118,19 @@ def encode_outer(tep: RemoteTep, tables: TepTables) -> dict[str, Any]:
         source=tables.address,
         destination=tep.address,
         hop_limit=tep.hop_limit,
+        encapsulation=tep.encapsulation,
+        dscp=tep.dscp or 0,
     )
     return _OUTER.decode(bits)
+
+
+def encode_mode(tep: RemoteTep) -> dict[str, Any]:
+    """Entry of ``tep_modes`` of ``tep``."""
+    return {
+        "encapsulation": tep.encapsulation,
+        "sid_function": int(tep.sid_function),
+        "dscp_fixed": int(tep.dscp is not None),
+    }
 
 
 def _integer(octets: list[int]) -> int:
@@ -127,8 +142,12 @@ def is_outer(header: dict[str, Any]) -> bool:
     return _integer(header["ethertype"]) == ETHERTYPE_IPV6
 
 
-def decode_outer(index: int, port: int, header: dict[str, Any], sources: tuple[int, ...]) -> RemoteTep:
-    """The reverse of :func:`encode_outer`; ``sources`` come from the source table, the name is not stored."""
+def decode_outer(
+    index: int, port: int, header: dict[str, Any], mode: dict[str, Any], sources: tuple[int, ...]
+) -> RemoteTep:
+    """The reverse of :func:`encode_outer` and :func:`encode_mode`; ``sources`` come from the source table, the name
+    is not stored."""
+    dscp = _integer(header["version_class_flow"]) >> 22 & 0x3F
     return RemoteTep(
         index=index,
         name="",
@@ -137,6 +156,9 @@ def decode_outer(index: int, port: int, header: dict[str, Any], sources: tuple[i
         port=port,
         next_hop=_integer(header["destination"]),
         hop_limit=header["hop_limit"],
+        encapsulation=mode["encapsulation"],
+        sid_function=bool(mode["sid_function"]),
+        dscp=dscp if mode["dscp_fixed"] else None,
     )
 
 

@@ -11,7 +11,6 @@ from opentep.host.encode import (
     decode_tenant,
     fabric_number,
     is_outer,
-    tenant_oui,
 )
 from opentep.host.exact import ExactTable
 from opentep.host.macs import FoundMac, MacAccess
@@ -45,6 +44,8 @@ class Held:
     """Registers of each port."""
     outer: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
     """Outer headers by (fabric port, TEP index), valid ones."""
+    modes: list[dict[str, Any]] = field(default_factory=list)
+    """Entries of ``tep_modes``."""
     runs: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     """Per port and list: base and length of its members."""
     remote_ports: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Reader:
         }
         ports = tuple(self.read_port(index) for index in range(self.params.ports))
         outer = self._outer()
+        modes = self.registers.table("tep_modes").read_many()
         runs, lists = self._lists()
         age_seconds = registers.read("age_seconds")
         entries = self.macs.dump() if macs and (enabled or keys["tenant"]) else []
@@ -101,12 +103,13 @@ class Reader:
             macs=tuple(
                 sorted((found.entry for found in static), key=lambda entry: (entry.tenant, entry.mac))
             ),
-            teps=self._teps(keys["source"], outer, static, lists),
+            teps=self._teps(keys["source"], outer, modes, static, lists),
             lists=lists,
             rules=tuple(sorted(decode_rule(key, self.params) for key in keys["rule"])),
+            sid_function=bool(registers.read("sid_function")),
             age_seconds=age_seconds,
         )
-        return Held(tables, tuple(learned), enabled, ports, outer, runs, remote_ports, keys)
+        return Held(tables, tuple(learned), enabled, ports, outer, modes, runs, remote_ports, keys)
 
     def ports(self) -> list[Port]:
         """Ports as they are configured, without names."""
@@ -127,14 +130,14 @@ class Reader:
         return {name: self.registers.read(f"port[{index}].{name}") for name in names}
 
     def _tenants(self, keys: dict[int, int]) -> tuple[Tenant, ...]:
-        ouis: dict[int, list[int]] = {}
+        keys_of: dict[int, list[int]] = {}
         for key, index in keys.items():
-            ouis.setdefault(index, []).append(tenant_oui(key))
-        flags = self.registers.table("tenant_flags").read_many()
+            keys_of.setdefault(index, []).append(key)
+        entries = self.registers.table("tenant_entries").read_many()
         return tuple(
-            decode_tenant(index, entry, tuple(sorted(ouis.get(index, ()))))
-            for index, entry in enumerate(flags)
-            if entry["valid"] or index in ouis
+            decode_tenant(index, entry, keys_of.get(index, ()))
+            for index, entry in enumerate(entries)
+            if entry["flags"]["valid"] or index in keys_of
         )
 
     def _outer(self) -> dict[tuple[int, int], dict[str, Any]]:
@@ -151,6 +154,7 @@ class Reader:
         self,
         keys: dict[int, int],
         outer: dict[tuple[int, int], dict[str, Any]],
+        modes: list[dict[str, Any]],
         macs: list[FoundMac],
         lists: tuple[ReplicaList, ...],
     ) -> tuple[RemoteTep, ...]:
@@ -167,7 +171,9 @@ class Reader:
         for source, index in keys.items():
             sources.setdefault(index, []).append(source)
         return tuple(
-            decode_outer(index, ports[index], outer[ports[index], index], tuple(sorted(addresses)))
+            decode_outer(
+                index, ports[index], outer[ports[index], index], modes[index], tuple(sorted(addresses))
+            )
             for index, addresses in sorted(sources.items())
             if (ports.get(index), index) in outer
         )

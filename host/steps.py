@@ -5,16 +5,17 @@ from typing import Any
 
 from opentep.gateware.csr.codec import Codec
 from opentep.host.encode import (
-    NO_FLAGS,
     NO_HEAD,
     NO_OUTER,
-    encode_flags,
+    NO_TENANT,
     encode_members,
+    encode_mode,
     encode_outer,
     encode_port,
+    encode_tenant,
     fabric_number,
     rule_key,
-    tenant_key,
+    tenant_keys,
 )
 from opentep.host.exact import ExactTable
 from opentep.host.held import Held, Reader
@@ -48,14 +49,15 @@ class Steps:
         """In order. Raises :class:`opentep.host.cuckoo.TableFullError`."""
         return [
             *self._configuration(),
+            *self._modes(),
             *self._outer_headers(),
             *self._lists(),
-            *self._new_flags(),
+            *self._new_tenants(),
             *self._new_macs(),
             *self._new_keys(),
             *self._old_keys(),
             *self._old_macs(),
-            *self._old_flags_and_lists(),
+            *self._old_tenants_and_lists(),
         ]
 
     def late_requests(self) -> list[Request]:
@@ -81,12 +83,20 @@ class Steps:
         held, desired = self._held.tables, self._desired
         if held.age_seconds != desired.age_seconds:
             yield self._register("age_seconds", desired.age_seconds)
+        if held.sid_function != desired.sid_function:
+            yield self._register("sid_function", int(desired.sid_function))
         if held.address != desired.address:
             yield self._register("address", desired.address)
         for index, port in enumerate(desired.ports):
             for name, value in encode_port(port, desired.address).items():
                 if self._held.ports[index][name] != value:
                     yield self._register(f"port[{index}].{name}", value)
+
+    def _modes(self) -> Iterator[Request]:
+        """What frames that are under way must not meet together with the outer header of another mode, which is why
+        such a TEP was vacated before."""
+        wanted = [(tep.index, encode_mode(tep)) for tep in self._desired.teps]
+        return self._write("tep_modes", [(i, mode) for i, mode in wanted if self._held.modes[i] != mode])
 
     def _outer_headers(self) -> Iterator[Request]:
         """Raw entries are compared: they also hold the TEP's own addresses."""
@@ -127,10 +137,12 @@ class Steps:
             yield from self._write(f"list_members[{port}]", members)
             yield from self._write(f"list_heads[{port}]", heads)
 
-    def _new_flags(self) -> Iterator[Request]:
-        now = {tenant.index: encode_flags(tenant) for tenant in self._held.tables.tenants}
-        wanted = {tenant.index: encode_flags(tenant) for tenant in self._desired.tenants}
-        return self._write("tenant_flags", [(i, flags) for i, flags in wanted.items() if now.get(i) != flags])
+    def _new_tenants(self) -> Iterator[Request]:
+        now = {tenant.index: encode_tenant(tenant) for tenant in self._held.tables.tenants}
+        wanted = {tenant.index: encode_tenant(tenant) for tenant in self._desired.tenants}
+        return self._write(
+            "tenant_entries", [(i, entry) for i, entry in wanted.items() if now.get(i) != entry]
+        )
 
     def _new_macs(self) -> Iterator[Request]:
         now = set(self._held.tables.macs)
@@ -150,7 +162,10 @@ class Steps:
     def _wanted_keys(self) -> list[tuple[ExactTable, dict[int, int], str]]:
         """Table, content and name, in the order in which keys are added; they are removed in the reverse one, so
         that no rule names a tenant index that is another tenant's by then."""
-        tenants = {tenant_key(oui): tenant.index for tenant in self._desired.tenants for oui in tenant.ouis}
+        masks = self._desired.key_masks
+        tenants = {
+            key: tenant.index for tenant in self._desired.tenants for key in tenant_keys(tenant, masks)
+        }
         sources = {source: tep.index for tep in self._desired.teps for source in tep.sources}
         rules = {rule_key(rule, self._params): 1 for rule in self._desired.rules}
         return [
@@ -180,10 +195,10 @@ class Steps:
         held |= {(entry.tenant, entry.mac) for entry in learned if stale(entry)}
         return self._reader.macs.delete(sorted(held - wanted))
 
-    def _old_flags_and_lists(self) -> Iterator[Request]:
+    def _old_tenants_and_lists(self) -> Iterator[Request]:
         wanted = {tenant.index for tenant in self._desired.tenants}
         gone = [tenant.index for tenant in self._held.tables.tenants if tenant.index not in wanted]
-        yield from self._write("tenant_flags", [(index, NO_FLAGS) for index in gone])
+        yield from self._write("tenant_entries", [(index, NO_TENANT) for index in gone])
         used = _used_lists(self._desired)
         then = _by_port(self._desired)
         for port, index in sorted(self._members_now()):
@@ -201,7 +216,9 @@ class _Stale:
 
     def __call__(self, entry: MacTableEntry) -> bool:
         tenant = self._tenants.get(entry.tenant)
-        if tenant is None or entry.mac >> 24 not in tenant.ouis:
+        if tenant is None:
+            return True
+        if tenant.ouis and not tenant.network and entry.mac >> 24 not in tenant.ouis:
             return True
         match entry.place:
             case Local():

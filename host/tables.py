@@ -7,8 +7,13 @@ the gateware: access ports first, then fabric ports.
 
 from dataclasses import dataclass, field
 
+from opentep.gateware.headers import Encapsulation
+from opentep.gateware.lookup.tables import masked_key
+
 __all__ = [
+    "OUI_KEY",
     "Group",
+    "KeyMask",
     "Local",
     "MacTableEntry",
     "Port",
@@ -19,6 +24,17 @@ __all__ = [
     "Tenant",
     "TepTables",
 ]
+
+
+@dataclass(frozen=True)
+class KeyMask:
+    """What of a frame's MAC address and VLAN ID tells the tenant."""
+
+    mac: int = 0xFFFFFF000000
+    vid: int = 0
+
+
+OUI_KEY = KeyMask()
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class Port:
     """VLAN ID that untagged frames belong to; 0 drops them (access ports)."""
     mtu: int = 1500
     """Largest IPv6 packet the underlay takes (fabric ports)."""
+    key_mask: KeyMask = OUI_KEY
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,7 @@ class Tenant:
     index: int
     name: str
     ouis: tuple[int, ...]
-    """24-bit OUIs; the first one is the tenant's own."""
+    """24-bit OUIs; the first one is the tenant's own. None where they do not identify it."""
     learn_source: bool = False
     """Source policy ``learn`` (else ``strict``)."""
     learn_remote: bool = False
@@ -52,6 +69,16 @@ class Tenant:
     """Flood unknown unicast in the tenant (else drop)."""
     flood_list: int = 0
     """Replica list of all the tenant's VMs and remote TEPs."""
+    network: int = 0
+    """24-bit identifier of the tenant's virtual network (VNI of VXLAN, VSID of NVGRE, SID function); 0 if it has
+    none."""
+    vlan: int = 0
+    """VLAN ID, as far as it identifies the tenant on ports whose mask has such bits."""
+
+    def keys(self, mask: KeyMask) -> set[tuple[int, int]]:
+        """MAC and VLAN ID of the tenant's keys on ports with ``mask``: one per OUI if the mask has MAC bits."""
+        ouis = self.ouis if mask.mac else (0,)
+        return {masked_key(mask, mac=oui << 24, vid=self.vlan) for oui in ouis}
 
 
 @dataclass(frozen=True, order=True)
@@ -106,8 +133,15 @@ class RemoteTep:
     port: int
     """Fabric port towards it."""
     next_hop: int
-    """MAC address of the next hop."""
+    """MAC address of the next hop; 0 while ``router`` has not been found."""
     hop_limit: int = 64
+    encapsulation: Encapsulation = Encapsulation.ETHERNET
+    sid_function: bool = False
+    """The last 24 bits of its address, 0 here, are the frame's virtual network."""
+    dscp: int | None = None
+    """DSCP of all packets to it (pipe model, RFC 2983); ``None``: that of the frame's packet (uniform model)."""
+    router: int = 0
+    """IPv6 address of the next hop, if its MAC address is to be discovered. The TEP does not know it."""
 
 
 @dataclass(frozen=True)
@@ -131,5 +165,12 @@ class TepTables:
     teps: tuple[RemoteTep, ...] = ()
     lists: tuple[ReplicaList, ...] = ()
     rules: tuple[Rule, ...] = ()
+    sid_function: bool = False
+    """The last 24 bits of the destination of packets to this TEP may be a virtual network."""
     age_seconds: int = 300
     """Lifetime of learned MAC entries without traffic."""
+
+    @property
+    def key_masks(self) -> set[KeyMask]:
+        """Of all ports. Their keys are in one table."""
+        return {port.key_mask for port in self.ports}

@@ -9,7 +9,17 @@ number means after it. So it is *vacated* first, and given out again only when t
 from collections.abc import Iterable
 from dataclasses import replace
 
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, ReplicaList, Tenant, TepTables
+from opentep.gateware.headers import Encapsulation
+from opentep.host.tables import (
+    Group,
+    Local,
+    MacTableEntry,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Tenant,
+    TepTables,
+)
 
 __all__ = ["vacate"]
 
@@ -17,15 +27,26 @@ _Place = Local | Remote
 
 
 def _repurposed_tenants(held: TepTables, desired: TepTables) -> set[int]:
-    """Tenant indices that mean a tenant with no OUI in common."""
-    wanted = {tenant.index: set(tenant.ouis) for tenant in desired.tenants}
-    return {t.index for t in held.tenants if t.index in wanted and not wanted[t.index] & set(t.ouis)}
+    """Tenant indices that mean a tenant with no OUI in common, or with another VLAN ID."""
+    wanted = {tenant.index: tenant for tenant in desired.tenants}
+
+    def is_another(now: Tenant) -> bool:
+        then = wanted.get(now.index)
+        if then is None:
+            return False
+        return now.vlan != then.vlan or (now.ouis != then.ouis and not set(now.ouis) & set(then.ouis))
+
+    return {tenant.index for tenant in held.tenants if is_another(tenant)}
+
+
+def _way(tep: RemoteTep) -> tuple[int, Encapsulation, bool, bool]:
+    return tep.address, tep.encapsulation, tep.sid_function, tep.dscp is not None
 
 
 def _repurposed_teps(held: TepTables, desired: TepTables) -> set[int]:
-    """TEP indices that mean a TEP with another address."""
-    wanted = {tep.index: tep.address for tep in desired.teps}
-    return {tep.index for tep in held.teps if wanted.get(tep.index, tep.address) != tep.address}
+    """TEP indices that mean a TEP with another address, or another way of sending to it."""
+    wanted = {tep.index: _way(tep) for tep in desired.teps}
+    return {tep.index for tep in held.teps if wanted.get(tep.index, _way(tep)) != _way(tep)}
 
 
 def _list_users(tables: TepTables) -> dict[int, set[tuple[int, int]]]:

@@ -9,18 +9,25 @@ from .model.octets import checksum, mac_octets
 __all__ = [
     "arp",
     "echo_request",
+    "encapsulated",
+    "etherip",
     "ethernet",
     "ipv4",
     "ipv6",
     "neighbour_solicitation",
+    "nvgre",
+    "options",
+    "random_encapsulation",
     "random_payload",
+    "routing",
     "solicited_node",
     "tag",
     "tunnel",
     "udp",
+    "vxlan",
 ]
 
-_ICMPV6 = 58
+_UDP, _ROUTING, _GRE, _ICMPV6, _DESTINATION_OPTIONS, _ETHERIP, _ETHERNET = 17, 43, 47, 58, 60, 97, 143
 
 
 def ethernet(dst: int, src: int, ethertype: int, payload: bytes) -> bytes:
@@ -158,6 +165,64 @@ def tunnel(
         length=length,
     )
     return ethernet(dst_mac, src_mac, 0x86DD, packet)
+
+
+def etherip(inner: bytes) -> bytes:
+    """EtherIP header and ``inner`` (RFC 3378)."""
+    return b"\x30\0" + inner
+
+
+def nvgre(vsid: int, inner: bytes, flow_id: int = 0) -> bytes:
+    """GRE header with key and ``inner`` (RFC 7637, 3.2)."""
+    return struct.pack(">HHI", 0x2000, 0x6558, vsid << 8 | flow_id) + inner
+
+
+def vxlan(vni: int, inner: bytes, port: int = 0xC000) -> bytes:
+    """UDP header without checksum, VXLAN header and ``inner`` (RFC 7348, 5)."""
+    return udp(port, 4789, struct.pack(">II", 0x08 << 24, vni << 8) + inner)
+
+
+def routing(next_header: int, kind: int, segments_left: int, data: bytes) -> bytes:
+    """A routing header with 4 octets of ``data``, or 8 more at a time (RFC 8200, 4.4)."""
+    return struct.pack(">BBBB", next_header, (len(data) - 4) // 8, kind, segments_left) + data
+
+
+def options(next_header: int, octets: int) -> bytes:
+    """A destination options header of that many octets, a multiple of 8: nothing but padding (RFC 8200, 4.6)."""
+    return struct.pack(">BBBB", next_header, octets // 8 - 1, 1, octets - 4) + bytes(octets - 4)
+
+
+def encapsulated(kind: int, inner: bytes, network: int = 0, entropy: int = 0) -> bytes:
+    """``inner`` behind the headers that follow an IPv6 header with next header ``kind``."""
+    if kind == _ETHERIP:
+        return etherip(inner)
+    if kind == _GRE:
+        return nvgre(network, inner, entropy & 0xFF)
+    if kind == _UDP:
+        return vxlan(network, inner, 0xC000 | entropy)
+    return inner
+
+
+def random_encapsulation(
+    rng: random.Random, inner: bytes, network: int, *, plain: float = 0.5
+) -> tuple[int, bytes]:
+    """Next header and payload of an IPv6 packet with ``inner`` in a tunnel of any kind, some behind extension headers.
+
+    ``plain`` is the share that is Ethernet in IPv6 and nothing else.
+    """
+    if rng.random() < plain:
+        return _ETHERNET, inner
+    header = rng.choice((_ETHERNET, _ETHERIP, _GRE, _UDP))
+    payload = encapsulated(header, inner, network, rng.getrandbits(14))
+    while rng.random() < 0.4:
+        if rng.random() < 0.5:
+            payload = options(header, 8 * rng.choice((1, 1, 2, 3, 7, 8))) + payload
+            header = _DESTINATION_OPTIONS
+        else:
+            data = rng.randbytes(4 + 8 * rng.choice((0, 1, 2, 4)))
+            payload = routing(header, rng.choice((4, 4, 253)), rng.choice((0, 0, 0, 0, 1)), data) + payload
+            header = _ROUTING
+    return header, payload
 
 
 def random_payload(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:

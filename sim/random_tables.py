@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.tables import (
+    OUI_KEY,
     Group,
+    KeyMask,
     Local,
     MacTableEntry,
     Port,
@@ -22,6 +25,8 @@ from opentep.host.tables import (
 __all__ = ["Learning", "random_tables"]
 
 _BROADCAST = 0xFFFFFFFFFFFF
+_VLAN_BITS = 0xF00
+"""What tells tenants apart on ports that go by the VLAN ID."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
     address = 0x20010DB8 << 96 | rng.getrandbits(64)
     ports = tuple(_ports(rng, params))
     teps = tuple(_teps(rng, params, address))
-    tenants = _tenants(rng, params, learning)
+    tenants = _tenants(rng, params, learning, by_vlan=any(port.key_mask.vid for port in ports))
     lists: list[ReplicaList] = []
     macs: list[MacTableEntry] = []
     free_lists = rng.sample(range(1, params.lists), min(params.lists - 1, 4 * len(tenants)))
@@ -60,7 +65,7 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
     vids = {port: _vids(rng, ports[port].native_vid) for port in range(params.access_ports)}
     result = []
     for tenant in tenants:
-        places = _vm_places(rng, params, vids, min(room, 6))
+        places = _vm_places(rng, ports, tenant, vids, min(room, 6))
         remote = rng.sample(teps, min(len(teps), rng.randint(0, min(room, 4))))
         everyone = _list(free_lists.pop(), rng, places, remote, whole=True)
         lists.append(everyone)
@@ -83,12 +88,18 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
         teps=teps,
         lists=tuple(lists),
         rules=tuple(sorted(_rules(rng, tenants))),
+        sid_function=rng.random() < 0.5,
     )
 
 
 def _ports(rng: random.Random, params: Params) -> list[Port]:
     access = [
-        Port(f"access{k}", "access", native_vid=rng.choice((0, rng.randrange(1, 4095))))
+        Port(
+            f"access{k}",
+            "access",
+            native_vid=rng.choice((0, rng.randrange(1, 4095))),
+            key_mask=rng.choice((OUI_KEY, OUI_KEY, KeyMask(0, _VLAN_BITS), KeyMask(vid=_VLAN_BITS))),
+        )
         for k in range(params.access_ports)
     ]
     fabric = [
@@ -103,7 +114,8 @@ def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
         return []
     teps = []
     for index in rng.sample(range(params.teps), _some(rng, 1, 6, params.teps // 4)):
-        address = (own & ~0xFFFF) ^ (index + 1) << 64 | rng.getrandbits(16)
+        sid_function = rng.random() < 0.3
+        address = (own & ~0xFFFFFF) ^ (index + 1) << 64 | (0 if sid_function else rng.getrandbits(16))
         # A Linux kernel sends from its own address and receives at a SID (RFC 8986).
         sources = (address,) if rng.random() < 0.7 else (address ^ 1 << 80,)
         teps.append(
@@ -115,15 +127,19 @@ def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
                 port=rng.randrange(params.access_ports, params.ports),
                 next_hop=_random_mac(rng),
                 hop_limit=rng.choice((1, 64, 255)),
+                encapsulation=rng.choice(list(Encapsulation)),
+                sid_function=sid_function,
+                dscp=rng.randrange(64) if rng.random() < 0.3 else None,
             )
         )
     return teps
 
 
-def _tenants(rng: random.Random, params: Params, learning: Learning | None) -> list[Tenant]:
+def _tenants(rng: random.Random, params: Params, learning: Learning | None, by_vlan: bool) -> list[Tenant]:
     learn = learning or Learning()
     tenants: list[Tenant] = []
     used: set[int] = set()
+    networks: set[int] = set()
     for index in rng.sample(range(params.tenants), _some(rng, 2, 6, params.tenants // 4)):
         ouis: list[int] = []
         while len(ouis) < (2 if rng.random() < 0.2 else 1):
@@ -141,9 +157,21 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None) -> l
                 learn_source=learn.source and rng.random() < 0.6,
                 learn_remote=learn.remote and rng.random() < 0.6,
                 flood_unknown=rng.random() < 0.5,
+                network=_network(rng, networks) if rng.random() < 0.7 else 0,
+                vlan=(1 + len(tenants)) << 8 if by_vlan else 0,
             )
         )
     return tenants
+
+
+def _network(rng: random.Random, used: set[int]) -> int:
+    """A new one; often one wrong bit away from another."""
+    while True:
+        near = sorted(used) and rng.random() < 0.5
+        network = rng.choice(sorted(used)) ^ 1 << rng.randrange(24) if near else rng.getrandbits(24)
+        if network not in used | {0, 0xFFFFFF}:
+            used.add(network)
+            return network
 
 
 def _rules(rng: random.Random, tenants: list[Tenant]) -> Iterator[Rule]:
@@ -159,19 +187,26 @@ def _with_flood_list(tenant: Tenant, index: int) -> Tenant:
 
 def _vids(rng: random.Random, native: int) -> list[int]:
     """VLAN IDs to give out on one port; the native one among the first."""
-    vids = rng.sample(range(1, 4095), 64)
+    vids = rng.sample(range(1, 4095), 256)
     if native:
         vids = [vid for vid in vids if vid != native]
         vids.insert(len(vids) - rng.randrange(4), native)
     return vids
 
 
-def _vm_places(rng: random.Random, params: Params, vids: dict[int, list[int]], most: int) -> list[Local]:
+def _vm_places(
+    rng: random.Random, ports: tuple[Port, ...], tenant: Tenant, vids: dict[int, list[int]], most: int
+) -> list[Local]:
+    """Places of some VMs, whose VLAN IDs identify the tenant where they have to."""
     places = []
     for _ in range(rng.randint(1, most)):
-        port = rng.randrange(params.access_ports)
-        if vids[port]:
-            places.append(Local(port, vids[port].pop()))
+        port = rng.choice(list(vids))
+        mask = ports[port].key_mask.vid
+        fitting = [vid for vid in vids[port] if vid & mask == tenant.vlan & mask]
+        if fitting:
+            vid = fitting[-1]
+            vids[port].remove(vid)
+            places.append(Local(port, vid))
     return places
 
 

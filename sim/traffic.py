@@ -13,6 +13,7 @@ from .packets import (
     ethernet,
     ipv6,
     neighbour_solicitation,
+    random_encapsulation,
     random_payload,
     solicited_node,
     tag,
@@ -49,6 +50,8 @@ class Traffic:
         self._far = [m for m in tables.macs if isinstance(m.place, Remote)]
         self._groups = [m for m in tables.macs if m.mac >> 40 & 1]
         self._ouis = {tenant.index: tenant.ouis for tenant in tables.tenants}
+        self._vlans = {tenant.index: tenant.vlan for tenant in tables.tenants}
+        self._networks = {tenant.index: tenant.network for tenant in tables.tenants}
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
@@ -67,7 +70,7 @@ class Traffic:
         if not self._here or rng.random() < 0.15:
             sender = self._stranger()
             # Mostly each in a VLAN of its own, so that tenants that learn also meet their learned addresses.
-            vid = 0x700 | sender.mac & 0xFF if rng.random() < 0.8 else rng.randrange(4096)
+            vid = self._vid(sender) if rng.random() < 0.8 else rng.randrange(4096)
         else:
             entry = rng.choice(self._here)
             assert isinstance(entry.place, Local)
@@ -99,13 +102,19 @@ class Traffic:
             index = sender.place.tep
             sources = [source for tep in self.tables.teps if tep.index == index for source in tep.sources]
         inner = self._ethernet(sender.mac, self._destination(sender), overhead=54)
+        # Linux sends short inner frames as they are; a TEP that had to pad sends them padded.
+        inner = inner if rng.random() < 0.5 else pad(inner)
+        network = self._networks.get(sender.tenant, 0)
+        if rng.random() < 0.1:
+            network = rng.choice((*self._networks.values(), rng.getrandbits(24)))
+        header, payload = random_encapsulation(rng, inner, network)
         return tunnel(
             own,
             self._mac(),
             rng.choice(sources) if sources and rng.random() < 0.95 else rng.getrandbits(128),
             self.tables.address,
-            # Linux sends short inner frames as they are; a TEP that had to pad sends them padded.
-            inner if rng.random() < 0.5 else pad(inner),
+            payload,
+            next_header=header,
             flow=rng.getrandbits(20),
             traffic_class=rng.getrandbits(8),
             hop_limit=rng.randrange(1, 256),
@@ -155,6 +164,11 @@ class Traffic:
             return rng.choice(self._ouis[sender.tenant]) << 24 | rng.getrandbits(24)
         # Any tenant's: only rules let such a frame through.
         return rng.choice(self.tables.macs).mac if self.tables.macs and kind < 0.98 else self._mac()
+
+    def _vid(self, sender: MacTableEntry) -> int:
+        """A VLAN ID that the sender's tenant may have on this port."""
+        mask = self.tables.ports[self.port].key_mask.vid
+        return (0x700 | sender.mac & 0xFF) & ~mask | self._vlans.get(sender.tenant, 0) & mask
 
     def _stranger(self) -> MacTableEntry:
         """A sender that the tables do not name: of a tenant that is here, or of none."""

@@ -50,7 +50,7 @@ class Cutter(wiring.Component):
         self.assembly = assemble(programs(params.is_fabric(port)), params.word_bytes)
         super().__init__(
             {
-                "order": In(stream.Signature(Order(params, len(self.assembly.starts)))),
+                "order": In(stream.Signature(Order(params, port, len(self.assembly.starts)))),
                 "cut": Out(stream.Signature(Cut(params))),
                 "mac": In(48),
                 "address": In(128),
@@ -94,7 +94,7 @@ class Cutter(wiring.Component):
                 cut.rotate.eq(rotate),
                 cut.count.eq(Mux(fits, now.final, octets - 1) - now.first + 1),
                 cut.done.eq(fits & now.last),
-                cut.literal.eq(self._literal(row, now.variable)),
+                cut.literal.eq(self._literal(row, now)),
                 now.left.eq(now.left - 1),
                 row.eq(row << 1),
                 now.first.eq(0),
@@ -108,9 +108,25 @@ class Cutter(wiring.Component):
                     m.d.sync += place.eq(0)
         return m
 
-    def _literal(self, row, variable) -> Value:
+    def _registers(self, order) -> dict[str, Value]:
+        """What programs insert, by name (see :class:`.program.Register`)."""
+        variables = order.variables
+        if not self.params.is_fabric(self.port):
+            return {name: variables[name] for name in variables.shape().members}
+        flow = variables.flow
+        return {
+            "mac": self.mac,
+            "address": self.address,
+            "checksum": flow,
+            "network": variables.network,
+            "flow_id": flow[:8],
+            "udp_port": Cat(flow[:14], Const(0b11, 2)),  # a dynamic one (RFC 6335, 6)
+            "udp_length": Cat(order.udp_length, Const(0, 2)),
+        }
+
+    def _literal(self, row, order) -> Value:
         """The octets to insert; 0 if there are none."""
-        registers = {"variable": variable, "mac": self.mac, "address": self.address}
+        registers = self._registers(order)
         result = Const(0, self.params.width)
         for index, octets in enumerate(self.assembly.literals):
             value = Cat(

@@ -1,7 +1,7 @@
 """The only place where frames change."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..memory.ports import ReadPort
@@ -13,7 +13,7 @@ from .entry import Job
 from .fifo import CreditFifo
 from .outer import OuterTable
 from .packer import Packer
-from .program import FabricProgram, program_type
+from .program import Encapsulating, program_type
 from .reader import Reader
 from .releases import Releases
 from .stepper import Plan, Stepper
@@ -73,22 +73,20 @@ class Editor(wiring.Component):
             m.submodules.outer = outer = OuterTable(params)
             wiring.connect(m, wiring.flipped(self.outer), outer.bus)
             all_ready &= outer.job.ready
-            encapsulates = (job.program == FabricProgram.ENCAP) | (job.program == FabricProgram.ENCAP_TAGGED)
+            encapsulating = data.View(Encapsulating, job.program)
             m.d.comb += [
                 cutter.mac.eq(self.mac),
                 cutter.address.eq(self.address),
-                outer.job.valid.eq(accept & encapsulates),
-                outer.job.payload.tagged.eq(job.program == FabricProgram.ENCAP_TAGGED),
+                outer.job.valid.eq(accept & encapsulating.encapsulates),
+                outer.job.payload.program.eq(encapsulating),
                 *(
                     outer.job.payload[name].eq(job[name])
                     for name in outer.job.payload.shape().members
-                    if name != "tagged"
+                    if name != "program"
                 ),
             ]
-            variable = job.flow[:16]
             outer_words = outer.words
         else:
-            variable = job.tag
             outer_words = None
         m.d.sync += ready.eq(all_ready & ~accept)
         m.d.comb += [
@@ -96,8 +94,8 @@ class Editor(wiring.Component):
             accept.eq(self.job.valid & ready),
             reader.range.valid.eq(accept & (job.program != program_type(self.fabric).NOTHING)),
             *(reader.range.payload[name].eq(job[name]) for name in reader.range.payload.shape().members),
-            *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variable"),
-            plan.variable.eq(variable),
+            *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variables"),
+            *(plan.variables[name].eq(job[name]) for name in plan.variables.shape().members),
             releases.job.valid.eq(accept),
             *(releases.job.payload[name].eq(job[name]) for name in releases.job.payload.shape().members),
             plans.reserve.eq(accept),

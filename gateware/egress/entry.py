@@ -4,16 +4,31 @@ from amaranth.hdl import Module, Mux, ValueLike
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from ..headers import UNSPECIFIED_BIT, Descriptor, Edit
+from ..headers import UNSPECIFIED_BIT, Descriptor, Edit, Encapsulation
 from ..params import CELL_BYTES, Params
-from .program import AccessProgram, FabricProgram, program_type
+from .program import AccessProgram, FabricProgram, encapsulate, program_type
 
-__all__ = ["CONTROL_BYTES", "CONTROL_START", "Entry", "Job", "admit"]
+__all__ = ["CONTROL_BYTES", "CONTROL_START", "Entry", "Job", "admit", "variables"]
 
 CONTROL_START = 6
 """First octet of a stored frame that an answer to it uses: its source MAC."""
 CONTROL_BYTES = 38
 """Behind the last octet that a neighbour advertisement takes from a solicitation: the IPv6 source address."""
+
+
+_DETAIL = data.UnionLayout(
+    {
+        "sender": data.StructLayout({"exclude": 1, "exclude_vid": 12}),  # frames from access ports
+        "packet": data.StructLayout({"octet": 8, "checksum": 16}),  # programs IPV4 and IPV6
+    }
+)
+
+
+def variables(fabric: bool) -> data.StructLayout:
+    """What of a frame's own is inserted by programs of a fabric or access port (see :class:`.program.Register`)."""
+    if fabric:
+        return data.StructLayout({"flow": 16, "network": 24})
+    return data.StructLayout({"tag": 16, "octet": 8, "checksum": 16})
 
 
 class Entry(data.StructLayout):
@@ -33,9 +48,14 @@ class Entry(data.StructLayout):
             "is_list": 1,
         }
         if params.is_fabric(port):
-            fields |= {"target": max(list_bits, ceil_log2(params.teps)), "traffic_class": 8, "flow": 20}
+            fields |= {
+                "target": max(list_bits, ceil_log2(params.teps)),
+                "traffic_class": 8,
+                "flow": 20,
+                "network": 24,
+            }
         else:
-            fields |= {"target": max(list_bits, 12), "pcp_dei": 4, "exclude": 1, "exclude_vid": 12}
+            fields |= {"target": max(list_bits, 12), "pcp_dei": 4, "detail": _DETAIL}
         super().__init__(fields)
 
 
@@ -44,9 +64,13 @@ class Job(data.StructLayout):
 
     ``release``  the reference to ``head`` is given up when this job is done.
     ``tag``      the 802.1Q tag control information to push (access ports).
-    ``tep``, ``traffic_class``, ``flow``
-                 what the outer header says (fabric ports). For answers ``flow`` holds the checksum in its low
+    ``octet``, ``checksum``
+                 of the packet, in programs IPV4 and IPV6 (access ports).
+    ``tep``, ``traffic_class``, ``flow``, ``network``
+                 what the outer headers say (fabric ports). For answers ``flow`` holds the checksum in its low
                  16 bits.
+    ``sid_function``
+                 the outer destination ends with ``network``.
     """
 
     def __init__(self, params: Params, port: int):
@@ -58,9 +82,15 @@ class Job(data.StructLayout):
             "release": 1,
         }
         if params.is_fabric(port):
-            fields |= {"tep": ceil_log2(params.teps), "traffic_class": 8, "flow": 20}
+            fields |= {
+                "tep": ceil_log2(params.teps),
+                "traffic_class": 8,
+                "flow": 20,
+                "network": 24,
+                "sid_function": 1,
+            }
         else:
-            fields |= {"tag": 16}
+            fields |= {"tag": 16, "octet": 8, "checksum": 16}
         super().__init__(fields)
 
 
@@ -69,14 +99,15 @@ def admit(m: Module, params: Params, port: int, entry: ValueLike, descriptor: Va
     entry = data.View(Entry(params, port), entry)
     descriptor = data.View(Descriptor(params), descriptor)
     for name in entry.shape().members:
-        if name != "program":
+        if name in descriptor.shape().members:
             m.d.comb += entry[name].eq(descriptor[name])
     if not params.is_fabric(port):
-        tagged = descriptor.tagged & (descriptor.edit == Edit.RETAG)
-        m.d.comb += entry.program.eq(Mux(tagged, AccessProgram.TAGGED, AccessProgram.UNTAGGED))
+        _admit_access(m, entry, descriptor)
         return
     with m.If(descriptor.is_list | (descriptor.edit == Edit.ENCAP)):
-        m.d.comb += entry.program.eq(Mux(descriptor.tagged, FabricProgram.ENCAP_TAGGED, FabricProgram.ENCAP))
+        # Whatever the encapsulation is: the replicator knows by the TEP.
+        encap, encap_tagged = (encapsulate(Encapsulation.ETHERNET, tagged) for tagged in (False, True))
+        m.d.comb += entry.program.eq(Mux(descriptor.tagged, encap_tagged, encap))
     with m.Elif(descriptor.edit == Edit.ECHO_REPLY):
         m.d.comb += [entry.program.eq(FabricProgram.ECHO_REPLY), entry.start.eq(CONTROL_START)]
     with m.Else():
@@ -87,3 +118,22 @@ def admit(m: Module, params: Params, port: int, entry: ValueLike, descriptor: Va
             entry.start.eq(CONTROL_START),
             entry.end.eq(CONTROL_BYTES),
         ]
+
+
+def _admit_access(m: Module, entry: data.View, descriptor: data.View) -> None:
+    sender, packet = entry.detail.sender, entry.detail.packet
+    with m.Switch(descriptor.edit):
+        for edit, program in ((Edit.DECAP_IPV4, AccessProgram.IPV4), (Edit.DECAP_IPV6, AccessProgram.IPV6)):
+            with m.Case(edit):
+                m.d.comb += [
+                    entry.program.eq(program),
+                    packet.octet.eq(descriptor.traffic_class),
+                    packet.checksum.eq(descriptor.flow),
+                ]
+        with m.Default():
+            tagged = descriptor.tagged & (descriptor.edit == Edit.RETAG)
+            m.d.comb += [
+                entry.program.eq(Mux(tagged, AccessProgram.TAGGED, AccessProgram.UNTAGGED)),
+                sender.exclude.eq(descriptor.exclude),
+                sender.exclude_vid.eq(descriptor.exclude_vid),
+            ]

@@ -1,27 +1,29 @@
 """Outer headers: one per remote TEP."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..headers import OUTER_BYTES, TAG_BYTES
+from ..headers import FUNCTION_BITS, OUTER_BYTES, TAG_BYTES, Encapsulation
 from ..params import CELL_BYTES, Params
 from ..tables.bus import WORD_BITS, WordBus
 from ..tables.memory import BLOCK_RAM_LATENCY, BlockRAM
 from .fifo import FIFO_DEPTH, CreditFifo
+from .program import Encapsulating
 from .tables import OUTER_ENTRY_BYTES, OuterHeader
 
 __all__ = ["OuterJob", "OuterTable"]
 
 _CLASS_OCTET = 14
 """Where version, traffic class, flow label and then the payload length begin."""
+_FUNCTION_OCTET = OUTER_BYTES - FUNCTION_BITS // 8
 
 
 class OuterJob(data.StructLayout):
-    """A header to send, for octets ``start`` to ``end`` - 1 of a stored frame, which has a tag to be removed if
-    ``tagged``."""
+    """A header to send, for octets ``start`` to ``end`` - 1 of a stored frame: the IPv6 packet holds these without a
+    tag, and what the ``program`` puts in front."""
 
     def __init__(self, params: Params):
         super().__init__(
@@ -29,9 +31,11 @@ class OuterJob(data.StructLayout):
                 "tep": ceil_log2(params.teps),
                 "traffic_class": 8,
                 "flow": 20,
+                "network": 24,
+                "sid_function": 1,
                 "start": ceil_log2(CELL_BYTES),
                 "end": 14,
-                "tagged": 1,
+                "program": Encapsulating,
             }
         )
 
@@ -157,10 +161,17 @@ class OuterTable(wiring.Component):
         # The job stays until its last row has been filled in.
         # Its length is known by the time of the first row.
         stored = Signal(14)
+        adjustment = Signal(signed(6))
+        with m.Switch(job.program.encapsulation):
+            for kind in Encapsulation:
+                with m.Case(kind):
+                    m.d.comb += adjustment.eq(
+                        Mux(job.program.tagged, kind.overhead - TAG_BYTES, kind.overhead)
+                    )
         length = Signal(14)
         m.d.sync += [
             stored.eq(job.end - job.start),
-            length.eq(stored - Mux(job.tagged, TAG_BYTES, 0)),
+            length.eq(stored + adjustment),
         ]
         fills = self._fields(job, length)
         comes = Cat(sending, reading, *(sending & (row == index) for index in fills))
@@ -193,12 +204,13 @@ class OuterTable(wiring.Component):
 
     def _fields(self, job, length) -> dict[int, Value]:
         """The octets that depend on the frame, by row; all others are 0."""
-        number = Cat(length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
-        count = len(number) // 8
+        first = Cat(length, Const(0, 2), job.flow, job.traffic_class, Const(0, 4))
+        function = Mux(job.sid_function, job.network, 0)
         octets = [Const(0, 8)] * OUTER_ENTRY_BYTES
-        octets[_CLASS_OCTET : _CLASS_OCTET + count] = [
-            number.word_select(index, 8) for index in reversed(range(count))
-        ]
+        touched = set()
         width = self.params.word_bytes
-        rows = range(_CLASS_OCTET // width, (_CLASS_OCTET + count - 1) // width + 1)
-        return {row: Cat(octets[row * width : (row + 1) * width]) for row in rows}
+        for offset, number in ((_CLASS_OCTET, first), (_FUNCTION_OCTET, function)):
+            count = len(number) // 8
+            octets[offset : offset + count] = [number.word_select(k, 8) for k in reversed(range(count))]
+            touched |= {octet // width for octet in range(offset, offset + count)}
+        return {row: Cat(octets[row * width : (row + 1) * width]) for row in sorted(touched)}

@@ -10,9 +10,11 @@ from ..packet import PacketSignature
 from ..params import Params
 from ..tables.bus import TableBus, WordBus
 from .editor import Editor
+from .merge import Merge
 from .queue import Queue
 from .replicator import Replicator
-from .tables import ListHead, ListMember, OuterHeader
+from .share import Share
+from .tables import ListHead, ListMember, OuterHeader, TepMode
 
 __all__ = ["EgressPort", "Sent"]
 
@@ -38,20 +40,26 @@ class EgressPort(wiring.Component):
     -------
     enqueue : In(stream of Descriptor)
         ``ready`` low means full.
+    free, room : In(cells), Out(1)
+        Free cells of packet memory, and whether the port may fill more of them (see :class:`.share.Share`).
     read : Out(ReadPort)
     release : Out(stream of cell index)
         Exactly one per descriptor, after the response to its last read.
+    inject : In(PacketSignature)
+        Frames to send as they are, between the others.
     output : Out(PacketSignature)
-        Edited frames, never ``error``.
+        Edited and injected frames, never ``error``.
     sent : Out(Sent())
     heads, members : In(TableBus)
         Replica lists of this port (see :mod:`.tables`).
     outer : In(WordBus(OuterHeader)), fabric ports only
         Outer header per remote TEP.
+    modes : In(TableBus), fabric ports only
+        How frames are sent to each remote TEP.
     mac, mtu, address : In, fabric ports only
         The port's own MAC and IPv6 address, and the largest IPv6 packet in octets.
     too_big : Out(1), fabric ports only
-        Strobe: a frame to a list with members exceeds ``mtu`` and was sent to none of them.
+        Strobe: a frame to a list exceeds ``mtu`` with the encapsulation of some members, and was not sent to them.
     """
 
     def __init__(self, params: Params, port: int):
@@ -64,6 +72,9 @@ class EgressPort(wiring.Component):
             "enqueue": In(stream.Signature(Descriptor(params))),
             "read": Out(ReadPort(params)),
             "release": Out(stream.Signature(params.cell_bits)),
+            "free": In(range(params.cells + 1)),
+            "room": Out(1),
+            "inject": In(PacketSignature(params.width)),
             "output": Out(PacketSignature(params.width)),
             "sent": Out(Sent()),
             "heads": In(TableBus(ListHead(params), params.lists)),
@@ -72,6 +83,7 @@ class EgressPort(wiring.Component):
         if self.fabric:
             members |= {
                 "outer": In(WordBus(OuterHeader, params.teps)),
+                "modes": In(TableBus(TepMode, params.teps)),
                 "mac": In(48),
                 "address": In(128),
                 "mtu": In(14),
@@ -84,16 +96,29 @@ class EgressPort(wiring.Component):
         m.submodules.queue = queue = Queue(self.params, self.port)
         m.submodules.replicator = replicator = Replicator(self.params, self.port)
         m.submodules.editor = editor = Editor(self.params, self.port)
+        m.submodules.share = share = Share(self.params)
+        m.submodules.merge = merge = Merge(self.params.width)
         wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
         wiring.connect(m, queue.output, replicator.entry)
         wiring.connect(m, replicator.job, editor.job)
         wiring.connect(m, editor.read, wiring.flipped(self.read))
         wiring.connect(m, editor.release, wiring.flipped(self.release))
-        wiring.connect(m, editor.output, wiring.flipped(self.output))
+        wiring.connect(m, editor.output, merge.main)
+        wiring.connect(m, wiring.flipped(self.inject), merge.inject)
+        wiring.connect(m, merge.output, wiring.flipped(self.output))
         wiring.connect(m, wiring.flipped(self.heads), replicator.heads)
         wiring.connect(m, wiring.flipped(self.members), replicator.members)
+        m.d.comb += [
+            share.comes.eq(self.enqueue.valid & self.enqueue.ready),
+            share.comes_end.eq(self.enqueue.payload.end),
+            share.goes.eq(queue.output.valid & queue.output.ready),
+            share.goes_end.eq(queue.output.payload.end),
+            share.free.eq(self.free),
+            self.room.eq(share.room),
+        ]
         if self.fabric:
             wiring.connect(m, wiring.flipped(self.outer), editor.outer)
+            wiring.connect(m, wiring.flipped(self.modes), replicator.modes)
             m.d.comb += [
                 editor.mac.eq(self.mac),
                 editor.address.eq(self.address),

@@ -7,48 +7,75 @@ operations for the :class:`~.stepper.Stepper` and rows of literal octets for one
 
 from dataclasses import dataclass, field, replace
 
-from amaranth.lib import enum
+from amaranth.lib import data, enum
 
-from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES
+from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES, Encapsulation
 
 __all__ = [
     "MAX_STEP",
     "AccessProgram",
     "Assembly",
+    "Encapsulating",
     "FabricProgram",
     "Operation",
     "Register",
     "assemble",
+    "encapsulate",
     "program_type",
     "programs",
 ]
 
 
-class AccessProgram(enum.Enum, shape=2):
+class AccessProgram(enum.Enum, shape=3):
     """What an access port can do. RETAG of a tagged frame is TAGGED; all else, DECAP
     included, pushes a tag."""
 
     NOTHING = 0
     UNTAGGED = 1
     TAGGED = 2
+    IPV4 = 3
+    """UNTAGGED, with another ECN field and header checksum."""
+    IPV6 = 4
+    """UNTAGGED, with another ECN field."""
 
 
-class FabricProgram(enum.Enum, shape=3):
-    """What a fabric port can do."""
+class FabricProgram(enum.Enum, shape=4):
+    """What a fabric port can do. The bits of the latter eight are those of :class:`Encapsulating`."""
 
     NOTHING = 0
-    ENCAP = 1
-    ENCAP_TAGGED = 2
-    ECHO_REPLY = 3
-    ADVERT = 4
-    ADVERT_ALL = 5
+    ECHO_REPLY = 1
+    ADVERT = 2
+    ADVERT_ALL = 3
     """Neighbour advertisement to all nodes, if the solicitation came from the unspecified address."""
+    ETHERNET = 8
+    ETHERNET_TAGGED = 9
+    ETHERIP = 10
+    ETHERIP_TAGGED = 11
+    NVGRE = 12
+    NVGRE_TAGGED = 13
+    VXLAN = 14
+    VXLAN_TAGGED = 15
+
+
+class Encapsulating(data.Struct):
+    """Parts of a :class:`FabricProgram`."""
+
+    tagged: 1
+    """The frame has a tag, which goes."""
+    encapsulation: Encapsulation
+    encapsulates: 1
+    """0: one of the other programs."""
+
+
+def encapsulate(encapsulation: Encapsulation, tagged: bool) -> FabricProgram:
+    """The program for a frame with or without a tag."""
+    return FabricProgram[encapsulation.name + ("_TAGGED" if tagged else "")]
 
 
 @dataclass(frozen=True)
 class Register:
     """Octets that are known only when the frame is sent, as an integer with the first
-    octet most significant."""
+    octet most significant; the cutter has them by name."""
 
     name: str
     octets: int
@@ -58,8 +85,12 @@ def _is_address(part: bytes | Register) -> bool:
     return part in (_MAC, _ADDRESS)
 
 
-_TAG = Register("variable", 2)
-_CHECKSUM = Register("variable", 2)
+_TAG = Register("tag", 2)
+_OCTET = Register("octet", 1)
+_CHECKSUM = Register("checksum", 2)
+_NETWORK = Register("network", 3)
+_FLOW_ID = Register("flow_id", 1)
+_UDP_PORT, _UDP_LENGTH = Register("udp_port", 2), Register("udp_length", 2)
 _MAC = Register("mac", 6)
 _ADDRESS = Register("address", 16)
 
@@ -113,10 +144,15 @@ _ADDRESSES = 2 * _MAC_BYTES
 
 _PUSH_TAG = Insert(ETHERTYPE_VLAN.to_bytes(2, "big"), _TAG)
 
+# Up to the second octet of the packet, where both versions of IP have their ECN field.
+_PUSH_TAG_AND_MARK = (Copy(_ADDRESSES), _PUSH_TAG, Copy(3), Insert(_OCTET), Skip(1))
+
 _ACCESS_PROGRAMS: dict[AccessProgram, tuple[Step, ...]] = {
     AccessProgram.NOTHING: (),
     AccessProgram.UNTAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Rest()),
     AccessProgram.TAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Skip(_TAG_BYTES), Rest()),
+    AccessProgram.IPV4: (*_PUSH_TAG_AND_MARK, Copy(8), Insert(_CHECKSUM), Skip(2), Rest()),
+    AccessProgram.IPV6: (*_PUSH_TAG_AND_MARK, Rest()),
 }
 
 # ICMPv6 neighbour advertisement (RFC 4861, 4.4) of 32 octets with hop limit 255.
@@ -131,10 +167,26 @@ def _advert_message(flags: int) -> Insert:
 
 _SOLICITED_OVERRIDE, _OVERRIDE = 0x60, 0x20
 
+_OUTER: dict[Encapsulation, tuple[Step, ...]] = {
+    Encapsulation.ETHERNET: (Outer(),),
+    Encapsulation.ETHERIP: (Outer(), Insert(bytes.fromhex("3000"))),
+    Encapsulation.NVGRE: (Outer(), Insert(bytes.fromhex("20006558"), _NETWORK, _FLOW_ID)),
+    Encapsulation.VXLAN: (
+        Outer(),
+        Insert(
+            *(_UDP_PORT, (4789).to_bytes(2, "big"), _UDP_LENGTH, bytes(2)),  # no checksum (RFC 6935)
+            *(bytes.fromhex("08000000"), _NETWORK, bytes(1)),
+        ),
+    ),
+}
+
 _FABRIC_PROGRAMS: dict[FabricProgram, tuple[Step, ...]] = {
     FabricProgram.NOTHING: (),
-    FabricProgram.ENCAP: (Outer(), Copy(_ADDRESSES), Rest()),
-    FabricProgram.ENCAP_TAGGED: (Outer(), Copy(_ADDRESSES), Skip(_TAG_BYTES), Rest()),
+    **{encapsulate(kind, False): (*outer, Copy(_ADDRESSES), Rest()) for kind, outer in _OUTER.items()},
+    **{
+        encapsulate(kind, True): (*outer, Copy(_ADDRESSES), Skip(_TAG_BYTES), Rest())
+        for kind, outer in _OUTER.items()
+    },
     # Answers pass over the solicitation or request from its source MAC (octet 6) on.
     FabricProgram.ECHO_REPLY: (
         Copy(_MAC_BYTES),

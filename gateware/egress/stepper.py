@@ -5,9 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..headers import TAG_BYTES, Encapsulation
 from ..params import Params
-from .entry import Job
-from .program import MAX_STEP, Assembly, Operation, assemble, programs
+from .entry import Job, variables
+from .program import MAX_STEP, Assembly, Encapsulating, Operation, assemble, programs
 
 __all__ = ["Order", "Plan", "Stepper"]
 
@@ -17,12 +18,15 @@ _END_BITS = 14
 class Plan(data.StructLayout):
     """What the editor must know of a :class:`Job` apart from reading the frame.
 
-    ``variable``: the octets of the frame's own that are inserted, first one most significant.
+    ``variables``: see :func:`.entry.variables`.
     """
 
     def __init__(self, params: Params, port: int):
         job = Job(params, port).members
-        super().__init__({name: job[name] for name in ("start", "end", "program")} | {"variable": 16})
+        super().__init__(
+            {name: job[name] for name in ("start", "end", "program")}
+            | {"variables": variables(params.is_fabric(port))}
+        )
 
 
 class Order(data.StructLayout):
@@ -31,9 +35,10 @@ class Order(data.StructLayout):
 
     ``begin``: the first operation of a job.
     ``starts``: which of the assembly's ``starts`` it begins with, one bit each.
+    ``udp_length``: that of VXLAN with the frame.
     """
 
-    def __init__(self, params: Params, starts: int):
+    def __init__(self, params: Params, port: int, starts: int):
         octets = range(params.word_bytes)
         super().__init__(
             {
@@ -47,7 +52,8 @@ class Order(data.StructLayout):
                 "drain": 1,
                 "last": 1,
                 "begin": 1,
-                "variable": 16,
+                "variables": variables(params.is_fabric(port)),
+                "udp_length": _END_BITS,
             }
         )
 
@@ -66,7 +72,7 @@ class Stepper(wiring.Component):
         super().__init__(
             {
                 "plan": In(stream.Signature(Plan(params, port))),
-                "order": Out(stream.Signature(Order(params, len(self.assembly.starts)))),
+                "order": Out(stream.Signature(Order(params, port, len(self.assembly.starts)))),
             }
         )
 
@@ -93,6 +99,13 @@ class Stepper(wiring.Component):
             rest.eq((final >> octet_bits) - (rest_at >> octet_bits) - 1),
         ]
 
+        if self.params.is_fabric(self.port):
+            tagged = data.View(Encapsulating, plan.program).tagged
+            udp_length = Signal(_END_BITS)
+            vxlan = Encapsulation.VXLAN.overhead
+            m.d.sync += udp_length.eq(plan.end - plan.start + Mux(tagged, vxlan - TAG_BYTES, vxlan))
+            m.d.comb += order.udp_length.eq(udp_length)
+
         # The operation at hand, from registers.
         step = _Step(assembly, octets)
         cursor = Signal(octet_bits)  # where the next octet of the stored frame stands in its word
@@ -112,7 +125,7 @@ class Stepper(wiring.Component):
             reach.eq(Mux(step.memory, span, step.reach)),
             order.final.eq(Mux(step.rest, final[:octet_bits], reach[:octet_bits])),
             order.left.eq(Mux(step.rest, rest, reach >> octet_bits)),
-            order.variable.eq(plan.variable),
+            order.variables.eq(plan.variables),
             self.plan.ready.eq(~busy),
         ]
         with m.If(~busy):

@@ -3,10 +3,10 @@
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from ..headers import ETHERTYPE_IPV6, NEXT_HEADER_ETHERNET, OUTER_BYTES
+from ..headers import ETHERTYPE_IPV6, OUTER_BYTES, Encapsulation
 from ..params import Params
 
-__all__ = ["OUTER_ENTRY_BYTES", "ListHead", "ListMember", "OuterHeader", "outer_header"]
+__all__ = ["OUTER_ENTRY_BYTES", "ListHead", "ListMember", "OuterHeader", "TepMode", "outer_header"]
 
 OUTER_ENTRY_BYTES = 64
 """Octets of an entry of the outer header table; a multiple of every datapath width."""
@@ -30,10 +30,21 @@ class ListMember(data.Struct):
     last: 1
 
 
+class TepMode(data.Struct):
+    """How frames are sent to a remote TEP, beside its outer header, which must agree."""
+
+    encapsulation: Encapsulation
+    sid_function: 1
+    """The last 24 bits of the destination, 0 in the table, become the virtual network of the frame's tenant."""
+    dscp_fixed: 1
+    """The outer header's DSCP is the one in the table, instead of the inner packet's."""
+
+
 class OuterHeader(data.Struct):
     """What is put in front of a frame to a remote TEP, octets in the order of the wire (RFC 8200, 3).
 
-    Traffic class, flow label and payload length must be 0: the gateware fills them in for every frame.
+    Traffic class (but for a fixed DSCP), flow label and payload length must be 0: the gateware fills them in for
+    every frame.
     """
 
     destination: data.ArrayLayout(8, 6)
@@ -57,7 +68,8 @@ def outer_header(
     source: int,
     destination: int,
     hop_limit: int = 64,
-    next_header: int = NEXT_HEADER_ETHERNET,
+    encapsulation: Encapsulation = Encapsulation.ETHERNET,
+    dscp: int = 0,
 ) -> int:
     """An :class:`OuterHeader` as an integer, first octet on the wire lowest, as the table takes it.
 
@@ -69,9 +81,9 @@ def outer_header(
             next_hop.to_bytes(6, "big"),
             mac.to_bytes(6, "big"),
             ETHERTYPE_IPV6.to_bytes(2, "big"),
-            (6 << 28).to_bytes(4, "big"),
+            (6 << 28 | dscp << 22).to_bytes(4, "big"),
             bytes(2),
-            bytes((next_header, hop_limit)),
+            bytes((encapsulation.next_header, hop_limit)),
             source.to_bytes(16, "big"),
             destination.to_bytes(16, "big"),
         )

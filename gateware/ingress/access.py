@@ -15,7 +15,6 @@ __all__ = ["AccessParser", "VlanTag", "is_link_local"]
 
 _TCI = 14
 """Offset of the tag control information, or of an untagged IP packet."""
-_KEY_SPAN = _TCI + 2
 _VID_ANY, _VID_RESERVED = 0, 0xFFF
 """Not VLAN IDs (IEEE 802.1Q, table 9-2)."""
 
@@ -80,8 +79,9 @@ class AccessParser(wiring.Component):
     two headers wait, and for a second frame while keys wait. One of each per frame, in order;
     keys of a frame shorter than 60 octets are undefined.
 
-    ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields are undefined
-    then), else UNTAGGED, LINK_LOCAL, BAD_SOURCE, or NONE. ``start`` is 0, ``end`` the frame's length.
+    ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields but ``length`` are
+    undefined then), else UNTAGGED, LINK_LOCAL, BAD_SOURCE, or NONE. ``start`` is 0, ``end`` the
+    frame's length.
 
     Members
     -------
@@ -110,7 +110,7 @@ class AccessParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.tap = tap = WordTap(self.params, FLOW_SPAN, _KEY_SPAN)
+        m.submodules.tap = tap = WordTap(self.params, FLOW_SPAN)
         m.submodules.classifier = classifier = Classifier(self.params, len(tap.at))
         m.submodules.hash = flow_hash = FlowHash(self.params, len(tap.at))
         connect(m, flipped(self.input), tap.input)
@@ -118,6 +118,7 @@ class AccessParser(wiring.Component):
         m.d.comb += [
             self.header.valid.eq(tap.header_valid),
             tap.header_ready.eq(self.header.ready),
+            tap.key_end.eq(tap.at[_TCI // self.params.word_bytes]),
             classifier.word.eq(self.input.payload),
             classifier.load.eq(tap.load),
             classifier.next_at.eq(tap.next_at),
@@ -167,6 +168,7 @@ class AccessParser(wiring.Component):
                 header.vid.eq(judged.vid),
                 header.pcp_dei.eq(judged.pcp_dei),
                 header.end.eq(judged.length),
+                header.length.eq(judged.length),
                 header.packet.eq(judged.length + Mux(judged.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
                 header.traffic_class.eq(judged.traffic_class),
                 header.flow.eq(Mux(judged.label == 0, 1, judged.label)),

@@ -26,7 +26,7 @@ class Frame(data.StructLayout):
 class IngressPort(wiring.Component):
     """Gate, queue and parser of port ``port``; pairs each header with the place where packet memory put the frame.
 
-    ``native_vid`` matters to access ports, ``mac``, ``address`` and ``advert_sum`` to fabric ports.
+    ``native_vid`` matters to access ports; ``mac``, ``address``, ``advert_sum`` and ``sid_function`` to fabric ports.
     ``keys`` and ``frames`` have one each for every frame that passed the gate, bad ones included, keys first.
     The consumer of ``frames`` must not be ready without ``valid``, which keeps the ports' handshakes short.
     """
@@ -42,6 +42,7 @@ class IngressPort(wiring.Component):
                 "mac": In(48),
                 "address": In(128),
                 "advert_sum": In(16),
+                "sid_function": In(1),
                 "words": Out(PacketSignature(params.width)),
                 "stored": In(stream.Signature(Stored(params))),
                 "keys": Out(stream.Signature(Keys)),
@@ -63,6 +64,7 @@ class IngressPort(wiring.Component):
                 parser.mac.eq(self.mac),
                 parser.address.eq(self.address),
                 parser.advert_sum.eq(self.advert_sum),
+                parser.sid_function.eq(self.sid_function),
             ]
         else:
             m.submodules.parser = parser = AccessParser(params)

@@ -1,6 +1,6 @@
 """The word stream of a port with a look at it: what both parsers have in common."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,8 +21,8 @@ class WordTap(wiring.Component):
     *header* (from judged while ``finish``). Ranks are elastic: only when one frame's header waits, the next
     one is judged and a third one captured is the input held.
 
-    The *keys* of a frame are those of its captured fields that stand in front of octet ``key_span``. They are
-    offered as soon as they are there, or when the frame ends before. While they wait, the input is held only
+    The *keys* of a frame are some of its captured fields. They are offered as soon as the parser says so, or when
+    the frame ends before. While they wait, the input is held only
     at the start of the next frame, which would overwrite them.
 
     Latency: ``input`` to ``output`` 1 clock; the last word of the keys at ``output`` to ``keys_valid`` 1
@@ -36,8 +36,6 @@ class WordTap(wiring.Component):
         Build parameters.
     span
         The parser looks at octets 0 to ``span - 1``.
-    key_span
-        The keys are in octets 0 to ``key_span - 1``.
 
     Members
     -------
@@ -50,6 +48,8 @@ class WordTap(wiring.Component):
         :attr:`beyond`.
     capture
         ``word`` counts in this clock.
+    key_end
+        The last octet of the keys is in ``word``.
     length, error
         Captured rank: octets and error flag of the frame. Lengths are modulo 2**14, the ingress queue cuts
         longer frames.
@@ -61,14 +61,11 @@ class WordTap(wiring.Component):
         Handshake of the header stream.
     """
 
-    def __init__(self, params: Params, span: int, key_span: int):
+    def __init__(self, params: Params, span: int):
         if not isinstance(span, int) or span < 1:
             raise ValueError(f"span must be a positive number of octets, not {span!r}")
-        if not isinstance(key_span, int) or not 1 <= key_span <= span:
-            raise ValueError(f"key_span must be from 1 to span ({span}), not {key_span!r}")
         self.params = params
         self.span = span
-        self.key_span = key_span
         self.beyond = -(-span // params.word_bytes)
         """Number of every word behind the span."""
         super().__init__(
@@ -80,6 +77,7 @@ class WordTap(wiring.Component):
                 "word": Out(Word(params.width)),
                 "at": Out(self.beyond + 1, init=1),
                 "capture": Out(1),
+                "key_end": In(1),
                 "length": Out(LENGTH_BITS),
                 "error": Out(1),
                 "keys_valid": Out(1),
@@ -141,9 +139,7 @@ class WordTap(wiring.Component):
 
         with m.If(self.keys_ready):
             m.d.sync += self.keys_valid.eq(0)
-        with m.If(
-            self.capture & ~keyed & (self.at[(self.key_span - 1) // self.params.word_bytes] | self.word.last)
-        ):
+        with m.If(self.capture & ~keyed & (self.key_end | self.word.last)):
             m.d.sync += [self.keys_valid.eq(1), keyed.eq(1)]
         with m.If(self.capture & self.word.last):
             m.d.sync += keyed.eq(0)
@@ -157,3 +153,7 @@ class WordTap(wiring.Component):
         with m.If(self.finish):
             m.d.sync += self.header_valid.eq(1)
         return m
+
+    def passes(self, offset: int) -> Value:
+        """The octet at ``offset`` of the frame is in ``word``, which counts."""
+        return self.capture & self.at[offset // self.params.word_bytes]

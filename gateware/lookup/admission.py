@@ -1,20 +1,20 @@
 """Which frame's keys go to the tables next."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..arbiter import RoundRobin, one_hot_mux
 from ..headers import GROUP_BIT, Keys
 from ..params import Params
-from .tables import TenantKey
+from .tables import TenantKey, masked_key, network_mac
 
 __all__ = ["Admission", "Admitted", "LookupKey"]
 
 
 class LookupKey(data.Struct):
-    """One MAC address of a frame, with the tenant key that it makes under its port's mask (behind one level of
-    logic)."""
+    """One MAC address of a frame, with the tenant key (behind one level of logic): what it makes under its port's
+    mask, or the virtual network that the tunnel names."""
 
     mac: 48
     tenant: TenantKey
@@ -79,8 +79,12 @@ class Admission(wiring.Component):
         m.d.sync += [grant.eq(0), port.eq(choice.index)]
         with m.If(~grant.any()):
             m.d.sync += grant.eq(choice.grant)
+        masks, networks = [], []  # of each port's frame
         for index, keys in enumerate(self.keys):
             m.d.comb += keys.ready.eq(grant[index])
+            named = keys.payload.is_network
+            masks.append(Mux(named, 0, Value.cast(self.key_mask[index])))
+            networks.append(Mux(named, network_mac(keys.payload.network), 0))
 
         def chosen(values) -> Value:
             return one_hot_mux(grant, values)
@@ -90,6 +94,7 @@ class Admission(wiring.Component):
         key, frame = self.key.payload, self.frame.payload
         destination = Signal(48)
         mask = Signal(TenantKey)
+        network = Signal(48)
         m.d.sync += [
             self.frame.valid.eq(grant.any()),
             self.key.valid.eq(grant.any() | self.frame.valid),
@@ -102,7 +107,9 @@ class Admission(wiring.Component):
                 frame.port.eq(port),
                 frame.vid.eq(chosen(keys.payload.vid for keys in self.keys)),
                 frame.outer_src.eq(chosen(keys.payload.outer_src for keys in self.keys)),
-                Value.cast(mask).eq(chosen(self.key_mask)),
+                Value.cast(mask).eq(chosen(masks)),
+                network.eq(chosen(networks)),
             ]
-        m.d.comb += [key.tenant.mac.eq(key.mac & mask.mac), key.tenant.vid.eq(frame.vid & mask.vid)]
+        masked_mac, masked_vid = masked_key(mask, mac=key.mac, vid=frame.vid)
+        m.d.comb += [key.tenant.mac.eq(masked_mac | network), key.tenant.vid.eq(masked_vid)]
         return m

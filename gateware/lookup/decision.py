@@ -28,6 +28,7 @@ class Decision(data.StructLayout):
                 "tenant": params.tenant_bits,  # of the source
                 "mac": 48,  # of the source
                 "tep": ceil_log2(params.teps),  # that it came from (fabric ports)
+                "network": 24,  # as in the descriptor
             }
         )
 
@@ -118,6 +119,7 @@ class DecisionStage(wiring.Component):
             made.tenant.eq(late.source.tenant),
             made.mac.eq(late.source.mac),
             made.tep.eq(late.tep),
+            made.network.eq(late.network),
             self.coming.valid.eq(valid),
             self.coming.port.eq(late.port),
         ]

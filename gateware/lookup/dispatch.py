@@ -9,7 +9,7 @@ from ..memory.ports import Commit
 from ..params import Params
 from .verdict import Verdict
 
-__all__ = ["Dispatch", "Dropped"]
+__all__ = ["Dispatch", "Dropped", "Offer"]
 
 
 class Dropped(data.StructLayout):
@@ -19,12 +19,27 @@ class Dropped(data.StructLayout):
         super().__init__({"port": range(max(2, params.ports)), "drop": Drop})
 
 
+def Offer(params: Params) -> wiring.Signature:
+    """Every verdict, to one that may want the frame on top of what the verdict says.
+
+    ``verdict``          on offer for two clocks or more, up to the one with ``leaves``.
+    ``wanted``, ``ready``  whether the frame goes there, too, if there is room; what ``ready`` tells in the first clock
+                         of an offer still holds in the last.
+    ``goes``             with ``leaves``: a reference to the frame goes there.
+    """
+    return wiring.Signature(
+        {"verdict": Out(Verdict(params)), "wanted": In(1), "ready": In(1), "leaves": Out(1), "goes": Out(1)}
+    )
+
+
 class Dispatch(wiring.Component):
-    """Puts one descriptor into each egress queue that a verdict names, and sets the frame's reference count.
+    """Puts one descriptor into each egress queue that a verdict names, one reference to the host if it wants the
+    frame, dropped or not, and sets the frame's reference count.
 
     One verdict per two clocks: in the first the queues are asked for room, in the second, if memory takes the
-    count, the descriptors go. As nobody else fills the queues, they still have the room. A full queue loses
-    its copy, which is counted (``queue_full``), and never delays the other ports. Count and descriptors leave
+    count, the descriptors go. As nobody else fills the queues, they still have the room. A full queue, or a port
+    that fills its ``share`` of packet memory, loses its copy, which is counted (``queue_full``), and never delays the
+    other ports. Count and descriptors leave
     together, so that no port can release a frame before its count is set. ``dropped`` and ``queue_full`` come
     one clock later.
     """
@@ -36,8 +51,10 @@ class Dispatch(wiring.Component):
                 "input": In(stream.Signature(Verdict(params))),
                 "commit": Out(stream.Signature(Commit(params))),
                 "enqueue": Out(stream.Signature(Descriptor(params))).array(params.ports),
+                "share": In(params.ports),
+                "host": Out(Offer(params)),
                 "dropped": Out(Dropped(params)),
-                "queue_full": Out(params.ports),
+                "queue_full": Out(params.readers),
             }
         )
 
@@ -47,10 +64,15 @@ class Dispatch(wiring.Component):
         verdict = self.input.payload
         asked = Signal()
         fire = Signal()
-        room = Signal(params.ports)
-        goes = Signal(params.ports)
+        wanted = Signal(params.readers)
+        room = Signal(params.readers)
+        goes = Signal(params.readers)
         m.d.comb += [
-            room.eq(Cat(queue.ready for queue in self.enqueue)),
+            wanted.eq(Cat(verdict.ports, self.host.wanted)),
+            room.eq(Cat(Cat(queue.ready for queue in self.enqueue) & self.share, self.host.ready)),
+            self.host.verdict.eq(verdict),
+            self.host.leaves.eq(fire),
+            self.host.goes.eq(goes[-1]),
             self.commit.valid.eq(asked),
             self.commit.payload.head.eq(verdict.descriptor.head),
             fire.eq(asked & self.commit.ready),
@@ -59,16 +81,16 @@ class Dispatch(wiring.Component):
         m.d.sync += [
             self.dropped.drop.eq(Mux(fire, verdict.drop, Drop.NONE)),
             self.dropped.port.eq(verdict.port),
-            self.queue_full.eq(Mux(fire, verdict.ports & ~goes, 0)),
+            self.queue_full.eq(Mux(fire, wanted & ~goes, 0)),
         ]
         with m.If(fire):
             m.d.sync += asked.eq(0)
         with m.Elif(~asked):
             m.d.sync += [
                 asked.eq(self.input.valid),
-                goes.eq(verdict.ports & room),
+                goes.eq(wanted & room),
                 self.commit.payload.references.eq(
-                    sum(verdict.ports[index] & room[index] for index in range(params.ports))
+                    sum(wanted[index] & room[index] for index in range(params.readers))
                 ),
             ]
         for index, queue in enumerate(self.enqueue):

@@ -36,6 +36,7 @@ class Findings(data.StructLayout):
                 "source": Resolution(params),
                 "destination": Resolution(params),
                 "flags": TenantFlags,  # of the source's tenant
+                "network": 24,  # of the destination's tenant
                 "rule": 1,  # a rule lets the source's tenant send to the destination's
                 "tep_hit": 1,  # the outer source is a known TEP
                 "tep": ceil_log2(params.teps),

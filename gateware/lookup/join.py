@@ -1,13 +1,17 @@
 """Where the decision on a frame meets the frame's end."""
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..arbiter import RoundRobin, one_hot_mux
+from ..egress.modes import ModeTable
+from ..egress.tables import TepMode
+from ..headers import Encapsulation
 from ..ingress.port import Frame
 from ..params import Params
+from ..tables.bus import TableBus
 from ..tables.mac_entry import MacLearn
 from .decision import Coming, Decided, Decision
 from .verdict import Judged, Verdict, VerdictRules
@@ -17,6 +21,19 @@ __all__ = ["UNDER_WAY", "Join"]
 UNDER_WAY = 16
 """Frames of a port between admission and verdict: the depth of ECP5's distributed RAM, and more than packet memory
 accepts of a port at a time."""
+
+
+class _Queued(data.StructLayout):
+    def __init__(self, params: Params):
+        super().__init__({"decision": Decision(params), "encapsulation": Encapsulation})
+
+
+def _overhead(queued: data.View) -> Value:
+    """Octets that the encapsulation adds to that of plain Ethernet."""
+    kind = queued.encapsulation
+    return one_hot_mux(
+        Cat(kind == value.value for value in Encapsulation), [value.overhead for value in Encapsulation]
+    )
 
 
 class Join(wiring.Component):
@@ -41,6 +58,8 @@ class Join(wiring.Component):
         Sources to learn, no later than the verdict; ``ready`` does not matter, what finds no room is lost.
     mtu
         The largest IPv6 packet that each fabric port takes, in octets.
+    modes
+        How frames are sent to remote TEPs.
     busy
         Some frame is between admission and verdict.
     """
@@ -57,6 +76,7 @@ class Join(wiring.Component):
                 "verdict": Out(stream.Signature(Verdict(params))),
                 "learn": Out(stream.Signature(MacLearn(params))),
                 "mtu": In(14).array(params.fabric_ports),
+                "modes": In(TableBus(TepMode, params.teps)),
                 "busy": Out(1),
             }
         )
@@ -66,15 +86,31 @@ class Join(wiring.Component):
         params = self.params
         m.submodules.choice = choice = RoundRobin(params.ports)
         m.submodules.rules = rules = VerdictRules(params)
+        # What is decided on, with the encapsulation that the target gets if it is a remote TEP.
+        m.submodules.modes = modes = ModeTable(params)
+        connect(m, flipped(self.modes), modes.bus)
+        decided_now = Signal(_Queued(params))
+        m.d.comb += [
+            modes.tep.eq(self.decision.decision.target),
+            decided_now.decision.eq(self.decision.decision),
+            decided_now.encapsulation.eq(modes.mode.encapsulation),
+        ]
+
         grant = Signal(params.ports)
         port = Signal(range(max(2, params.ports)))
         decided = Signal(params.ports)
         waiting = Signal(params.ports)
-        decisions = [self._queue(m, index, grant[index], decided, waiting) for index in range(params.ports)]
+        queues = [
+            self._queue(m, index, decided_now, grant[index], decided, waiting)
+            for index in range(params.ports)
+        ]
+        oldest = Signal(_Queued(params))
+        m.d.comb += Value.cast(oldest).eq(one_hot_mux(grant, queues))
 
         # A frame is chosen, goes to `judged` one clock later, and from there to the verdict as soon as that is
         # free. The next one is chosen when two clocks later there is surely a place for it.
         judged = Signal(Judged(params))
+        limits = [Signal(14, name=f"limit_{index}") for index in range(params.fabric_ports)]
         judged_valid = Signal()
         fresh = Signal()  # it has come with this clock
         free = Signal()
@@ -97,7 +133,8 @@ class Join(wiring.Component):
             m.d.sync += [
                 judged_valid.eq(1),
                 judged.port.eq(port),
-                Value.cast(judged.decision).eq(one_hot_mux(grant, decisions)),
+                judged.decision.eq(oldest.decision),
+                *(limit.eq(mtu - _overhead(oldest)) for limit, mtu in zip(limits, self.mtu, strict=True)),
                 judged.header.eq(one_hot_mux(grant, (frames.payload.header for frames in self.frames))),
                 judged.stored.eq(one_hot_mux(grant, (frames.payload.stored for frames in self.frames))),
             ]
@@ -108,30 +145,32 @@ class Join(wiring.Component):
             m.d.sync += self.verdict.payload.eq(rules.verdict)
         m.d.comb += [
             rules.input.eq(judged),
-            *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
+            *(mtu.eq(limit) for mtu, limit in zip(rules.mtu, limits, strict=True)),
             self.learn.payload.eq(rules.source),
             self.busy.eq(waiting.any() | judged_valid | self.verdict.valid),
         ]
         return m
 
-    def _queue(self, m: Module, port: int, taken: Signal, decided: Signal, waiting: Signal) -> Value:
-        """The decisions of one port, in distributed RAM; returns the oldest one."""
-        memory = Memory(shape=Decision(self.params).size, depth=UNDER_WAY, init=[])
+    def _queue(
+        self, m: Module, port: int, comes: data.View, taken: Signal, decided: Signal, waiting: Signal
+    ) -> Value:
+        """What was decided for one port, in distributed RAM; returns the oldest one."""
+        memory = Memory(shape=_Queued(self.params).size, depth=UNDER_WAY, init=[])
         m.submodules[f"decisions_{port}"] = memory
         write, read = memory.write_port(), memory.read_port(domain="comb")
         mine = self.decision.valid & (self.decision.port == port)
-        m.d.comb += [write.en.eq(mine), write.data.eq(self.decision.decision)]
+        m.d.comb += [write.en.eq(mine), write.data.eq(comes)]
         m.d.sync += [write.addr.eq(write.addr + mine), read.addr.eq(read.addr + taken)]
 
         # A decision counts from the clock on in which it is written: it is read one clock later at the earliest.
         coming = self.coming.valid & (self.coming.port == port)
-        for name, comes, some in (
+        for name, more, some in (
             ("decided", coming, decided[port]),
             ("waiting", self.admitted[port], waiting[port]),
         ):
             count = Signal(range(UNDER_WAY + 1), name=f"{name}_{port}")
             changed = Signal.like(count, name=f"{name}_{port}_next")
-            m.d.comb += changed.eq(count + comes - taken)
+            m.d.comb += changed.eq(count + more - taken)
             m.d.sync += [count.eq(changed), some.eq(changed != 0)]
             if name == "waiting":
                 m.d.sync += self.room[port].eq(changed < UNDER_WAY)

@@ -15,7 +15,7 @@ from ..tables.memory import BLOCK_RAM_LATENCY, TableMemory
 from .admission import Admission
 from .decision import Coming, Decided, DecisionStage
 from .findings import Findings
-from .tables import RuleKey, TenantFlags, TenantKey, rule_geometry, source_geometry, tenant_geometry
+from .tables import RuleKey, TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 
 __all__ = ["LookupPipeline"]
 
@@ -51,7 +51,7 @@ class LookupPipeline(wiring.Component):
         self.sources = source_geometry(params).table()
         self.rules = rule_geometry(params).table()
         self.macs = MacTable(params)
-        self.flags = TableMemory(TenantFlags, params.tenants)
+        self.entries = TableMemory(TenantEntry, params.tenants)
         super().__init__(
             {
                 "keys": In(stream.Signature(Keys)).array(params.ports),
@@ -71,7 +71,7 @@ class LookupPipeline(wiring.Component):
                 "refused": Out(range(3)),
                 "tenant_slots": In(self.tenants.slots_bus.signature.flip()),
                 "tenant_stash": In(self.tenants.stash_bus.signature.flip()),
-                "tenant_flags": In(TableBus(TenantFlags, params.tenants)),
+                "tenant_entries": In(TableBus(TenantEntry, params.tenants)),
                 "source_slots": In(self.sources.slots_bus.signature.flip()),
                 "rule_slots": In(self.rules.slots_bus.signature.flip()),
                 "rule_stash": In(self.rules.stash_bus.signature.flip()),
@@ -87,13 +87,13 @@ class LookupPipeline(wiring.Component):
         m.submodules.sources = sources = self.sources
         m.submodules.rules = rules = self.rules
         m.submodules.macs = macs = self.macs
-        m.submodules.flags = flags = self.flags
+        m.submodules.entries = entries = self.entries
         m.submodules.stage = stage = DecisionStage(params)
 
         for mine, table in (
             (self.tenant_slots, tenants.slots_bus),
             (self.tenant_stash, tenants.stash_bus),
-            (self.tenant_flags, flags.bus),
+            (self.tenant_entries, entries.bus),
             (self.source_slots, sources.slots_bus),
             (self.rule_slots, rules.slots_bus),
             (self.rule_stash, rules.stash_bus),
@@ -153,8 +153,8 @@ class LookupPipeline(wiring.Component):
             macs.input.valid.eq(found_valid),
             macs.input.key.tenant.eq(previous.tenant),
             macs.input.key.mac.eq(key_mac),
-            flags.lookup.index.eq(previous.tenant),
-            flags.lookup.enable.eq(found_valid),
+            entries.lookup.index.eq(previous.tenant),
+            entries.lookup.enable.eq(found_valid),
         ]
 
         # Destination results come one clock behind the source's: the source waits for it in a register. Clocks
@@ -179,13 +179,14 @@ class LookupPipeline(wiring.Component):
         known = Signal(data.StructLayout({"hit": 1, "tep": ceil_log2(params.teps)}))
         m.d.comb += [known.hit.eq(sources.output.hit), known.tep.eq(sources.output.value)]
         result_found = delayed("tenant_to_result", previous, mac_done)
+        entry = entries.lookup.data
+        entry_done = tenant_done + 1 + BLOCK_RAM_LATENCY
         result_source = delayed("tep_to_result", known, done - sources.LATENCY)
         m.d.comb += [
             findings.port.eq(delayed("port_to_result", frame.payload.port, done)),
             findings.vid.eq(delayed("vid_to_result", frame.payload.vid, done)),
-            findings.flags.eq(
-                delayed("flags_to_result", flags.lookup.data, done - tenant_done - 1 - BLOCK_RAM_LATENCY)
-            ),
+            findings.flags.eq(delayed("flags_to_result", entry.flags, done - entry_done)),
+            findings.network.eq(delayed("network_to_result", entry.network, done - entry_done - 1)),
             findings.rule.eq(
                 delayed("rule_to_result", rules.output.hit, done - tenant_done - 2 - rules.LATENCY)
             ),

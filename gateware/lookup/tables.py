@@ -6,6 +6,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
+from ..headers import GROUP_BIT
 from ..params import Params
 from ..tables.cuckoo import CuckooTable
 from ..tables.halved import FoldedHash, HalvedTable
@@ -15,8 +16,11 @@ from ..tables.match import Candidate
 __all__ = [
     "CuckooGeometry",
     "RuleKey",
+    "TenantEntry",
     "TenantFlags",
     "TenantKey",
+    "masked_key",
+    "network_mac",
     "rule_geometry",
     "source_geometry",
     "tenant_geometry",
@@ -24,7 +28,7 @@ __all__ = [
 
 
 class TenantFlags(data.Struct):
-    """Policies of a tenant, by tenant index."""
+    """Policies of a tenant."""
 
     valid: 1
     """The tenant is present on this TEP."""
@@ -38,11 +42,32 @@ class TenantFlags(data.Struct):
     """Replica list of all the tenant's VMs and remote TEPs."""
 
 
+class TenantEntry(data.Struct):
+    """What there is to know of a tenant, by tenant index."""
+
+    flags: TenantFlags
+    network: 24
+    """Identifier of its virtual network (VNI, VSID), 0 if it has none."""
+
+
 class TenantKey(data.Struct):
-    """What identifies a tenant in a frame, after masking. The mask has the same fields."""
+    """What identifies a tenant in a frame, after masking, or :func:`network_mac`. The mask has the same fields."""
 
     vid: 12
     mac: 48
+
+
+def masked_key(mask, *, mac, vid):
+    """``mac`` and ``vid`` of the :class:`TenantKey` of a frame, on a port with ``mask``, which has the same fields.
+
+    For integers as for values.
+    """
+    return mac & mask.mac, vid & mask.vid
+
+
+def network_mac(network):
+    """``mac`` of the key of a virtual network (24 bits, integer or value): no source address has the I/G bit."""
+    return network | 1 << GROUP_BIT
 
 
 class RuleKey(data.StructLayout):

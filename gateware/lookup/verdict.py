@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..headers import Control, Descriptor, Drop, Edit, Header, Stored
+from ..headers import Congestion, Control, Descriptor, Drop, Edit, Header, Stored
 from ..params import Params
 from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
@@ -37,6 +37,9 @@ class Verdict(data.StructLayout):
                 "ports": params.ports,  # it goes out on, one bit each
                 "descriptor": Descriptor(params),  # the same for all ports, ``exclude`` left 0
                 "exclude": 1,  # set ``exclude`` in the descriptor for the ingress port
+                "length": 14,  # octets of the stored frame
+                "stored": 1,  # it is whole in packet memory
+                "discovery": 1,  # it is neighbour discovery from the underlay
             }
         )
 
@@ -55,7 +58,8 @@ class VerdictRules(wiring.Component):
     learn, source
         Whether the source is to be learned, and what.
     mtu
-        The largest IPv6 packet that each fabric port takes, in octets.
+        The largest IPv6 packet that each fabric port takes, in octets, less what the target's encapsulation adds to
+        that of plain Ethernet.
     """
 
     def __init__(self, params: Params):
@@ -90,6 +94,10 @@ class VerdictRules(wiring.Component):
             is_list.eq(decision.is_list),
             self.learn.eq(decision.learn),
         ]
+        with m.If((decision.edit == Edit.DECAP) & (header.congestion == Congestion.IPV4)):
+            m.d.comb += edit.eq(Edit.DECAP_IPV4)
+        with m.If((decision.edit == Edit.DECAP) & (header.congestion == Congestion.IPV6)):
+            m.d.comb += edit.eq(Edit.DECAP_IPV6)
         # In reverse order of priority: what stands below overrides.
         too_big = (decision.edit == Edit.ENCAP) & (decision.ports[params.access_ports :] & ~fits).any()
         with m.If(too_big & (decision.drop == Drop.NONE)):
@@ -118,10 +126,16 @@ class VerdictRules(wiring.Component):
             verdict.port.eq(port),
             verdict.ports.eq(Mux(drop == Drop.NONE, ports, 0)),
             verdict.exclude.eq(is_list & ~from_fabric),
+            verdict.length.eq(header.length),
+            verdict.stored.eq(~stored.no_buffer),
+            verdict.discovery.eq(
+                (header.control == Control.SOLICITATION) | (header.control == Control.DISCOVERY)
+            ),
             descriptor.head.eq(stored.head),
             descriptor.edit.eq(edit),
             descriptor.is_list.eq(is_list),
             descriptor.target.eq(decision.target),
+            descriptor.network.eq(decision.network),
             descriptor.exclude_vid.eq(header.vid),
             *(
                 descriptor[name].eq(header[name])

@@ -24,7 +24,8 @@ __all__ = ["PacketMemory"]
 class PacketMemory(wiring.Component):
     """Frames of all ports in linked cells, each written once and freed with its last reference.
 
-    Writes one word and reads one word per clock, each shared by the ports word by word in round-robin order.
+    Writes one word and reads one word per clock, each shared by the ports word by word in round-robin order; the host
+    reads when no port does.
     Cell 0 is never used, and each port keeps one cell in reserve. A frame for which no cell is left is
     reported with ``no_buffer``; its remaining words are taken and forgotten. Octet count and error mark of
     the words are not kept.
@@ -39,9 +40,9 @@ class PacketMemory(wiring.Component):
     commit : In(stream.Signature(Commit(params)))
         Sets the number of references of a stored frame; 0 frees it. Exactly once per stored frame, before its
         first ``release``. Waits for four clocks at most.
-    release : In(stream.Signature(range(cells))).array(ports)
+    release : In(stream.Signature(range(cells))).array(readers)
         One reference of the frame with this head is done, all responses to its reads have arrived.
-    read : In(ReadPort(params)).array(ports)
+    read : In(ReadPort(params)).array(readers)
     used : Out(range(cells))
         Cells that hold words of frames, and freed ones that have not come back yet; 0 when nothing is inside.
     """
@@ -55,8 +56,8 @@ class PacketMemory(wiring.Component):
                 "write": In(PacketSignature(params.width)).array(params.ports),
                 "stored": Out(stream.Signature(Stored(params))).array(params.ports),
                 "commit": In(stream.Signature(Commit(params))),
-                "release": In(stream.Signature(params.cell_bits)).array(params.ports),
-                "read": In(ReadPort(params)).array(params.ports),
+                "release": In(stream.Signature(params.cell_bits)).array(params.readers),
+                "read": In(ReadPort(params)).array(params.readers),
                 "used": Out(range(params.cells)),
             }
         )
@@ -69,7 +70,7 @@ class PacketMemory(wiring.Component):
         m.submodules.ram = ram = BlockRAM(params.width, params.cells * params.cell_words)
         m.submodules.links = links = LinkMemory(params.cells)
         m.submodules.reader = reader = Reader(params)
-        m.submodules.references = references = References(params.cells, params.ports)
+        m.submodules.references = references = References(params.cells, params.readers)
         m.submodules.freer = freer = Freer(params.cells)
         m.submodules.free_list = free_list = FreeList(params.cells)
 
@@ -86,13 +87,14 @@ class PacketMemory(wiring.Component):
             connect(m, flipped(self.write[number]), intake.write[number])
             connect(m, writer.stored[number], queue.input)
             connect(m, queue.output, flipped(self.stored[number]))
-            connect(m, flipped(self.release[number]), references.release[number])
-            connect(m, flipped(self.read[number]), reader.read[number])
             m.d.comb += [
                 intake.room[number].eq(queue.room),
                 queue.reserve.eq(intake.ends[number]),
                 queue.enable.eq(writer.primed),
             ]
+        for number in range(params.readers):
+            connect(m, flipped(self.release[number]), references.release[number])
+            connect(m, flipped(self.read[number]), reader.read[number])
         m.d.comb += [
             ram.w_en.eq(writer.ram.en),
             ram.w_addr.eq(writer.ram.addr),

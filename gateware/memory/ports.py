@@ -25,7 +25,7 @@ class Commit(data.StructLayout):
     """How many times a stored frame will be released; 0 discards it."""
 
     def __init__(self, params: Params):
-        super().__init__({"head": params.cell_bits, "references": range(params.ports + 1)})
+        super().__init__({"head": params.cell_bits, "references": range(params.readers + 1)})
 
 
 class ReadPort(Signature):

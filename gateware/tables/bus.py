@@ -1,9 +1,11 @@
 """Host access to a table."""
 
-from amaranth.hdl import Shape, ShapeLike
-from amaranth.lib.wiring import In, Out, Signature
+from collections.abc import Sequence
 
-__all__ = ["WORD_BITS", "TableBus", "WordBus"]
+from amaranth.hdl import Module, Shape, ShapeLike
+from amaranth.lib.wiring import In, Out, PureInterface, Signature, connect
+
+__all__ = ["WORD_BITS", "TableBus", "WordBus", "broadcast"]
 
 WORD_BITS = 32
 """Width of everything that the host reads and writes."""
@@ -55,3 +57,15 @@ class WordBus(Signature):
                 "done": In(1),
             }
         )
+
+
+def broadcast(m: Module, host: PureInterface, copies: Sequence[PureInterface]) -> None:
+    """Let the :class:`TableBus` ``host`` write all of ``copies``, which take the same time, and read the first."""
+    first, *others = copies
+    connect(m, host, first)
+    for copy in others:
+        m.d.comb += [
+            copy.index.eq(host.index),
+            copy.w_stb.eq(host.w_stb),
+            copy.w_data.eq(host.w_data),
+        ]

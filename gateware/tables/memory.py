@@ -26,6 +26,8 @@ __all__ = ["BLOCK_RAM_LATENCY", "BlockRAM", "LookupPort", "TableMemory", "dp16kd
 BLOCK_RAM_LATENCY = 2
 """Clocks from a read address to its data."""
 
+_LUT_RAM_BITS = 1024
+"""A sixteenth of a DP16KD: sixteen TRELLIS_DPR16X4, and a multiplexer of about half their size."""
 _DP16KD_ASPECTS = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
 """Width to depth of one DP16KD (Lattice FPGA-TN-02204)."""
 
@@ -132,7 +134,8 @@ class BlockRAM(wiring.Component):
     two; a read one clock later gives the new word. Callers must cope. Contents after reset are undefined.
 
     On ECP5 (:func:`opentep.gateware.target.is_ecp5`) this is :func:`dp16kd_tiling` DP16KD with their own
-    output registers, which yosys does not infer; elsewhere a memory with a register behind it.
+    output registers, which yosys does not infer, or LUT RAM for up to :data:`_LUT_RAM_BITS`, which would waste one;
+    elsewhere a memory with a register behind it.
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, max_rows: int | None = None):
@@ -153,11 +156,15 @@ class BlockRAM(wiring.Component):
         )
 
     def elaborate(self, platform) -> Module:
-        return self._ecp5() if is_ecp5(platform) else self._generic()
+        if not is_ecp5(platform):
+            return self._generic({})
+        if Shape.cast(self.shape).width * self.depth <= _LUT_RAM_BITS:
+            return self._generic({"ram_style": "distributed"})
+        return self._ecp5()
 
-    def _generic(self) -> Module:
+    def _generic(self, attributes: dict[str, str]) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs=attributes)
         write = memory.write_port()
         read = memory.read_port()
         m.d.comb += [

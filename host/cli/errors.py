@@ -55,6 +55,7 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     # Imported late, so that `opentep --help` and shell completion do without.
     from opentep.host.driver import DriverError
     from opentep.host.fabric import FabricError, StateError
+    from opentep.host.inject import InjectError
     from opentep.host.link.client import LinkError
     from opentep.host.link.transport import TransportError
     from opentep.host.registers import WrongDeviceError
@@ -62,7 +63,15 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
 
     if isinstance(error, FabricError):
         return DocumentError(error.problems)
-    expected = (StateError, LinkError, TransportError, WrongDeviceError, DriverError, VSwitchError)
+    expected = (
+        StateError,
+        LinkError,
+        TransportError,
+        WrongDeviceError,
+        DriverError,
+        InjectError,
+        VSwitchError,
+    )
     if isinstance(error, expected):
         return CommandError(str(error))
     if isinstance(error, OSError):

@@ -11,7 +11,7 @@ import click
 
 from .errors import MissingExtraError, explain
 
-__all__ = ["main"]
+__all__ = ["main", "version"]
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
@@ -31,11 +31,14 @@ _COMMANDS = {
     "plan": _Lazy("plan", "Show what `apply` would change."),
     "apply": _Lazy("apply", "Bring TEPs and vSwitches to what the document says."),
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
+    "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
+    "capture": _Lazy("capture", "Capture what a TEP drops or forwards, as pcapng."),
     "replay": _Lazy("replay", "Run captures through a TEP: its gateware or its model.", "sim"),
     "lab": _Lazy("lab", "Two racks of VMs, Open vSwitch and TEPs on this machine.", "sim"),
     "board": _Lazy("board", "Run the gateware as a virtual board on live interfaces.", "sim"),
     "build": _Lazy("build", "Synthesise, place and route the gateware.", "build"),
     "bench": _Lazy("bench", "Measure the gateware by RFC 2544 and RFC 2889, or the host link."),
+    "fuzz": _Lazy("fuzz", "Attack the gateware, and compare it with the model.", "sim"),
     "schema": _Lazy("schema", "Print the JSON Schema of the fabric document."),
     "registers": _Lazy("registers", "Print the register reference."),
     "completion": _Lazy("completion", "Print a completion script for a shell."),
@@ -86,7 +89,8 @@ class _Commands(click.Group):
             raise explain(error, verbose=ctx.params.get("verbose", 0) > 1) from error
 
 
-def _version() -> str:
+def version() -> str:
+    """Of the distribution, as it is installed."""
     try:
         return importlib.metadata.version("opentep")
     except importlib.metadata.PackageNotFoundError:
@@ -95,7 +99,7 @@ def _version() -> str:
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"opentep {_version()}")
+        click.echo(f"opentep {version()}")
         ctx.exit()
 
 

@@ -45,6 +45,8 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             "index": tenant.index,
             "name": names.tenant(tenant.index),
             "ouis": [format_oui(oui) for oui in tenant.ouis],
+            "vlan": tenant.vlan or None,
+            "network": tenant.network or None,
             "source": "learn" if tenant.learn_source else "strict",
             "remote": "learn" if tenant.learn_remote else "static",
             "unknown": "flood" if tenant.flood_unknown else "drop",
@@ -58,6 +60,8 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             i["index"],
             i["name"],
             ", ".join(i["ouis"]),
+            f"{i['vlan']:#05x}" if i["vlan"] else "",
+            i["network"] or "",
             i["source"],
             i["remote"],
             i["unknown"],
@@ -66,7 +70,18 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
         )
         for i in items
     ]
-    columns = ("index", "tenant", "OUIs", "source", "remote", "unknown", "list", "may send to")
+    columns = (
+        "index",
+        "tenant",
+        "OUIs",
+        "VLAN",
+        "network",
+        "source",
+        "remote",
+        "unknown",
+        "list",
+        "may send to",
+    )
     return View(columns, rows, items)
 
 
@@ -122,7 +137,10 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
             "sources": [format_ipv6(source) for source in tep.sources],
             "port": names.port(tep.port),
             "next_hop": format_mac(tep.next_hop),
+            "encapsulation": tep.encapsulation.name.lower(),
+            "sid_function": tep.sid_function,
             "hop_limit": tep.hop_limit,
+            "dscp": "copy" if tep.dscp is None else tep.dscp,
         }
         for tep in held.tables.teps
     ]
@@ -134,11 +152,17 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
             ", ".join(i["sources"]),
             i["port"],
             i["next_hop"],
+            i["encapsulation"] + (", SID function" if i["sid_function"] else ""),
             i["hop_limit"],
+            i["dscp"],
         )
         for i in items
     ]
-    return View(("index", "TEP", "address", "sends from", "port", "next hop", "hop limit"), rows, items)
+    return View(
+        ("index", "TEP", "address", "sends from", "port", "next hop", "encapsulation", "hop limit", "DSCP"),
+        rows,
+        items,
+    )
 
 
 def lists(driver: Driver, tables: TepTables | None) -> View:

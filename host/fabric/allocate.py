@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .addresses import aai_ouis, format_mac, format_oui, oui_of
 from .errors import FabricError, KeyPath, Problem
-from .model import Fabric, VSwitch
+from .model import Fabric, Vm, VSwitch
 from .source import Source
 from .state import State
 
@@ -114,6 +114,12 @@ class _Allocator:
     def _unusable(self, vswitch: VSwitch) -> Iterable[int]:
         return {*vswitch.reserved_vlans, self.fabric.native_vlan(vswitch)}
 
+    def _fits(self, vm: Vm, vid: int) -> bool:
+        """Whether ``vid`` tells the VM's tenant, where it has to."""
+        assert vm.vswitch is not None
+        bits = self.fabric.vlan_bits(self.fabric.vswitches[vm.vswitch])
+        return (vid ^ self.fabric.tenants[vm.tenant].vlan) & bits == 0
+
     def vlans(self) -> dict[str, int]:
         vms, switches = self.fabric.vms, self.fabric.vswitches
         explicit = {(vm.vswitch, vm.vlan): name for name, vm in vms.items() if vm.vlan is not None}
@@ -125,6 +131,7 @@ class _Allocator:
                 or vm.vlan is not None
                 or vm.vswitch != vswitch
                 or vid in self._unusable(switches[vswitch])
+                or not self._fits(vm, vid)
             ):
                 continue
             if (vswitch, vid) in explicit:
@@ -143,8 +150,12 @@ class _Allocator:
         for name, vm in vms.items():
             if vm.vlan is not None or name in kept or vm.vswitch is None:
                 continue
-            pool = f"vlans/{vm.vswitch}"
-            free = _next_free(_VLAN_SPACE, self.state.cursors.get(pool, _FIRST_VLAN), taken[vm.vswitch])
+            bits = self.fabric.vlan_bits(switches[vm.vswitch])
+            own = self.fabric.tenants[vm.tenant].vlan & bits
+            pool = f"vlans/{vm.vswitch}" + (f"/{own}" if bits else "")
+            others = {vid for vid in _VLAN_SPACE if vid & bits != own} if bits else set()
+            cursor = self.state.cursors.get(pool, _FIRST_VLAN)
+            free = _next_free(_VLAN_SPACE, cursor, taken[vm.vswitch] | others)
             if free is None:
                 self.report(
                     ("vms", name),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
 from .errors import KeyPath, Problem
+from .identity import identity, names_network
 from .model import Fabric, Rule, Tep, Vm
 from .source import Source
 from .validate import suggest
@@ -64,7 +65,8 @@ def _ports(name: str, tep: Tep, source: Source) -> Iterator[Problem]:
     for key, port in tep.ports.items():
         path = ("teps", name, "ports", key)
         given = source.data["teps"][name]["ports"][key]
-        wrong = ("mac", "next_hop", "mtu") if port.role == "access" else ("native_vlan",)
+        of_fabric, of_access = ("mac", "next_hop", "router", "mtu"), ("native_vlan", "tenant_key")
+        wrong = of_fabric if port.role == "access" else of_access
         for item in wrong:
             if item in given:
                 right = "fabric" if port.role == "access" else "access"
@@ -81,6 +83,12 @@ def _ports(name: str, tep: Tep, source: Source) -> Iterator[Problem]:
         for item, value in (("mac", port.mac), ("next_hop", port.next_hop)):
             if item in given and value is not None:
                 yield from _unicast((*path, item), value, source)
+        if "router" in given and "next_hop" in given:
+            message = "both 'next_hop' and 'router'"
+            yield source.problem((*path, "router"), message, "remove the one that is not right", key=True)
+        if port.router is not None and (port.router == 0 or port.router >> 120 == 0xFF):
+            message = f"{format_ipv6(port.router)} is not a unicast address"
+            yield source.problem((*path, "router"), message, "give an address of the router, such as fe80::1")
     roles = [port.role for port in tep.ports.values()]
     for role in ("access", "fabric"):
         if role not in roles:
@@ -143,11 +151,18 @@ def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
 
 
 def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """OUIs can identify tenants, and each belongs to one."""
+    """OUIs can identify tenants, and each belongs to one, as each network does."""
     taken: dict[int, str] = {}
+    taken_networks: dict[int, str] = {}
     for name, tenant in fabric.tenants.items():
         raw = source.data["tenants"][name] or {}
         path: KeyPath = ("tenants", name)
+        if tenant.network and taken_networks.setdefault(tenant.network, name) != name:
+            yield source.problem(
+                (*path, "network"),
+                f"network {tenant.network} already belongs to tenant '{taken_networks[tenant.network]}'",
+                "give every tenant its own network",
+            )
         if "oui" in raw and "ouis" in raw:
             yield source.problem(
                 (*path, "ouis"), "both 'oui' and 'ouis' are given", "keep one of them", key=True
@@ -172,6 +187,25 @@ def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 yield source.problem(
                     (*path, "teps", index), f"'{tep}' is a foreign TEP", "list opentep TEPs only"
                 )
+
+
+def networks(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """A tenant that sends to where networks are named has one."""
+    placed = (vm for vm in fabric.vms.values() if (vm.vswitch is None) != (vm.tep is None))
+    present = {(fabric.tep_of(vm), vm.tenant) for vm in placed}
+    present |= {(tep, tenant.name) for tenant in fabric.tenants.values() for tep in tenant.teps}
+    senders: dict[str, set[str]] = {name: {name} for name in fabric.tenants}
+    """Per tenant: the tenants whose group frames go to it, with their own networks."""
+    for rule in fabric.rules:
+        senders[rule.target].add(rule.source)
+    for tep, name in sorted({(tep, name) for tep, tenant in present for name in senders[tenant]}):
+        if names_network(fabric.teps[tep]) and not fabric.tenants[name].network:
+            yield source.problem(
+                ("tenants", name),
+                f"frames to '{tep}' name the network of their tenant, and this one has none",
+                "add 'network', its VNI, VSID or SID function",
+                key=True,
+            )
 
 
 def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
@@ -236,6 +270,7 @@ def _vm_place(name: str, vm: Vm, fabric: Fabric, source: Source) -> Iterator[Pro
 
 def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """A VM has one place, a MAC of its tenant, and a VLAN for itself."""
+    by_oui = any(mask.mac for mask in fabric.key_masks)
     macs: dict[int, str] = {}
     vlans: dict[tuple[str, int], str] = {}
     for name, vm in fabric.vms.items():
@@ -243,7 +278,9 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
         yield from _vm_place(name, vm, fabric, source)
         tenant = fabric.tenants[vm.tenant]
         if vm.mac is not None:
-            if not tenant.ouis:
+            if not by_oui:
+                pass
+            elif not tenant.ouis:
                 yield source.problem(
                     (*path, "mac"),
                     f"the document names no OUI for tenant '{vm.tenant}'",
@@ -263,6 +300,13 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
                     "give every VM its own MAC",
                 )
         if vm.vlan is not None and vm.vswitch is not None:
+            bits = fabric.vlan_bits(fabric.vswitches[vm.vswitch])
+            if vm.vlan & bits != tenant.vlan & bits:
+                yield source.problem(
+                    (*path, "vlan"),
+                    f"VLAN ID {vm.vlan:#05x} is not one of tenant '{vm.tenant}' ({tenant.vlan:#05x} in {bits:#05x})",
+                    "choose another, or leave it out to have one allocated",
+                )
             if vm.vlan in fabric.vswitches[vm.vswitch].reserved_vlans:
                 yield source.problem(
                     (*path, "vlan"),
@@ -317,7 +361,7 @@ def rules(fabric: Fabric, source: Source) -> Iterator[Problem]:
             )
 
 
-_MEANING: tuple[_Check, ...] = (teps, tenants, vswitches, vms, groups, rules)
+_MEANING: tuple[_Check, ...] = (teps, tenants, identity, networks, vswitches, vms, groups, rules)
 
 
 def check(fabric: Fabric, source: Source) -> list[Problem]:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opentep.gateware.headers import Encapsulation
+from opentep.host.tables import OUI_KEY, KeyMask
+
 from .addresses import group_mac, parse_ipv6, parse_mac, parse_oui
 from .check import check
 from .errors import FabricError, KeyPath, Problem
@@ -15,6 +18,15 @@ from .validate import schema_problems
 __all__ = ["load", "loads"]
 
 T = TypeVar("T")
+
+
+_TENANT_KEYS = {"oui": OUI_KEY, "vlan": KeyMask(0, 0xFFF), "oui+vlan": KeyMask(vid=0xFFF)}
+
+
+def _key_mask(raw: str | dict[str, Any]) -> KeyMask:
+    if isinstance(raw, str):
+        return _TENANT_KEYS[raw]
+    return KeyMask(parse_mac(raw["mac"]) if "mac" in raw else 0, raw.get("vlan", 0))
 
 
 class _Loader:
@@ -34,15 +46,17 @@ class _Loader:
     def ipv6(self, path: KeyPath, text: str) -> int:
         return self.convert(path, text, parse_ipv6, 0, "give an IPv6 address like fd00:1::1")
 
-    def port(self, name: str, raw: dict[str, Any], mac: str, mtu: int) -> Port:
+    def port(self, path: KeyPath, raw: dict[str, Any], mac: str, mtu: int) -> Port:
         own = raw.get("mac", mac if raw["role"] == "fabric" else "")
         return Port(
-            name=name,
+            name=str(path[-1]),
             role=raw["role"],
             mac=parse_mac(own) if own else 0,
             native_vlan=raw.get("native_vlan", 0),
             next_hop=parse_mac(raw["next_hop"]) if "next_hop" in raw else None,
+            router=self.ipv6((*path, "router"), raw["router"]) if "router" in raw else None,
             mtu=raw.get("mtu", mtu),
+            tenant_key=_key_mask(raw["tenant_key"]) if "tenant_key" in raw else None,
         )
 
     def tep(self, name: str, raw: dict[str, Any], mtu: int) -> Tep:
@@ -56,10 +70,12 @@ class _Loader:
                 for index, text in enumerate(raw.get("sources", ()))
             )
             or (address,),
+            encapsulation=Encapsulation[raw.get("encapsulation", "ethernet").upper()],
+            sid_function=raw.get("sid_function", False),
             foreign=raw.get("foreign", False),
             link=Link(raw["link"]["device"], raw["link"].get("baud")) if "link" in raw else None,
             ports={
-                key: self.port(key, port, raw.get("mac", ""), mtu)
+                key: self.port((*path, "ports", key), port, raw.get("mac", ""), mtu)
                 for key, port in raw.get("ports", {}).items()
             },
             next_hops={
@@ -75,6 +91,8 @@ class _Loader:
         return Tenant(
             name=name,
             ouis=tuple(parse_oui(text) for text in ouis + raw.get("ouis", [])),
+            network=raw.get("network", 0),
+            vlan=raw.get("vlan", 0),
             owned=raw.get("owned", False),
             source=raw.get("source", "strict"),
             remote=raw.get("remote", "static"),
@@ -129,10 +147,13 @@ class _Loader:
         raw = self.source.data
         underlay = raw.get("underlay", {})
         mtu = underlay.get("mtu", 1500)
+        dscp = underlay.get("dscp", "copy")
         return Fabric(
             teps={name: self.tep(name, tep, mtu) for name, tep in raw["teps"].items()},
             mtu=mtu,
             hop_limit=underlay.get("hop_limit", 64),
+            dscp=None if dscp == "copy" else dscp,
+            tenant_key=_key_mask(raw.get("tenant_key", "oui")),
             tenants={
                 name: self.tenant(name, tenant or {}) for name, tenant in raw.get("tenants", {}).items()
             },

@@ -6,7 +6,9 @@ document may leave out to have it allocated is ``None`` until :func:`opentep.hos
 
 from dataclasses import dataclass, field
 
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
+from opentep.host.tables import OUI_KEY, KeyMask
 
 __all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
 
@@ -23,7 +25,11 @@ class Port:
     """0: untagged frames are dropped."""
     next_hop: int | None = None
     """MAC address of the router that this fabric port leads to."""
+    router: int | None = None
+    """Its IPv6 address, if neighbour discovery shall find the MAC address."""
     mtu: int = 1500
+    tenant_key: KeyMask | None = None
+    """``None``: the fabric's."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Tep:
     name: str
     address: int
     sources: tuple[int, ...]
+    encapsulation: Encapsulation = Encapsulation.ETHERNET
+    """In which it is sent to."""
+    sid_function: bool = False
+    """The last 24 bits of the address that it is sent to are the network of the frame's tenant."""
     foreign: bool = False
     link: Link | None = None
     ports: dict[str, Port] = field(default_factory=dict)
@@ -85,6 +95,10 @@ class Tenant:
     name: str
     ouis: tuple[int, ...] = ()
     """Empty: one is allocated."""
+    network: int = 0
+    """24-bit identifier of the virtual network in tunnels that have one; 0: none."""
+    vlan: int = 0
+    """VLAN ID, as far as access ports go by it; 0: they do not."""
     owned: bool = False
     source: str = "strict"
     remote: str = "static"
@@ -147,6 +161,10 @@ class Fabric:
     teps: dict[str, Tep]
     mtu: int = 1500
     hop_limit: int = 64
+    dscp: int | None = None
+    """Of all tunnel packets; ``None``: as in the frames."""
+    tenant_key: KeyMask = OUI_KEY
+    """What access ports go by, if they say nothing else."""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     vswitches: dict[str, VSwitch] = field(default_factory=dict)
     vms: dict[str, Vm] = field(default_factory=dict)
@@ -159,6 +177,22 @@ class Fabric:
             return self.vswitches[vm.vswitch].tep
         assert vm.tep is not None, "checked when the document was loaded"
         return vm.tep
+
+    def key_mask(self, port: Port) -> KeyMask:
+        """What ``port`` goes by. Fabric ports see no VLAN IDs."""
+        if port.role == "fabric":
+            return KeyMask(mac=self.tenant_key.mac or OUI_KEY.mac)
+        return port.tenant_key or self.tenant_key
+
+    @property
+    def key_masks(self) -> set[KeyMask]:
+        """Of all access ports."""
+        ports = (port for tep in self.teps.values() for port in tep.ports.values())
+        return {self.key_mask(port) for port in ports if port.role == "access"}
+
+    def vlan_bits(self, vswitch: VSwitch) -> int:
+        """What of the VLAN ID tells the tenant behind ``vswitch``."""
+        return self.key_mask(self.teps[vswitch.tep].ports[vswitch.port]).vid
 
     def native_vlan(self, vswitch: VSwitch) -> int:
         """Native VLAN of the port that ``vswitch`` is behind, 0 if none."""

@@ -244,6 +244,18 @@ def srv6_site(demo: Demo) -> str:
     return f"{there}; {demo.expect_ping('red4', demo.address('red1'))}"
 
 
+def vxlan_site(demo: Demo) -> str:
+    """A site of only a Linux kernel with VXLAN, both ways, IPv4 and IPv6, with ARP and neighbour discovery."""
+    seen = [
+        demo.expect_ping("red1", demo.address("red5")),
+        demo.expect_ping("red5", demo.address("red3")),
+        demo.expect_ping("red5", demo.address("red1", 6)),
+    ]
+    _require_neighbour(demo, "red1", demo.address("red5"), demo.mac("red5"))
+    _require_neighbour(demo, "red5", demo.address("red1", 6), demo.mac("red1"))
+    return "; ".join(seen)
+
+
 def underlay(demo: Demo) -> str:
     """The TEP's own address answers the router: neighbour solicitation and echo, in gateware."""
     tep = demo.fabric.teps["rack1"]
@@ -281,16 +293,17 @@ def throughput(demo: Demo) -> str:
 
 def captures(demo: Demo) -> str:
     """The captures of the fabric links are what tshark expects."""
-    total = tunnelled = 0
+    total = tunnelled = vxlan = 0
     for file in sorted(demo.lab.captures.glob("*/uplink.pcap")):
         malformed = _count(str(file), "_ws.malformed")
         if malformed:
             raise Failed(f"{file}: {malformed} malformed frames")
         total += _count(str(file), "frame")
         tunnelled += _count(str(file), "ipv6.nxt == 143")
-    if not tunnelled:
-        raise Failed("no frame with next header 143 was captured")
-    return f"{total} frames, {tunnelled} with next header 143, 0 malformed"
+        vxlan += _count(str(file), f"vxlan.vni == {demo.fabric.tenants['red'].network}")
+    if not tunnelled or not vxlan:
+        raise Failed("no frame with next header 143, or none in VXLAN, was captured")
+    return f"{total} frames, {tunnelled} with next header 143, {vxlan} in VXLAN, 0 malformed"
 
 
 def _count(file: str, display_filter: str) -> int:
@@ -322,6 +335,7 @@ CHECKS = (
     Check("a VM with another tenant's MAC is stopped", spoofed_tenant),
     Check("a VM with another VM's tag is stopped", spoofed_tag),
     Check("Linux SRv6 site, both ways", srv6_site),
+    Check("Linux VXLAN site, both ways, ARP and ND", vxlan_site),
     Check("the TEP answers NS and ping itself", underlay),
     Check("TCP throughput between racks (iperf3)", throughput),
     Check("captures read by tshark", captures),

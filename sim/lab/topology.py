@@ -8,16 +8,17 @@ from collections.abc import Callable
 from importlib import resources
 
 import yaml
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.document import open_fabric
 from opentep.host.fabric.addresses import format_mac
 from opentep.host.fabric.model import Fabric, Tep, Vm
 from opentep.sim.verilate import board_library
 
+from . import srv6, vxlan
 from .namespace import link
 from .openvswitch import OpenVSwitch
 from .shell import LabError, check_machine, run
-from .srv6 import connect_vm
 from .state import Lab
 
 __all__ = ["CORE", "build", "opentep"]
@@ -116,9 +117,10 @@ def _make_tep_site(lab: Lab, tep: Tep) -> None:
         (source,) = tep.sources
         site.ip(f"addr add {ipaddress.IPv6Address(source)}/64 dev {uplink} nodad")
         site.ip(f"-6 route add default via {_router_address(tep)}")
-        router.ip(
-            f"-6 route add {ipaddress.IPv6Address(tep.address)}/128 via {ipaddress.IPv6Address(source)}"
-        )
+        if tep.address != source:
+            router.ip(
+                f"-6 route add {ipaddress.IPv6Address(tep.address)}/128 via {ipaddress.IPv6Address(source)}"
+            )
 
 
 def _cable_server(lab: Lab, fabric: Fabric, name: str) -> None:
@@ -182,16 +184,29 @@ def _plug_vm(lab: Lab, fabric: Fabric, vm: Vm) -> None:
     for address in vm.addresses:
         host.ip(f"addr add {address} dev eth0" + (" nodad" if ":" in address else ""))
     if vm.tep is not None:
-        _connect_foreign_vm(lab, fabric, vm, fabric.teps[vm.tep])
+        tep = fabric.teps[vm.tep]
+        connect = _connect_vxlan_vm if tep.encapsulation is Encapsulation.VXLAN else _connect_srv6_vm
+        connect(lab, fabric, vm, tep)
 
 
-def _connect_foreign_vm(lab: Lab, fabric: Fabric, vm: Vm, tep: Tep) -> None:
+def _connect_vxlan_vm(lab: Lab, fabric: Fabric, vm: Vm, tep: Tep) -> None:
+    """Virtual network of ``vm``'s tenant at the Linux site, to all opentep TEPs."""
+    vxlan.connect_vm(
+        lab.host(tep.name),
+        device=vm.name,
+        network=fabric.tenants[vm.tenant].network,
+        source=str(ipaddress.IPv6Address(tep.address)),
+        peers=[str(ipaddress.IPv6Address(peer.address)) for peer in fabric.teps.values() if not peer.foreign],
+    )
+
+
+def _connect_srv6_vm(lab: Lab, fabric: Fabric, vm: Vm, tep: Tep) -> None:
     """Tunnel of the Linux site between ``vm`` and the first VM of its tenant that is behind a vSwitch."""
     far = next(other for other in fabric.vms.values() if other.tenant == vm.tenant and other.vswitch)
     assert vm.mac is not None and far.mac is not None
     (source,) = tep.sources
     own_address, far_address = (each.addresses[0].partition("/")[0] for each in (vm, far))
-    connect_vm(
+    srv6.connect_vm(
         lab.host(tep.name),
         fabric="uplink",
         device=vm.name,

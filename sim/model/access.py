@@ -23,7 +23,7 @@ def decide_access(tables: Tables, port: int, frame: AccessFrame, time: int) -> V
         return Discard(Reason.LINK_LOCAL)
     if is_group(frame.src) or frame.src == 0:
         return Discard(Reason.BAD_SOURCE)
-    tenant = tables.tenant_of(frame.src)
+    tenant = tables.tenant_of(tables.config.ports[port], frame.src, frame.vid)
     if tenant is None:
         return Discard(Reason.UNKNOWN_TENANT)
     here = Local(port, frame.vid)
@@ -48,7 +48,7 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bo
 def unknown(tenant: Tenant, target: Tenant) -> Verdict:
     """A frame of ``tenant`` for an address of ``target`` that has no entry: never flooded in another tenant."""
     if tenant == target and tenant.flood_unknown:
-        return Flood(tenant.flood_list)
+        return Flood(tenant.flood_list, tenant.network)
     return Discard(Reason.UNKNOWN_UNICAST)
 
 
@@ -56,9 +56,9 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
     if is_group(frame.dst):
         entry = tables.macs.find(tenant.index, frame.dst)
         if entry is not None and isinstance(entry.place, Group):
-            return Flood(entry.place.list)
-        return Flood(tenant.flood_list)
-    target = tables.tenant_of(frame.dst)
+            return Flood(entry.place.list, tenant.network)
+        return Flood(tenant.flood_list, tenant.network)
+    target = tables.tenant_of(tables.config.ports[here.port], frame.dst, frame.vid)
     if target is None or not tables.allows(tenant, target):
         return Discard(Reason.POLICY)
     entry = tables.macs.find(target.index, frame.dst)
@@ -69,8 +69,8 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
             return Discard(Reason.REFLECTED)
         return ToPlace(entry.place.port, entry.place.vid)
     if isinstance(entry.place, Group):
-        return Flood(entry.place.list)
-    fabric_port = tables.tep(entry.place.tep).port
-    if not fits(frame.inner, tables.config.ports[fabric_port]):
+        return Flood(entry.place.list, target.network)
+    tep = tables.tep(entry.place.tep)
+    if not fits(frame.inner, tables.config.ports[tep.port], tep):
         return Discard(Reason.TOO_BIG)
-    return ToPlace(fabric_port, entry.place.tep)
+    return ToPlace(tep.port, tep.index, target.network)

@@ -1,14 +1,16 @@
 """Forwarding of frames from fabric ports (SPEC §4, second list)."""
 
-from opentep.gateware.headers import NEXT_HEADER_ETHERNET, NEXT_HEADER_ICMPV6
+from opentep.gateware.headers import FUNCTION_BITS, NEXT_HEADER_ICMPV6
 from opentep.host.tables import Group, Local, Port, Remote, Tenant
 
 from .access import is_link_local, unknown
 from .control import answer
+from .ecn import CongestionLost, combine
 from .octets import is_group
 from .packet import EthernetHeader, Ipv6Header
 from .reason import Reason
 from .tables import Tables
+from .tunnel import find_tunnel
 from .verdict import Answer, Discard, Flood, ToPlace, Verdict
 
 __all__ = ["decide_fabric"]
@@ -23,29 +25,43 @@ def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[
     if packet.next_header == NEXT_HEADER_ICMPV6:
         reply = answer(port.mac, tables.config.address, frame, packet)
         return (Discard(Reason.NOT_MINE) if reply is None else Answer(reply)), b""
-    if (
-        outer.dst != port.mac
-        or packet.dst != tables.config.address
-        or packet.next_header != NEXT_HEADER_ETHERNET
-    ):
+    tunnelled = find_tunnel(packet)
+    is_mine, function = _destination_of(tables, packet.dst)
+    if outer.dst != port.mac or not is_mine or tunnelled is None:
         return Discard(Reason.NOT_MINE), b""
     sender = tables.tep_at(packet.src)
     if sender is None:
         return Discard(Reason.UNKNOWN_TEP), b""
-    inner = packet.payload
-    if inner is None or len(inner) < 14:
+    if tunnelled.inner is None:
         return Discard(Reason.MALFORMED), b""
-    return _decide_inner(tables, Remote(sender.index), EthernetHeader.parse(inner), time), inner
+    ethernet = EthernetHeader.parse(tunnelled.inner)
+    if is_group(ethernet.src) or ethernet.src == 0:
+        return Discard(Reason.BAD_SOURCE), b""
+    if is_link_local(ethernet.dst):
+        return Discard(Reason.LINK_LOCAL), b""
+    try:
+        inner = combine(tunnelled.inner, packet.traffic_class)
+    except CongestionLost:
+        return Discard(Reason.ECN), b""
+    network = function if tunnelled.network is None else tunnelled.network
+    return _decide_inner(tables, port, Remote(sender.index), ethernet, network, time), inner
 
 
-def _decide_inner(tables: Tables, sender: Remote, inner: EthernetHeader, time: int) -> Verdict:
-    if is_group(inner.src) or inner.src == 0:
-        return Discard(Reason.BAD_SOURCE)
-    if is_link_local(inner.dst):
-        return Discard(Reason.LINK_LOCAL)
-    tenant = tables.tenant_of(inner.src)
+def _destination_of(tables: Tables, dst: int) -> tuple[bool, int | None]:
+    """Whether an outer destination is this TEP, and the virtual network if its function names one (RFC 8986, 3.1)."""
+    own = tables.config.address
+    if dst == own:
+        return True, None
+    same_locator = dst >> FUNCTION_BITS == own >> FUNCTION_BITS
+    return tables.config.sid_function and same_locator, dst & (1 << FUNCTION_BITS) - 1
+
+
+def _decide_inner(
+    tables: Tables, port: Port, sender: Remote, inner: EthernetHeader, network: int | None, time: int
+) -> Verdict:
+    tenant = tables.tenant_of(port, inner.src) if network is None else tables.tenant_in(network)
     # Unicast belongs to the tenant it is for; a group address has no tenant of its own.
-    target = tenant if is_group(inner.dst) else tables.tenant_of(inner.dst)
+    target = tenant if is_group(inner.dst) or network is not None else tables.tenant_of(port, inner.dst)
     if target is None:
         return Discard(Reason.UNKNOWN_TENANT)
     if tenant is None or not tables.allows(tenant, target):

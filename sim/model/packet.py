@@ -64,6 +64,7 @@ class AccessFrame:
 class Ipv6Header:
     """The fixed IPv6 header (RFC 8200, 3) and what follows it."""
 
+    traffic_class: int
     payload_length: int
     next_header: int
     hop_limit: int
@@ -79,6 +80,7 @@ class Ipv6Header:
         if EthernetHeader.parse(frame).ethertype != ETHERTYPE_IPV6 or len(packet) < 40 or packet[0] >> 4 != 6:
             return None
         return cls(
+            traffic_class=from_octets(packet[0:2]) >> 4 & 0xFF,
             payload_length=from_octets(packet[4:6]),
             next_header=packet[6],
             hop_limit=packet[7],

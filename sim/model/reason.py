@@ -27,3 +27,5 @@ class Reason(Enum):
     TOO_BIG = "too-big"
     NO_BUFFER = "no-buffer"
     """Never in the model, which has room for every frame."""
+    ECN = "ecn"
+    """Congestion experienced in the tunnel by a packet that is not ECN-capable (RFC 6040, 4.2)."""

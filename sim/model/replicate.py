@@ -3,24 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from opentep.host.tables import Local, Port
+from opentep.host.tables import Local, Port, RemoteTep
 
 from .tables import Tables
-from .verdict import ToPlace
+from .verdict import Flood, ToPlace
 
 __all__ = ["Replicas", "fits", "replicate"]
 
 _IPV6_HEADER = 40
 
 
-def fits(inner: bytes, fabric_port: Port) -> bool:
-    """Whether the encapsulated frame is within the MTU of the fabric port."""
-    return _IPV6_HEADER + len(inner) <= fabric_port.mtu
+def fits(inner: bytes, fabric_port: Port, tep: RemoteTep) -> bool:
+    """Whether the frame encapsulated for ``tep`` is within the MTU of the fabric port."""
+    return _IPV6_HEADER + tep.encapsulation.overhead + len(inner) <= fabric_port.mtu
 
 
 @dataclass(frozen=True)
 class Replicas:
-    """The copies for one port; ``too_big`` if the port has receivers but its MTU forbids to send to them."""
+    """The copies for one port; ``too_big`` if its MTU forbids to send to some of its receivers."""
 
     port: int
     copies: tuple[ToPlace, ...]
@@ -28,18 +28,19 @@ class Replicas:
 
 
 def replicate(
-    tables: Tables, list_index: int, inner: bytes, sender: Local | None, from_fabric: bool
+    tables: Tables, flood: Flood, inner: bytes, sender: Local | None, from_fabric: bool
 ) -> Iterator[Replicas]:
     """The copies per port, in port order.
 
     ``sender`` gets none: its place on an access port. A frame ``from_fabric`` never returns there.
     """
     for number, port in enumerate(tables.config.ports):
-        members = tables.members(list_index, number)
+        members = tables.members(flood.list, number)
         if tables.is_fabric(number):
             if from_fabric or not members:
                 continue
-            if not fits(inner, port):
-                yield Replicas(number, (), too_big=True)
-                continue
+            kept = [member for member in members if fits(inner, port, tables.tep(member))]
+            copies = tuple(ToPlace(number, member, flood.network) for member in kept)
+            yield Replicas(number, copies, too_big=len(copies) < len(members))
+            continue
         yield Replicas(number, tuple(ToPlace(number, m) for m in members if Local(number, m) != sender))

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from itertools import takewhile
 
-from opentep.host.tables import Group, Local, Remote, RemoteTep, Rule, Tenant, TepTables
-
-from .octets import oui
+from opentep.gateware.lookup.tables import masked_key
+from opentep.host.tables import Group, Local, Port, Remote, RemoteTep, Rule, Tenant, TepTables
 
 __all__ = ["Entry", "MacTable", "Tables"]
 
@@ -75,14 +74,22 @@ class Tables:
         self.macs = MacTable(config.age_seconds * 1_000_000_000)
         for static in config.macs:
             self.macs.add_static(static.tenant, static.mac, static.place)
-        self._tenants = {value: tenant for tenant in config.tenants for value in tenant.ouis}
+        masks = config.key_masks
+        self._tenants = {
+            key: tenant for tenant in config.tenants for mask in masks for key in tenant.keys(mask)
+        }
+        self._networks = {tenant.network: tenant for tenant in config.tenants if tenant.network}
         self._teps = {tep.index: tep for tep in config.teps}
         self._sources = {source: tep for tep in config.teps for source in tep.sources}
         self._lists = {entry.index: entry for entry in config.lists}
 
-    def tenant_of(self, mac: int) -> Tenant | None:
-        """The tenant present here whose OUI ``mac`` starts with."""
-        return self._tenants.get(oui(mac))
+    def tenant_of(self, port: Port, mac: int, vid: int = 0) -> Tenant | None:
+        """The tenant present here that ``mac`` of a frame in VLAN ``vid`` belongs to, by what ``port`` goes by."""
+        return self._tenants.get(masked_key(port.key_mask, mac=mac, vid=vid))
+
+    def tenant_in(self, network: int) -> Tenant | None:
+        """The tenant present here whose virtual network it is (VNI or VSID)."""
+        return self._networks.get(network)
 
     def allows(self, source: Tenant, target: Tenant) -> bool:
         """Whether VMs of ``source`` may send to those of ``target``: the same tenant, or by a rule."""

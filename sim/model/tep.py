@@ -93,7 +93,7 @@ class TepModel:
             return [self._edited(verdict, inner, pcp_dei)]
         leaving = []
         from_fabric = self._tables.is_fabric(port)
-        for replicas in replicate(self._tables, verdict.list, inner, sender, from_fabric):
+        for replicas in replicate(self._tables, verdict, inner, sender, from_fabric):
             self._count_too_big(replicas)
             leaving += [self._edited(copy, inner, pcp_dei) for copy in replicas.copies]
         return leaving
@@ -106,4 +106,5 @@ class TepModel:
         if not self._tables.is_fabric(copy.port):
             return copy.port, push_tag(inner, pcp_dei, copy.target)
         port = self.config.ports[copy.port]
-        return copy.port, encapsulate(inner, port, self.config.address, self._tables.tep(copy.target))
+        tep = self._tables.tep(copy.target)
+        return copy.port, encapsulate(inner, port, self.config.address, tep, copy.network)

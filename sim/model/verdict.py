@@ -16,10 +16,14 @@ class Discard:
 
 @dataclass(frozen=True)
 class ToPlace:
-    """One copy: to VLAN ``target`` of an access port, or to remote TEP ``target`` of a fabric port."""
+    """One copy: to VLAN ``target`` of an access port, or to remote TEP ``target`` of a fabric port.
+
+    ``network`` is named in tunnels that have one.
+    """
 
     port: int
     target: int
+    network: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Flood:
     """One copy per member of a replica list, from a fabric port to access ports only."""
 
     list: int
+    network: int = 0
 
 
 @dataclass(frozen=True)

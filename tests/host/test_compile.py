@@ -1,8 +1,11 @@
 """Compilation against tables written by hand."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.compile import compile_tep, number, usage
 from opentep.host.fabric import FabricError, State, allocate, loads
@@ -37,13 +40,13 @@ teps:
     ports:
       srv: {role: access}
       up: {role: fabric, mac: 02:00:5e:00:02:01, next_hop: 02:00:5e:00:00:f3}
-  site3: {foreign: true, address: "fd00:3::d2", sources: ["fd00:3::1", "fd00:3::2"]}
+  site3: {foreign: true, address: "fd00:3::d2", encapsulation: etherip, sources: ["fd00:3::1", "fd00:3::2"]}
   lonely:
     address: fd00:4::1
     ports: {srv: {role: access}, up: {role: fabric, mac: 02:00:5e:00:04:01}}
 tenants:
   red: {ouis: [12:00:01, 12:00:11], source: learn, unknown: flood}
-  blue: {oui: 12:00:02, remote: learn}
+  blue: {oui: 12:00:02, network: 5000, remote: learn}
   green: {oui: 12:00:03}
 vswitches:
   s1: {tep: rack1, port: srv1}
@@ -75,7 +78,7 @@ EXPECTED = TepTables(
     ),
     tenants=(
         Tenant(0, "red", (0x120001, 0x120011), learn_source=True, flood_unknown=True, flood_list=0),
-        Tenant(1, "blue", (0x120002,), learn_remote=True, flood_list=1),
+        Tenant(1, "blue", (0x120002,), learn_remote=True, flood_list=1, network=5000),
     ),
     macs=(
         MacTableEntry(0, 0x01005E010203, Group(2)),
@@ -87,7 +90,7 @@ EXPECTED = TepTables(
     ),
     teps=(
         RemoteTep(0, "rack2", FD | 2 << 96 | 1, (FD | 2 << 96 | 1,), 2, HOP1, 32),
-        RemoteTep(1, "site3", FD | 3 << 96 | 0xD2, SITE3, 3, HOP2, 32),
+        RemoteTep(1, "site3", FD | 3 << 96 | 0xD2, SITE3, 3, HOP2, 32, Encapsulation.ETHERIP),
     ),
     lists=(
         ReplicaList(0, {0: (10,), 1: (10,), 2: (0,), 3: (1,)}),
@@ -174,6 +177,12 @@ def test_a_missing_next_hop() -> None:
     assert "no next hop towards TEP" in str(caught.value)
 
 
+def test_a_router_to_be_discovered() -> None:
+    by_mac = compiled(TEXT, "rack2")
+    by_address = compiled(TEXT.replace("next_hop: 02:00:5e:00:00:f3", 'router: "fe80::1"'), "rack2")
+    assert by_address.teps == tuple(replace(tep, next_hop=0, router=0xFE80 << 112 | 1) for tep in by_mac.teps)
+
+
 def test_a_table_that_is_too_small() -> None:
     text = TEXT.replace("age_seconds: 60", "core: {macs: 64, members: 16}")
     text += "".join(f"  x{n}: {{tenant: red, vswitch: s1}}\n" for n in range(70))
@@ -186,12 +195,20 @@ def test_a_table_that_is_too_small() -> None:
     assert "replica list members on port 'srv1'" in messages and "room for 16" in messages
 
 
+def test_dscp_is_copied_or_fixed() -> None:
+    assert {tep.dscp for tep in compiled(TEXT, "rack1").teps} == {None}
+    for dscp in (0, 46):
+        fixed = TEXT.replace("hop_limit: 32", f"hop_limit: 32, dscp: {dscp}")
+        assert {tep.dscp for tep in compiled(fixed, "rack1").teps} == {dscp}
+
+
 def test_usage() -> None:
     found = {
         use.table: (use.used, use.room) for use in usage(EXPECTED, Params(access_ports=2, fabric_ports=2))
     }
     assert found == {
         "tenants": (2, 1024),
+        "tenant_keys": (4, 1792),
         "macs": (6, 2048),
         "rules": (0, 256),
         "teps": (2, 128),

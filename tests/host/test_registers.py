@@ -78,8 +78,8 @@ def test_registers(memory):
         regs.write("id.magic", 1)
     with pytest.raises(KeyError, match="no register 'port"):
         regs.read("port[4].mac")
-    with pytest.raises(KeyError, match="no register 'tenant_flags'"):
-        regs.read("tenant_flags")
+    with pytest.raises(KeyError, match="no register 'tenant_entries'"):
+        regs.read("tenant_entries")
 
 
 def test_every_writable_table_reads_back(memory):
@@ -133,11 +133,11 @@ def test_structures_may_be_given_as_bits(memory):
 def test_tables_refuse_what_they_cannot_hold(memory):
     regs = RegisterAccess(memory)
     with pytest.raises(IndexError, match="0 to 1023"):
-        regs.table("tenant_flags").write(1024, {})
-    with pytest.raises(ValueError, match=r"tenant_flags\[3\]: no field 'colour'"):
-        regs.table("tenant_flags").write(3, {"colour": 1})
-    with pytest.raises(ValueError, match=r"tenant_flags\[3\]: flood_list: 0x1000"):
-        regs.table("tenant_flags").write(3, {"flood_list": 0x1000})
+        regs.table("tenant_entries").write(1024, {})
+    with pytest.raises(ValueError, match=r"tenant_entries\[3\]: no field 'colour'"):
+        regs.table("tenant_entries").write(3, {"colour": 1})
+    with pytest.raises(ValueError, match=r"tenant_entries\[3\]: flags: flood_list: 0x1000"):
+        regs.table("tenant_entries").write(3, {"flags": {"flood_list": 0x1000}})
     with pytest.raises(KeyError, match="no table 'control"):
         regs.table("control.enable")
 

@@ -1,9 +1,12 @@
 """What is vacated before a number means someone else."""
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentep.gateware.headers import Encapsulation
 from opentep.host.tables import (
     Group,
     Local,
@@ -80,8 +83,11 @@ def test_a_tenant_index_that_means_another_tenant() -> None:
     assert not any(entry.members for entry in result.lists)
 
 
-def test_a_tep_index_that_means_another_tep() -> None:
-    result = vacate(HELD, replace(HELD, teps=(replace(HELD.teps[0], address=200), HELD.teps[1])))
+@pytest.mark.parametrize(
+    "change", [{"address": 200}, {"encapsulation": Encapsulation.VXLAN}, {"dscp": 0}], ids=str
+)
+def test_a_tep_index_that_means_another_tep(change: dict[str, Any]) -> None:
+    result = vacate(HELD, replace(HELD, teps=(replace(HELD.teps[0], **change), HELD.teps[1])))
     assert [tep.index for tep in result.teps] == [1]
     assert macs(result) == macs(HELD) - {0x120001000002}
     assert result.lists == (ReplicaList(0, {0: (10,)}), HELD.lists[1], ReplicaList(2, {0: (10,)}))

@@ -57,6 +57,20 @@ async def write_registers(dut, words):
         await RisingEdge(dut.clk)
 
 
+async def read_register(dut, address) -> int:
+    dut.bus__addr.value = address
+    dut.bus__r_stb.value = 1
+    await RisingEdge(dut.clk)
+    while True:
+        await RisingEdge(dut.clk)
+        if dut.bus__ack.value:
+            break
+    word = int(dut.bus__r_data.value)
+    dut.bus__r_stb.value = 0
+    await RisingEdge(dut.clk)
+    return word
+
+
 async def send(dut, port: int, frames: list[bytes], wire: Wire):
     """Frames back to back; each word appears when its last octet has left the wire."""
     valid, payload = getattr(dut, f"rx__{port}__valid"), getattr(dut, f"rx__{port}__payload")

@@ -1,4 +1,4 @@
-"""Line rate on all ports, every frame size, in cocotb."""
+"""Line rate on all ports, every frame size, in cocotb; also while the host takes copies of frames."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from opentep.gateware.params import Params
 from opentep.sim.cocotb_run import run_cocotb
 
 
-@pytest.mark.parametrize("name", ["hairpin", "tunnel"])
+@pytest.mark.parametrize("name, mirror", [("hairpin", False), ("tunnel", False), ("tunnel", True)])
 @pytest.mark.parametrize(
     "access_ports, fabric_ports, width",
     [
@@ -19,10 +19,10 @@ from opentep.sim.cocotb_run import run_cocotb
     ],
     ids=str,
 )
-def test_line_rate(access_ports: int, fabric_ports: int, width: int, name: str) -> None:
+def test_line_rate(access_ports: int, fabric_ports: int, width: int, name: str, mirror: bool) -> None:
     params = Params(width=width, access_ports=access_ports, fabric_ports=fabric_ports, packet_bytes=131072)
     run_cocotb(
         Core(params),
         Path(__file__).with_name("line_rate.py"),
-        parameters={"PARAMS": json.dumps(params.as_dict()), "SCENARIO": name},
+        parameters={"PARAMS": json.dumps(params.as_dict()), "SCENARIO": name, "MIRROR": str(int(mirror))},
     )

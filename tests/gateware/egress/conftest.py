@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.egress.port import EgressPort
-from opentep.gateware.egress.tables import ListHead, ListMember, OuterHeader, outer_header
-from opentep.gateware.headers import Descriptor, Edit
+from opentep.gateware.egress.tables import ListHead, ListMember, OuterHeader, TepMode, outer_header
+from opentep.gateware.headers import Descriptor, Edit, Encapsulation
 from opentep.gateware.memory.ports import READ_LATENCY
 from opentep.gateware.params import CELL_BYTES, Params
+
+PLAIN = (Encapsulation.ETHERNET, False)
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Config:
     address: int = 0x20010DB8_00000000_00000000_000000A1
     mtu: int = 1500
     outers: dict[int, int] = field(default_factory=dict)
+    modes: dict[int, tuple[Encapsulation, bool]] = field(default_factory=dict)
+    """Encapsulation and whether the DSCP is fixed; per TEP, where it is not the default."""
+    sids: frozenset[int] = frozenset()
+    """TEPs whose address ends with the network."""
     lists: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -40,6 +46,7 @@ class Frame:
     exclude_vid: int = 0
     traffic_class: int = 0
     flow: int = 0
+    network: int = 0
 
     def descriptor(self, head: int) -> dict:
         names = [name for name in self.__dataclass_fields__ if name != "octets"]
@@ -58,12 +65,30 @@ def edit(frame: Frame, config: Config) -> bytes:
             return m[s : s + 12] + tag + untagged_rest
         case Edit.DECAP:
             return m[s : s + 12] + tag + m[s + 12 : e]
+        case Edit.DECAP_IPV4 | Edit.DECAP_IPV6:
+            octet = bytes((frame.traffic_class,))
+            marked = m[s + 12 : s + 15] + octet + m[s + 16 : s + 24]
+            marked += checksum if frame.edit == Edit.DECAP_IPV4 else m[s + 24 : s + 26]
+            return m[s : s + 12] + tag + marked + m[s + 26 : e]
         case Edit.ENCAP:
             inner = m[s : s + 12] + untagged_rest
+            kind, fixed = config.modes.get(frame.target, PLAIN)
+            flow, network = frame.flow.to_bytes(4, "big"), frame.network.to_bytes(3, "big")
+            length = (len(inner) + kind.overhead).to_bytes(2, "big")
+            tail = {
+                Encapsulation.ETHERNET: b"",
+                Encapsulation.ETHERIP: b"\x30\0",
+                Encapsulation.NVGRE: bytes.fromhex("20006558") + network + flow[3:],
+                Encapsulation.VXLAN: (0xC000 | frame.flow & 0x3FFF).to_bytes(2, "big")
+                + (b"\x12\xb5" + length + bytes.fromhex("000008000000") + network + b"\0"),
+            }[kind]
             outer = bytearray(config.outers[frame.target].to_bytes(54, "little"))
-            word = 6 << 28 | frame.traffic_class << 20 | frame.flow
-            outer[14:20] = word.to_bytes(4, "big") + len(inner).to_bytes(2, "big")
-            return bytes(outer) + inner
+            traffic_class = frame.traffic_class & 3 if fixed else frame.traffic_class
+            word = int.from_bytes(outer[14:18], "big") | traffic_class << 20 | frame.flow
+            outer[14:20] = word.to_bytes(4, "big") + length
+            if frame.target in config.sids:
+                outer[51:54] = network
+            return bytes(outer) + tail + inner
         case Edit.ECHO_REPLY:
             start = m[6:12] + own_mac + m[12:21] + b"\x40" + own_address + m[22:38]
             return start + b"\x81\x00" + checksum + m[58:e]
@@ -83,12 +108,14 @@ def expand(frame: Frame, config: Config, fabric: bool) -> tuple[list[bytes], boo
         return [edit(frame, config)], False
     members = config.lists.get(frame.target, ())
     if not fabric:
-        kind = Edit.RETAG if frame.edit == Edit.RETAG else Edit.DECAP
+        decap = frame.edit in (Edit.DECAP, Edit.DECAP_IPV4, Edit.DECAP_IPV6)
+        kind = frame.edit if decap else Edit.RETAG
         kept = [vid for vid in members if not (frame.exclude and vid == frame.exclude_vid)]
         return [edit(replace(frame, edit=kind, target=vid), config) for vid in kept], False
-    if 40 + frame.end - frame.start - 4 * frame.tagged > config.mtu:
-        return [], bool(members)
-    return [edit(replace(frame, edit=Edit.ENCAP, target=tep), config) for tep in members], False
+    packet = 40 + frame.end - frame.start - 4 * frame.tagged
+    kept = [tep for tep in members if packet + config.modes.get(tep, PLAIN)[0].overhead <= config.mtu]
+    copies = [edit(replace(frame, edit=Edit.ENCAP, target=tep), config) for tep in kept]
+    return copies, len(kept) < len(members)
 
 
 class Memory:
@@ -199,6 +226,12 @@ class Bench:
             ctx.set(dut.mtu, config.mtu)
             for index, value in config.outers.items():
                 await self.transfer_words(ctx, dut.outer, index, value)
+            for index in config.modes.keys() | config.sids:
+                kind, fixed = config.modes.get(index, PLAIN)
+                fields = {"encapsulation": kind, "dscp_fixed": fixed, "sid_function": index in config.sids}
+                mode = TepMode.const(fields).as_bits()
+                await self.transfer(ctx, dut.modes, index, mode)
+                assert await self.transfer(ctx, dut.modes, index) == mode
         base = 0
         for index, members in config.lists.items():
             for offset, target in enumerate(members):
@@ -329,16 +362,33 @@ class Kit:
     expand = staticmethod(expand)
 
     @staticmethod
-    def outers(rng: random.Random, params: Params) -> dict[int, int]:
+    def outers(
+        rng: random.Random,
+        params: Params,
+        modes: dict[int, tuple[Encapsulation, bool]] | None = None,
+    ) -> dict[int, int]:
+        """Headers of some TEPs that agree with their modes."""
+        modes = modes or {}
         return {
             tep: outer_header(
                 next_hop=rng.getrandbits(48),
                 mac=rng.getrandbits(48),
                 source=rng.getrandbits(128),
-                destination=rng.getrandbits(128),
+                destination=rng.getrandbits(104) << 24,
                 hop_limit=rng.randrange(1, 256),
+                encapsulation=modes.get(tep, PLAIN)[0],
+                dscp=rng.randrange(64) if modes.get(tep, PLAIN)[1] else 0,
             )
             for tep in (0, 1, 5, params.teps - 1)
+        }
+
+    @staticmethod
+    def modes(params: Params) -> dict[int, tuple[Encapsulation, bool]]:
+        """All kinds of them."""
+        return {
+            1: (Encapsulation.ETHERIP, True),
+            5: (Encapsulation.NVGRE, False),
+            params.teps - 1: (Encapsulation.VXLAN, True),
         }
 
     @staticmethod
@@ -358,6 +408,7 @@ class Kit:
             "exclude_vid": rng.getrandbits(12),
             "traffic_class": rng.getrandbits(8),
             "flow": rng.getrandbits(20),
+            "network": rng.getrandbits(24),
         }
         return Frame(**(fields | more))
 

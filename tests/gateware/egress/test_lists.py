@@ -25,13 +25,13 @@ def test_access(kit, width, stalls):
     config = kit.Config(lists=lists(rng, vids))
     frames = []
     for _ in range(16):
-        edit = rng.choice((kit.Edit.RETAG, kit.Edit.DECAP, kit.Edit.ENCAP))
+        edit = rng.choice((kit.Edit.RETAG, kit.Edit.DECAP, kit.Edit.DECAP_IPV4, kit.Edit.ENCAP))
         # What is no RETAG came over the fabric, and has no tag.
         more = {} if edit == kit.Edit.RETAG else {"tagged": 0}
         members = rng.choice(list(config.lists))
         more |= {
             "is_list": rng.random() < 0.8,
-            "exclude": rng.getrandbits(1),
+            "exclude": rng.getrandbits(1) if edit != kit.Edit.DECAP_IPV4 else 0,
             "exclude_vid": rng.choice(vids),
         }
         if not more["is_list"]:
@@ -56,10 +56,31 @@ def test_access(kit, width, stalls):
 def test_fabric(kit, width):
     rng = random.Random(width)
     params = kit.Params(width=width)
-    outers = kit.outers(rng, params)
-    config = kit.Config(mtu=200, outers=outers, lists=lists(rng, tuple(outers)))
+    modes = kit.modes(params)
+    outers = kit.outers(rng, params, modes)
+    config = kit.Config(mtu=200, outers=outers, modes=modes, lists=lists(rng, tuple(outers)))
     frames = []
-    for length in (60, 160, 161, 164, 165, 163, 300, 60) * 2:
+    for length in (
+        60,
+        140,
+        144,
+        145,
+        148,
+        149,
+        152,
+        153,
+        156,
+        158,
+        159,
+        160,
+        161,
+        162,
+        164,
+        165,
+        163,
+        300,
+        60,
+    ):
         target = rng.choice(list(config.lists))
         # The sender's VLAN ID means nothing here, even if it equals a member.
         frames.append(

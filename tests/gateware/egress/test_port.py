@@ -15,7 +15,7 @@ START = {
 
 def plain(kit, rng, port, config, count):
     """Frames of every length from 60 to 300 in the end, at every alignment."""
-    access = (kit.Edit.RETAG, kit.Edit.DECAP)
+    access = (kit.Edit.RETAG, kit.Edit.DECAP, kit.Edit.DECAP_IPV4, kit.Edit.DECAP_IPV6)
     fabric = (kit.Edit.ENCAP, kit.Edit.ENCAP, kit.Edit.ENCAP, kit.Edit.ECHO_REPLY, kit.Edit.ADVERT)
     for number in range(count):
         start = rng.choice((*START.values(), rng.randrange(68)))
@@ -37,7 +37,8 @@ def plain(kit, rng, port, config, count):
 )
 def test_edits(kit, width, count, port, stalls):
     rng = random.Random(width + port)
-    config = kit.Config(outers=kit.outers(rng, kit.Params()))
+    modes = kit.modes(kit.Params())
+    config = kit.Config(outers=kit.outers(rng, kit.Params(), modes), modes=modes, sids=frozenset((0, 1)))
     bench = kit.Bench(kit.Params(width=width), port, config, seed=width, **(STALLS if stalls else {}))
     bench.run(list(plain(kit, rng, port, config, count)))
 
@@ -70,7 +71,8 @@ def test_large_and_smallest(kit, width, port):
 def test_rate_and_latency(kit, width, port):
     """Figures of the docstring: at most 3 idle clocks per frame, and the first word after 7 clocks."""
     rng = random.Random(5)
-    config = kit.Config(outers=kit.outers(rng, kit.Params()))
+    modes = kit.modes(kit.Params())
+    config = kit.Config(outers=kit.outers(rng, kit.Params(), modes), modes=modes)
     edits = (kit.Edit.RETAG, kit.Edit.DECAP) if port == ACCESS else (kit.Edit.ENCAP,)
     lengths = [60, 60, 60, *range(60, 76), 120, 127, 128, 129, 300, 60, 60]
     frames = [

@@ -44,7 +44,7 @@ def access_frame(rng: random.Random, size: int | None = None) -> bytes:
 def expected(octets: bytes, error: bool, native_vid: int) -> dict:
     """The keys and the header that the contract promises: the fields that count."""
     if error or len(octets) < 60:
-        return {"drop": Drop.RX_ERROR}
+        return {"drop": Drop.RX_ERROR, "length": len(octets)}
     dst, src = int.from_bytes(octets[:6], "big"), int.from_bytes(octets[6:12], "big")
     tagged = octets[12:14] == b"\x81\x00"
     inner = octets[:12] + octets[16:] if tagged else octets
@@ -56,6 +56,7 @@ def expected(octets: bytes, error: bool, native_vid: int) -> dict:
         "tagged": tagged,
         "start": 0,
         "end": len(octets),
+        "length": len(octets),
         "flow": flow_label(inner),
         "traffic_class": traffic_class(inner),
         "outer_src": 0,

@@ -19,6 +19,8 @@ def random_keys(rng):
         "src": rng.getrandbits(48),
         "vid": rng.getrandbits(12),
         "outer_src": rng.getrandbits(128),
+        "is_network": rng.randrange(2),
+        "network": rng.getrandbits(24),
     }
 
 
@@ -67,10 +69,11 @@ def test_admission(ports, offer, room):
                 mac = keys["src" if is_source else "dst"]
                 key = ctx.get(dut.key.payload)
                 assert key.mac == mac
-                assert (key.tenant.mac, key.tenant.vid) == (
-                    mac & masks[port]["mac"],
-                    keys["vid"] & masks[port]["vid"],
-                )
+                if keys["is_network"]:
+                    assert (key.tenant.mac, key.tenant.vid) == (1 << 40 | keys["network"], 0)
+                else:
+                    masked = (mac & masks[port]["mac"], keys["vid"] & masks[port]["vid"])
+                    assert (key.tenant.mac, key.tenant.vid) == masked
                 assert key.group == (not is_source and mac >> 40 & 1)
                 if not is_source:
                     admitted.popleft()

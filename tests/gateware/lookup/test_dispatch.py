@@ -1,4 +1,5 @@
-"""Every verdict leaves as one commit and one descriptor per queue that has room; the others are counted."""
+"""Every verdict leaves as one commit, one descriptor per queue and one offer to the host, where there is room; what
+finds none is counted."""
 
 import random
 from collections import deque
@@ -42,10 +43,11 @@ def test_dispatch(ports, offer, commit, room):
     rng = random.Random(1)
     dut = Dispatch(params)
     waiting = deque(random_verdict(rng, params, number) for number in range(COUNT))
+    punts = [rng.random() < 0.3 for _ in range(COUNT)]
     left = []
 
     async def bench(ctx):
-        has_room = [True] * params.ports
+        has_room = [True] * params.readers
         had_room = has_room
         offering = False
         held = None  # references on offer that the memory has not taken yet
@@ -53,15 +55,20 @@ def test_dispatch(ports, offer, commit, room):
         clock = 0
         while waiting:
             # A queue keeps the room that it has until something is put into it.
-            for port, queue in enumerate(dut.enqueue):
+            for port, queue in enumerate((*dut.enqueue, dut.host)):
                 has_room[port] = has_room[port] or rng.random() < room
                 ctx.set(queue.ready, has_room[port])
+            # The share may be used up at any time: what counts is the clock in which the queues are asked.
+            shared = sum((rng.random() < 0.5 + room / 2) << port for port in range(params.ports))
+            ctx.set(dut.share, shared)
             ready = rng.random() < commit
             ctx.set(dut.commit.ready, ready)
             verdict = waiting[0]
             offering = offering or rng.random() < offer
             ctx.set(dut.input.valid, offering)
             ctx.set(dut.input.payload, verdict)
+            punted = punts[verdict["descriptor"]["end"]]
+            ctx.set(dut.host.wanted, punted)
 
             dropped, full = ctx.get(dut.dropped), ctx.get(dut.queue_full)
             assert (dropped.drop, full) == event[:2]
@@ -69,7 +76,12 @@ def test_dispatch(ports, offer, commit, room):
             event = (Drop.NONE, 0, None)
 
             wanted = {port for port in range(params.ports) if verdict["ports"] >> port & 1}
+            wanted |= {params.ports} if punted else set()
             taken = {port for port, queue in enumerate(dut.enqueue) if ctx.get(queue.valid)}
+            assert ctx.get(dut.host.leaves) == ctx.get(dut.input.ready)
+            assert ctx.get(dut.host.verdict.descriptor.end) == verdict["descriptor"]["end"]
+            if ctx.get(dut.host.leaves) and ctx.get(dut.host.goes):
+                taken.add(params.ports)
             fire = ctx.get(dut.commit.valid) and ready
             if ctx.get(dut.commit.valid):
                 assert offering
@@ -83,19 +95,21 @@ def test_dispatch(ports, offer, commit, room):
                 assert taken <= wanted and len(taken) == references
                 assert all(has_room[port] for port in taken)
                 assert not any(had_room[port] for port in wanted - taken)
-                for port in taken:
+                for port in taken - {params.ports}:
                     descriptor = verdict["descriptor"] | {
                         "exclude": verdict["exclude"] and port == verdict["port"]
                     }
                     got = ctx.get(dut.enqueue[port].payload)
                     assert all(got[name] == value for name, value in descriptor.items())
+                for port in taken:
                     has_room[port] = False
                 event = (verdict["drop"], sum(1 << port for port in wanted - taken), verdict["port"])
                 left.append(clock)
                 waiting.popleft()
                 offering, held = False, None
             if fire or held is None:
-                had_room = list(has_room)
+                shares = (*(shared >> port & 1 for port in range(params.ports)), 1)
+                had_room = [here and share for here, share in zip(has_room, shares, strict=True)]
             await ctx.tick()
             clock += 1
 

@@ -9,7 +9,7 @@ from amaranth.hdl import Assert, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from opentep.gateware.headers import Control, Drop, Edit, Header, Stored
+from opentep.gateware.headers import Congestion, Control, Drop, Edit, Header, Stored
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
 from opentep.gateware.lookup.verdict import Verdict, VerdictRules
@@ -24,7 +24,19 @@ TENANTS = (3, 4)
 TEPS = (7, 8)
 LISTS = (20, 21)
 PARSER_DROPS_ACCESS = (Drop.RX_ERROR, Drop.UNTAGGED, Drop.LINK_LOCAL, Drop.BAD_SOURCE)
-PARSER_DROPS_FABRIC = (Drop.RX_ERROR, Drop.NOT_MINE, Drop.MALFORMED, Drop.BAD_SOURCE, Drop.LINK_LOCAL)
+PARSER_DROPS_FABRIC = (
+    Drop.RX_ERROR,
+    Drop.NOT_MINE,
+    Drop.MALFORMED,
+    Drop.BAD_SOURCE,
+    Drop.LINK_LOCAL,
+    Drop.ECN,
+)
+DECAP = {
+    Congestion.SAME: Edit.DECAP,
+    Congestion.IPV4: Edit.DECAP_IPV4,
+    Congestion.IPV6: Edit.DECAP_IPV6,
+}
 
 
 class Judge(wiring.Component):
@@ -100,6 +112,8 @@ def random_frame(rng, params):
     drop, control = Drop.NONE, Control.NONE
     if rng.random() < 0.1:
         drop = rng.choice(PARSER_DROPS_FABRIC if fabric else PARSER_DROPS_ACCESS)
+        if drop == Drop.NOT_MINE:
+            control = rng.choice([Control.NONE, Control.DISCOVERY])
     elif fabric and rng.random() < 0.1:
         control = rng.choice([Control.SOLICITATION, Control.ECHO])
     source = random_resolution(rng, params, False)
@@ -120,7 +134,9 @@ def random_frame(rng, params):
         "pcp_dei": rng.randrange(16),
         "start": start,
         "end": end,
+        "length": rng.randrange(1, 9217),
         "packet": end - start - 4 * tagged + 40,
+        "congestion": rng.choice(list(Congestion)) if fabric else Congestion.SAME,
         "traffic_class": rng.randrange(256),
         "flow": rng.randrange(1 << 20),
     }
@@ -137,6 +153,7 @@ def random_frame(rng, params):
             "flood_unknown": rng.randrange(2),
             "flood_list": 30,
         },
+        "network": rng.getrandbits(24),
         "rule": rng.randrange(2),
         "tep_hit": fabric and rng.random() < 0.9,
         "tep": rng.choice(TEPS),
@@ -219,6 +236,7 @@ def from_fabric(params, findings):
         return Expected(Drop.UNKNOWN_TEP)
     if context["drop"] != Drop.NONE:
         return Expected(context["drop"])
+    decap = DECAP[context["congestion"]]
     tenant_side = source if is_group(destination) else destination
     if not tenant_side["tenant_hit"]:
         return Expected(Drop.UNKNOWN_TENANT)
@@ -229,15 +247,15 @@ def from_fabric(params, findings):
     if here and (source["entry"]["static"] or not flags["learn_remote"]):
         return Expected(Drop.SPOOFED)
     if is_group(destination):
-        return Expected(Drop.NONE, servers, Edit.DECAP, True, list_of(findings), in_order=True)
+        return Expected(Drop.NONE, servers, decap, True, list_of(findings), in_order=True)
     if not destination["hit"]:
         if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
-        return Expected(Drop.NONE, servers, Edit.DECAP, True, flags["flood_list"], in_order=True)
+        return Expected(Drop.NONE, servers, decap, True, flags["flood_list"], in_order=True)
     entry = destination["entry"]
     if entry["kind"] == MacKind.REMOTE:
         return Expected(Drop.SPLIT_HORIZON, in_order=True)
-    return Expected(Drop.NONE, 1 << entry["port"], Edit.DECAP, target=entry["id"], in_order=True)
+    return Expected(Drop.NONE, 1 << entry["port"], decap, target=entry["id"], in_order=True)
 
 
 def judge(params, findings):
@@ -272,9 +290,12 @@ def check(params, findings, verdict, learn, source):
     descriptor = verdict.descriptor
     assert (verdict.drop, verdict.ports) == (expected.drop, expected.ports)
     assert (verdict.port, descriptor.head) == (context["port"], context["stored"]["head"])
+    assert (verdict.length, verdict.stored) == (context["length"], not context["stored"]["no_buffer"])
+    assert verdict.discovery == (context["control"] in (Control.SOLICITATION, Control.DISCOVERY))
     if expected.drop == Drop.NONE:
         assert (descriptor.edit, descriptor.is_list) == (expected.edit, expected.is_list)
         assert verdict.exclude == expected.exclude
+        assert descriptor.network == findings["network"]
         assert descriptor.exclude == 0 and descriptor.exclude_vid == context["vid"]
         assert expected.target is None or descriptor.target == expected.target
         for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow"):

@@ -1,0 +1,1 @@
+"""The host as one more port: frames punted to it, frames that it injects."""

@@ -1,0 +1,94 @@
+"""From the mailbox to a port."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..egress.fifo import CreditFifo
+from ..packet import PacketSignature
+from ..params import Params
+from ..tables.memory import BLOCK_RAM_LATENCY
+from .format import InjectCommand
+from .mailbox import RowRead
+
+__all__ = ["Injector"]
+
+
+class Injector(wiring.Component):
+    """Sends the frame in the mailbox out of one port, unchanged and without a gap.
+
+    ``command``   see :class:`InjectCommand`; the host changes it only while ``done`` equals its number.
+    ``done``      number of the last command that is done: the mailbox may be written again.
+    ``read``      the frame; a row per clock while the port takes them.
+    ``output``    per port.
+    ``busy``      a frame is on its way.
+    """
+
+    def __init__(self, params: Params):
+        self.params = params
+        super().__init__(
+            {
+                "command": In(InjectCommand),
+                "done": Out(8),
+                "read": Out(RowRead(params)),
+                "output": Out(PacketSignature(params.width)).array(params.ports),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        params = self.params
+        command = self.command
+        octets = params.word_bytes
+        m.submodules.fifo = fifo = CreditFifo(params.width)
+        word = fifo.output
+
+        rows = Signal(15 - ceil_log2(octets))  # still to read
+        left = Signal(14)  # octets still to send
+        last = Signal()
+        m.d.comb += [
+            last.eq(left <= octets),
+            self.busy.eq(command.number != self.done),
+            self.read.en.eq((rows != 0) & fifo.has_room),
+            fifo.reserve.eq(self.read.en),
+            fifo.data.eq(self.read.data),
+        ]
+        comes = self.read.en
+        for stage in range(BLOCK_RAM_LATENCY):
+            delayed = Signal(name=f"comes{stage}")
+            m.d.sync += delayed.eq(comes)
+            comes = delayed
+        m.d.comb += fifo.write.eq(comes)
+        with m.If(self.read.en):
+            m.d.sync += [rows.eq(rows - 1), self.read.row.eq(self.read.row + 1)]
+
+        for port, output in enumerate(self.output):
+            m.d.comb += [
+                output.valid.eq(word.valid & (command.port == port)),
+                output.payload.data.eq(word.payload),
+                output.payload.count.eq(Mux(last, left, octets)),
+                output.payload.last.eq(last),
+            ]
+        taken = Array([output.ready for output in self.output])[command.port] & word.valid
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += self.read.row.eq(0)
+                with m.If(self.busy):
+                    with m.If((command.length == 0) | (command.port >= params.ports)):
+                        m.d.sync += self.done.eq(command.number)
+                    with m.Else():
+                        m.d.sync += [
+                            rows.eq((command.length + (octets - 1)) >> ceil_log2(octets)),
+                            left.eq(command.length),
+                        ]
+                        m.next = "SEND"
+            with m.State("SEND"):
+                m.d.comb += word.ready.eq(taken)
+                with m.If(taken):
+                    m.d.sync += left.eq(left - octets)
+                    with m.If(last):
+                        m.d.sync += self.done.eq(command.number)
+                        m.next = "IDLE"
+        return m

@@ -1,0 +1,74 @@
+"""Which frames the host wants to see."""
+
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..lookup.verdict import Verdict
+from ..params import Params
+from .format import REASONS, Reason
+
+__all__ = ["Selection"]
+
+
+class Selection(wiring.Component):
+    """Tells of the verdict on offer whether the frame goes to the host, too. Combinational, with a counter.
+
+    Members
+    -------
+    verdict
+        Stays while it is on offer.
+    leaves
+        Strobe: ``verdict`` is being carried out; the next one is there a clock later at the earliest.
+    always
+        One bit per :class:`Reason`: the host gets every frame.
+    sampled, ports, interval
+        One bit per reason and per ingress port: the host gets every ``interval``-th frame that has both (0 counts
+        as 1, a smaller value counts within the present interval).
+    wanted, reason, is_sample
+        The outcome. A frame that packet memory could not keep is never wanted.
+    """
+
+    def __init__(self, params: Params):
+        self.params = params
+        super().__init__(
+            {
+                "verdict": In(Verdict(params)),
+                "leaves": In(1),
+                "always": In(REASONS),
+                "sampled": In(REASONS),
+                "ports": In(params.ports),
+                "interval": In(16),
+                "wanted": Out(1),
+                "reason": Out(Reason),
+                "is_sample": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        verdict = self.verdict
+        reason = Signal(Shape.cast(Reason))
+        always = Signal()
+        candidate = Signal()
+        due = Signal(init=1)
+        left = Signal.like(self.interval)
+        m.d.comb += [
+            reason.eq(Mux(verdict.discovery, Reason.DISCOVERY, verdict.drop)),
+            Value.cast(self.reason).eq(reason),
+            always.eq(self.always.bit_select(reason, 1)),
+            candidate.eq(
+                self.sampled.bit_select(reason, 1)
+                & self.ports.bit_select(verdict.port, 1)
+                & ~always
+                & verdict.stored
+            ),
+            self.wanted.eq(verdict.stored & (always | (candidate & due))),
+            self.is_sample.eq(~always),
+        ]
+        with m.If(self.leaves & candidate):
+            with m.If(due):
+                m.d.sync += [left.eq(self.interval - 1), due.eq(self.interval <= 1)]
+            with m.Else():
+                m.d.sync += [left.eq(left - 1), due.eq((left <= 1) | (left >= self.interval))]
+        return m

@@ -1,0 +1,198 @@
+"""`opentep capture`."""
+
+import io
+import math
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from opentep.gateware.hostport.format import Reason
+from opentep.host.capture import DROPS, Describer, capture
+from opentep.host.driver import Driver
+from opentep.host.pcapng import PcapngWriter
+from opentep.host.punt import Punts, Selection
+from opentep.host.tables import TepTables
+
+from .options import fabric_option, link_options, tep_option
+from .output import stderr_console
+from .target import Target, one_target
+
+__all__ = ["command"]
+
+_PAUSE = 0.02
+"""Seconds between two looks at a TEP that had nothing: far less than a person notices."""
+_GROUPS = {"drops": DROPS, "all": DROPS | {Reason.FORWARDED, Reason.DISCOVERY}}
+_REASONS = {reason.label: frozenset({reason}) for reason in sorted(_GROUPS["all"], key=lambda r: r.value)}
+
+
+class _Output:
+    """The file or pipe that the capture goes to."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self._poll = select.poll()
+        try:
+            self._poll.register(file, 0)
+        except (io.UnsupportedOperation, OSError):
+            pass  # no file of the operating system: nobody can go away
+
+    def wait(self, seconds: float) -> bool:
+        """Pause. Whether anyone still reads."""
+        return not self._poll.poll(seconds * 1000)
+
+    def abandon(self) -> None:
+        """Nobody reads any more: what is still in the buffer shall not fail once more when the program ends."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+@contextmanager
+def _stop_requested() -> Iterator[list[int]]:
+    """A list that is not empty any more once SIGINT or SIGTERM came; so no block is left half written."""
+    came: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(each, lambda number, _: came.append(number)) for each in signals]
+    try:
+        yield came
+    finally:
+        for each, handler in zip(signals, previous, strict=True):
+            signal.signal(each, handler)
+
+
+def _tables(target: Target, driver: Driver) -> TepTables:
+    if target.tables is not None and len(target.tables.ports) == driver.params.ports:
+        return target.tables
+    return driver.read(macs=False).tables
+
+
+def _port_numbers(names: tuple[str, ...], tables: TepTables, describer: Describer) -> frozenset[int] | None:
+    known = {describer.port(index): index for index in range(len(tables.ports))}
+    known |= {str(index): index for index in range(len(tables.ports))}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        ports = ", ".join(describer.port(index) for index in range(len(tables.ports)))
+        raise click.UsageError(f"there is no port '{unknown[0]}'; ports are: {ports}")
+    return frozenset(known[name] for name in names) or None
+
+
+def _interfaces(target: Target, tables: TepTables, describer: Describer) -> list[tuple[str, str]]:
+    return [
+        (describer.port(index), f"{port.role} port of {target.name}")
+        for index, port in enumerate(tables.ports)
+    ]
+
+
+@click.command()
+@fabric_option
+@tep_option
+@link_options
+@click.option(
+    "-w",
+    "--write",
+    "file",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="-",
+    help="Where the capture goes; '-', the default, is standard output.",
+)
+@click.option(
+    "-r",
+    "--reason",
+    "reasons",
+    type=click.Choice([*_GROUPS, *_REASONS]),
+    multiple=True,
+    default=("drops",),
+    show_default=True,
+    metavar="REASON",
+    help=f"What became of the frames. May be repeated. One of {', '.join([*_GROUPS, *_REASONS])}.",
+)
+@click.option(
+    "-p", "--port", "ports", metavar="PORT", multiple=True, help="They came in on PORT. May be repeated."
+)
+@click.option(
+    "-n",
+    "--sample",
+    "interval",
+    type=click.IntRange(1, 65535),
+    default=1,
+    help="Only one of so many of them.",
+)
+@click.option(
+    "-s",
+    "--snap",
+    type=click.IntRange(0, 16383),
+    default=128,
+    show_default=True,
+    help="Octets of each frame at most.",
+)
+@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many frames.")
+@click.option(
+    "-d", "--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="End after this time."
+)
+def command(
+    fabric: Path,
+    tep: str | None,
+    link: str | None,
+    baud: int | None,
+    file: str,
+    reasons: tuple[str, ...],
+    ports: tuple[str, ...],
+    interval: int,
+    snap: int,
+    count: int | None,
+    duration: float | None,
+) -> None:
+    """Capture frames that a TEP dropped, or forwarded, as pcapng; each has the verdict on it as its comment.
+
+    The TEP hands frames to the host link as fast as that takes them and loses the rest, never a frame that it
+    forwards. Ctrl-C ends the capture, as does the program that reads it.
+
+    \b
+    opentep capture -t rack1 | wireshark -k -i -
+    opentep capture -t rack1 -r policy -r spoofed -p server -w drops.pcapng
+    opentep capture -t rack1 -r forwarded --sample 1000 --duration 60 -w mirror.pcapng
+    opentep capture -l /dev/ttyUSB0 --count 10 | tshark -r - -T fields -e frame.comment
+    """
+    stdout = sys.stdout.buffer
+    if file == "-" and stdout.isatty():
+        raise click.UsageError("a capture is no text: pipe it into `wireshark -k -i -`, or give --write FILE")
+    target = one_target(fabric, tep, link, baud)
+    with ExitStack() as stack:
+        driver = stack.enter_context(target.connect())
+        tables = _tables(target, driver)
+        describer = Describer(tables)
+        selection = Selection(
+            sampled=frozenset().union(*((_GROUPS | _REASONS)[name] for name in reasons)),
+            ports=_port_numbers(ports, tables, describer),
+            interval=interval,
+            snap=snap,
+        )
+        punts = Punts(driver.registers)
+        before = punts.counts()
+        output = _Output(stdout if file == "-" else stack.enter_context(Path(file).open("wb")))
+        stop = stack.enter_context(_stop_requested())
+        status = stack.enter_context(stderr_console().status("capturing"))
+        end = math.inf if duration is None else time.monotonic() + duration
+        frames = 0
+        try:
+            writer = PcapngWriter(
+                output.file, "opentep capture", _interfaces(target, tables, describer), snap
+            )
+            punts.select(selection)
+            for total in capture(punts, writer, describer.describe, count):
+                found, frames = total > frames, total
+                status.update(f"{frames} frames captured")
+                left = end - time.monotonic()
+                if stop or left <= 0 or not output.wait(0 if found else min(_PAUSE, left)):
+                    break
+        except BrokenPipeError:
+            output.abandon()
+        finally:
+            punts.select(Selection())
+        lost = punts.counts()["lost"] - before["lost"]
+    click.echo(f"{frames} frames captured, {lost} lost on the way to the host", err=True)

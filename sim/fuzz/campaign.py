@@ -1,0 +1,111 @@
+"""Round after round, each with tables of its own."""
+
+import random
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+
+from opentep.gateware.params import Params
+from opentep.host.tables import TepTables
+
+from ..board import board_library
+from ..random_tables import random_tables
+from .adversary import Adversary, Shot
+from .reproducer import Reproducer, minimise
+from .trial import Finding, Trial, volleys
+
+__all__ = ["Round", "reproducer_of", "run_campaign", "run_round", "shown", "tables_of"]
+
+_ROUND = 20_000
+_REMEMBERED = 64
+"""Volleys that are searched for the cause of a finding."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of one round."""
+
+    tables: int
+    """Seed of its tables."""
+    shots: int
+    delivered: int
+    finding: Finding | None = None
+    suspects: tuple[Shot, ...] = ()
+    """The shots up to the finding, the latest ones."""
+
+
+def tables_of(seed: int, params: Params) -> TepTables:
+    """Tables without learning: what a TEP does to a frame does not depend on those before."""
+    return random_tables(random.Random(seed), params)
+
+
+def _shots(adversary: Adversary) -> Iterator[Shot]:
+    while True:
+        yield adversary.shot()
+
+
+def run_round(params: Params, count: int, seed: int, believed: TepTables | None = None) -> Round:
+    """``count`` shots at a TEP with tables of ``seed``. ``believed``: see :class:`Trial`."""
+    tables = tables_of(seed, params)
+    adversary = Adversary(tables, random.Random(f"shots {seed}"))
+    history: list[list[Shot]] = []
+    fired = 0
+    with Trial(params, tables, believed) as trial:
+        for volley in volleys(_shots(adversary), count, params):
+            history = [*history[1 - _REMEMBERED :], volley]
+            fired += len(volley)
+            finding = trial.fire(volley)
+            if finding is not None:
+                suspects = tuple(shot for volley in history for shot in volley)
+                return Round(seed, fired, trial.delivered, finding, suspects)
+        return Round(seed, fired, trial.delivered, trial.check_counters())
+
+
+def shown(
+    params: Params, seed: int, shots: Sequence[Shot], believed: TepTables | None = None
+) -> Finding | None:
+    """What ``shots`` at a fresh TEP show, if anything."""
+    with Trial(params, tables_of(seed, params), believed) as trial:
+        for volley in volleys(iter(shots), len(shots), params):
+            finding = trial.fire(volley)
+            if finding is not None:
+                return finding
+        return trial.check_counters()
+
+
+def reproducer_of(
+    found: Round, params: Params, version: str, believed: TepTables | None = None
+) -> Reproducer | None:
+    """The fewest shots that show a round's finding again; None if all suspects together do not."""
+    assert found.finding is not None
+    show = partial(shown, params, found.tables, believed=believed)
+    if not found.suspects or show(found.suspects) is None:
+        return None
+    shots = minimise(found.suspects, show)
+    return Reproducer(version, params, found.tables, show(shots) or found.finding, shots)
+
+
+def run_campaign(
+    params: Params, count: int, seed: int, jobs: int, progress: Progress, note: Callable[[str], None]
+) -> Generator[Round]:
+    """Rounds of ``count`` shots in all, as they end, ``jobs`` at a time. The first finding should be the last: whoever
+    closes the iterator stops what runs."""
+    board_library(params, progress=note)  # once, before many want it
+    sizes = [min(_ROUND, count - start) for start in range(0, count, _ROUND)]
+    seeds = [(seed << 32) + number for number in range(len(sizes))]
+    done = 0
+    with ProcessPoolExecutor(jobs) as pool:
+        futures = [
+            pool.submit(run_round, params, size, number) for size, number in zip(sizes, seeds, strict=True)
+        ]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                done += result.shots
+                progress(done, count)
+                yield result
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,142 @@
+"""The gateware withstands; what would be wrong is found, made small, and shown again."""
+
+import json
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from opentep.gateware.params import Params
+from opentep.host.cli.main import main
+from opentep.host.tables import Local, MacTableEntry, Rule, TepTables
+from opentep.sim.fuzz.adversary import Adversary, Shot
+from opentep.sim.fuzz.campaign import reproducer_of, run_round, shown, tables_of
+from opentep.sim.fuzz.reproducer import Reproducer, ReproducerError, minimise
+from opentep.sim.fuzz.trial import Finding, Kind, volleys
+from opentep.sim.model import TepModel
+from opentep.sim.model.reason import Reason
+
+PARAMS = Params()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_withstands(seed: int) -> None:
+    result = run_round(PARAMS, 4000, seed)
+    assert result.finding is None, result.finding
+    assert result.shots == 4000
+    assert result.delivered > 1000
+
+
+def test_shots_reach_every_rule_and_every_length() -> None:
+    seen: Counter[str] = Counter()
+    lengths = set()
+    for seed in range(20):
+        tables = tables_of(seed, PARAMS)
+        model = TepModel(tables)
+        adversary = Adversary(tables, random.Random(seed))
+        for _ in range(1500):
+            shot = adversary.shot()
+            lengths.add(len(shot.frame))
+            seen["delivered"] += len(model.receive(shot.port, shot.frame, error=shot.error))
+        for port in model.counters()["ports"].values():
+            seen.update(port["drops"])
+    assert all(seen[reason.value] > 20 for reason in Reason if reason is not Reason.NO_BUFFER), seen
+    assert seen["delivered"] > 3000
+    assert set(range(1, 150)) <= lengths
+
+
+def without_rules(tables: TepTables) -> TepTables:
+    return replace(tables, rules=())
+
+
+def with_all_rules(tables: TepTables) -> TepTables:
+    pairs = {Rule(a.index, b.index) for a in tables.tenants for b in tables.tenants if a != b}
+    return replace(tables, rules=tuple(sorted(pairs)))
+
+
+def with_another_tenant_there(tables: TepTables) -> TepTables:
+    """One VM's place is thought to be another tenant's VM's."""
+    local = [entry for entry in tables.macs if isinstance(entry.place, Local)]
+    one = local[0]
+    other = next(entry for entry in local if entry.tenant != one.tenant)
+
+    def swapped(entry: MacTableEntry) -> MacTableEntry:
+        places = {one: other.place, other: one.place}
+        return replace(entry, place=places.get(entry, entry.place))
+
+    return replace(tables, macs=tuple(map(swapped, tables.macs)))
+
+
+def seed_with(condition) -> int:  # type: ignore[no-untyped-def]
+    return next(seed for seed in range(100) if condition(tables_of(seed, PARAMS)))
+
+
+def two_tenants_here(tables: TepTables) -> bool:
+    return len({entry.tenant for entry in tables.macs if isinstance(entry.place, Local)}) > 1
+
+
+@pytest.mark.parametrize(
+    "change, kinds",
+    [
+        # The gateware lets through what the model does not expect: a leak.
+        (without_rules, {Kind.LEAK, Kind.DIFFERENCE}),
+        (with_all_rules, {Kind.DIFFERENCE, Kind.COUNTERS}),
+        (with_another_tenant_there, {Kind.LEAK, Kind.DIFFERENCE}),
+    ],
+)
+def test_a_fault_is_found_and_made_small(change, kinds, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    seed = seed_with(lambda tables: two_tenants_here(tables) and change(tables) != tables)
+    believed = change(tables_of(seed, PARAMS))
+    found = run_round(PARAMS, 4000, seed, believed)
+    assert found.finding is not None and found.finding.kind in kinds
+    reproducer = reproducer_of(found, PARAMS, "test", believed)
+    assert reproducer is not None
+    assert len(reproducer.shots) <= 2
+    reproducer.save(tmp_path / "found.json")
+    again = Reproducer.load(tmp_path / "found.json")
+    assert again == reproducer
+    assert shown(again.params, again.tables, again.shots, believed) is not None
+    # The gateware itself is right.
+    assert shown(again.params, again.tables, again.shots) is None
+
+
+def test_volleys_fit_into_packet_memory() -> None:
+    rng = random.Random(1)
+    shots = [Shot(0, bytes(rng.choice((60, 300, 1514, 9000)))) for _ in range(500)]
+    fired = list(volleys(iter(shots), len(shots), PARAMS))
+    assert [shot for volley in fired for shot in volley] == shots
+    assert all(sum(-(-len(shot.frame) // 128) for shot in volley) < PARAMS.cells for volley in fired)
+
+
+def test_minimise_keeps_what_it_takes() -> None:
+    shots = [Shot(0, bytes((number,))) for number in range(100)]
+    needed = {shots[17], shots[71]}
+
+    def show(some: list[Shot]) -> Finding | None:
+        return Finding(Kind.DIFFERENCE, "") if needed <= set(some) else None
+
+    assert set(minimise(shots, show, attempts=1000)) == needed  # type: ignore[arg-type]
+
+
+def test_no_reproducer(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    for text in ("", "{}", '{"version": 1}'):
+        file.write_text(text)
+        with pytest.raises(ReproducerError, match=r"x\.json"):
+            Reproducer.load(file)
+
+
+def test_command(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["fuzz", "-n", "500", "-j", "1", "--json", "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["sent"], report["finding"]) == (500, None)
+    file = tmp_path / "nothing.json"
+    Reproducer("x", PARAMS, 1, Finding(Kind.LEAK, "?"), (Shot(0, bytes(60)),)).save(file)
+    result = CliRunner().invoke(main, ["fuzz", "--reproduce", str(file)])
+    assert result.exit_code == 0 and "as the model says" in result.stdout
+    file.write_text("no")
+    result = CliRunner().invoke(main, ["fuzz", "--reproduce", str(file)])
+    assert result.exit_code == 1 and "no file that `opentep fuzz` has written" in result.output

@@ -1,0 +1,241 @@
+"""Tables change while traffic runs at line rate: who is not concerned loses nothing, and nobody meets a mixture.
+
+A TEP is configured over its host link, one change after the other, without a pause, by the driver that configures
+hardware. Meanwhile all ports receive back to back. Every frame must leave as the tables say before or behind the change
+that it met; if both say the same, it must not be missing.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+from opentep.gateware.params import Params
+from opentep.host.driver import Driver
+from opentep.host.link.client import LinkClient
+from opentep.host.registers import RegisterAccess
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rule, TepTables
+from opentep.sim.board import VirtualBoard
+from opentep.sim.model import TepModel
+from opentep.sim.traffic import Traffic, random_tables
+from opentep.sim.wire import pad
+
+PARAMS = Params(
+    access_ports=2, fabric_ports=1, tenants=64, macs=256, teps=32, rules=64, lists=64, members=128
+)
+RATE = 1_000_000_000
+AHEAD = 4000
+"""Frames per port that wait when a change begins: more than it lasts."""
+BOUNDARY = 40
+"""Frames of a port that may be inside the TEP, or judged, while a change begins or ends."""
+
+Change = Callable[[random.Random, TepTables], TepTables]
+Outcome = dict[int, Counter[bytes]]
+"""Frames that leave, by port."""
+
+
+def vms(tables: TepTables) -> list[MacTableEntry]:
+    return [entry for entry in tables.macs if isinstance(entry.place, Local)]
+
+
+def free_place(rng: random.Random, tables: TepTables, tenant: int) -> Local:
+    """A place that nobody has, and whose VLAN ID suits the tenant."""
+    vlan = next(t.vlan for t in tables.tenants if t.index == tenant)
+    taken = {entry.place for entry in tables.macs}
+    while True:
+        port = rng.randrange(PARAMS.access_ports)
+        mask = tables.ports[port].key_mask.vid
+        place = Local(port, rng.randrange(1, 4095) & ~mask | vlan & mask)
+        if place.vid not in (0, 4095) and place not in taken:
+            return place
+
+
+def move_vm(rng: random.Random, tables: TepTables) -> TepTables:
+    vm = rng.choice(vms(tables))
+    place = free_place(rng, tables, vm.tenant)
+    return replace(tables, macs=tuple(replace(e, place=place) if e == vm else e for e in tables.macs))
+
+
+def add_vm(rng: random.Random, tables: TepTables) -> TepTables:
+    tenant = rng.choice(tables.tenants)
+    mac = tenant.ouis[0] << 24 | rng.getrandbits(24)
+    entry = MacTableEntry(tenant.index, mac, free_place(rng, tables, tenant.index))
+    if any((e.tenant, e.mac) == (entry.tenant, entry.mac) for e in tables.macs):
+        return tables
+    return replace(tables, macs=(*tables.macs, entry))
+
+
+def remove_vm(rng: random.Random, tables: TepTables) -> TepTables:
+    if len(vms(tables)) < 4:
+        return tables
+    gone = rng.choice(vms(tables))
+    return replace(tables, macs=tuple(entry for entry in tables.macs if entry != gone))
+
+
+def move_behind_tep(rng: random.Random, tables: TepTables) -> TepTables:
+    """A VM migrates to another rack, or from one to another."""
+    if not tables.teps:
+        return tables
+    vm = rng.choice([entry for entry in tables.macs if not isinstance(entry.place, Group)])
+    if isinstance(vm.place, Local) and len(vms(tables)) < 4:
+        return tables
+    place = Remote(rng.choice(tables.teps).index)
+    return replace(tables, macs=tuple(replace(e, place=place) if e == vm else e for e in tables.macs))
+
+
+def other_next_hop(rng: random.Random, tables: TepTables) -> TepTables:
+    """The outer header of a TEP is rewritten, 64 octets of it."""
+    if not tables.teps:
+        return tables
+    tep = rng.choice(tables.teps)
+    other = replace(tep, next_hop=rng.getrandbits(46) << 2, hop_limit=rng.randrange(1, 256))
+    return replace(tables, teps=tuple(other if t == tep else t for t in tables.teps))
+
+
+def toggle_rule(rng: random.Random, tables: TepTables) -> TepTables:
+    if len(tables.tenants) < 2:
+        return tables
+    one, other = rng.sample(tables.tenants, 2)
+    return replace(tables, rules=tuple(sorted(set(tables.rules) ^ {Rule(one.index, other.index)})))
+
+
+def other_list(rng: random.Random, tables: TepTables) -> TepTables:
+    """A replica list loses a member, or its members change their order, on one port."""
+    entry = rng.choice([entry for entry in tables.lists if any(entry.members.values())])
+    port = rng.choice([port for port, members in entry.members.items() if members])
+    members = list(entry.members[port])
+    if len(members) > 1:
+        members.pop(rng.randrange(len(members)))
+    changed = replace(entry, members=entry.members | {port: tuple(members)})
+    return replace(tables, lists=tuple(changed if e == entry else e for e in tables.lists))
+
+
+def toggle_flooding(rng: random.Random, tables: TepTables) -> TepTables:
+    tenant = rng.choice(tables.tenants)
+    changed = replace(tenant, flood_unknown=not tenant.flood_unknown)
+    return replace(tables, tenants=tuple(changed if t == tenant else t for t in tables.tenants))
+
+
+CHANGES: tuple[Change, ...] = (
+    move_vm,
+    move_vm,
+    add_vm,
+    remove_vm,
+    move_behind_tep,
+    other_next_hop,
+    toggle_rule,
+    other_list,
+    toggle_flooding,
+)
+
+
+@dataclass(frozen=True)
+class Sent:
+    port: int
+    number: int
+    frame: bytes
+
+
+def outcome(model: TepModel, sent: Sent) -> Outcome:
+    result: Outcome = {}
+    for port, frame in model.receive(sent.port, sent.frame):
+        result.setdefault(port, Counter())[pad(frame)] += 1
+    return result
+
+
+class Stream:
+    """Line-rate traffic into one port, all frames different."""
+
+    def __init__(self, rng: random.Random, tables: TepTables, port: int):
+        self.port = port
+        self._frames = self._unlike(Traffic(tables, rng, port, mutation=0.0, longest=400))
+        self.sent: list[Sent] = []
+
+    @staticmethod
+    def _unlike(traffic: Traffic) -> Iterator[bytes]:
+        seen = set()
+        for frame in traffic:
+            # Long enough that random payload tells frames apart when they have been edited.
+            if len(frame) > 130 and frame[-40:] not in seen:
+                seen.add(frame[-40:])
+                yield frame
+
+    def top_up(self, board: VirtualBoard) -> None:
+        for _ in range(AHEAD - board.pending(self.port)):
+            sent = Sent(self.port, len(self.sent), next(self._frames))
+            self.sent.append(sent)
+            board.send(self.port, sent.frame)
+
+    def entered(self, board: VirtualBoard) -> int:
+        return len(self.sent) - board.pending(self.port)
+
+
+@pytest.mark.parametrize(
+    "seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)]
+)
+def test_tables_change_under_traffic(seed: int) -> None:
+    rng = random.Random(seed)
+    tables = random_tables(rng, PARAMS)
+    while len(vms(tables)) < 6 or not tables.teps or len(tables.tenants) < 2:
+        tables = random_tables(rng, PARAMS)
+    # What leaves has room: replicas and outer headers make more of it than came.
+    board = VirtualBoard(PARAMS, rate=RATE, tx_rate=4 * RATE)
+    driver = Driver(RegisterAccess(LinkClient(board.link_transport())), drain_seconds=0)
+    driver.apply(tables)
+    history = [tables]
+    streams = [Stream(rng, tables, port) for port in range(PARAMS.ports)]
+    marks: list[list[int]] = []
+    """Frames of each port that had entered when each change began."""
+    for _ in range(24):
+        after = rng.choice(CHANGES)(rng, history[-1])
+        for stream in streams:
+            stream.top_up(board)
+        marks.append([stream.entered(board) for stream in streams])
+        driver.apply(after)
+        history.append(after)
+        assert all(board.pending(port) for port in range(PARAMS.ports)), "the wire fell silent"
+    marks.append([stream.entered(board) for stream in streams])
+    board.run_until_idle()
+
+    left: Outcome = {
+        port: Counter(received.frame for received in board.received(port)) for port in range(PARAMS.ports)
+    }
+    judge(streams, history, marks, left)
+    # The judge is not blind: by these rules the changes did happen, one after the other.
+    with pytest.raises(AssertionError):
+        judge(streams, [tables] * len(history), marks, left)
+    drops = driver.counters([port.name for port in tables.ports])["ports"]
+    assert all(port["drops"]["no-buffer"] == port["queue_full"] == 0 for port in drops.values())
+
+
+def judge(streams: list[Stream], history: list[TepTables], marks: list[list[int]], left: Outcome) -> None:
+    models = [TepModel(tables) for tables in history]
+    left = {port: Counter(frames) for port, frames in left.items()}
+    concerned = unconcerned = 0
+    for stream in streams:
+        for sent in stream.sent:
+            # Change k begins at mark k and has ended at mark k + 1.
+            met = [
+                index
+                for index in range(len(history) - 1)
+                if marks[index][sent.port] - BOUNDARY <= sent.number < marks[index + 1][sent.port] + BOUNDARY
+            ]
+            states = sorted({state for index in met for state in (index, index + 1)} or {len(history) - 1})
+            if sent.number >= marks[-1][sent.port]:
+                states = sorted({*states, len(history) - 1})
+            possible = [outcome(models[state], sent) for state in states]
+            for port in range(PARAMS.ports):
+                choices = {tuple(sorted(result.get(port, Counter()).items())) for result in possible}
+                frames = {frame for choice in choices for frame, _ in choice}
+                got = tuple(sorted((frame, left[port][frame]) for frame in frames if left[port][frame]))
+                assert got in choices, (sent, port, states)
+                for frame, count in got:
+                    left[port][frame] -= count
+                if len(choices) > 1:
+                    concerned += 1
+                elif got:
+                    unconcerned += 1
+    assert not any(count for frames in left.values() for count in frames.values()), "frames from nowhere"
+    assert unconcerned > 10_000
+    assert concerned > 20
