@@ -12,8 +12,8 @@ from .gates import gate, tree
 
 __all__ = ["Candidate", "Comparator", "Matcher"]
 
-_CHUNK = 16
-"""Bits that are compared in the first clock: two levels of logic on four-input tables."""
+_CHUNK = 8
+"""Bits that are compared in the first clock: two levels of four-input tables."""
 
 
 class Candidate(data.StructLayout):
@@ -31,9 +31,6 @@ class Comparator(wiring.Component):
     """Whether two keys differ: ``differs`` comes one clock behind ``key`` and ``other``, two levels of logic
     behind registers. It is high without ``valid``; with ``force``, whatever the key and ``valid``, it is low.
     """
-
-    _CHUNK = 8
-    """Bits that are compared in the first clock: two levels of four-input tables."""
 
     def __init__(self, key_bits: int):
         self.key_bits = key_bits
@@ -64,7 +61,7 @@ class Comparator(wiring.Component):
             for low in range(0, self.key_bits, 2)
         ]
         pairs.append(~self.valid)
-        step = self._CHUNK // 2
+        step = _CHUNK // 2
         chunks = [pairs[low : low + step] for low in range(0, len(pairs), step)]
         parts = Signal(len(chunks), reset_less=True)
         for part, chunk in zip(parts, chunks, strict=True):
@@ -105,18 +102,18 @@ class Matcher(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        chunks = range(0, self.key_bits, _CHUNK)
         equal = []
         values = []
         for index, candidate in enumerate(self.candidates):
-            part = Signal(len(chunks) + 1, name=f"part{index}")
-            for bit, low in enumerate(chunks):
-                bits = slice(low, low + _CHUNK)
-                m.d.sync += part[bit].eq(self.key[bits] == candidate.key[bits])
-            m.d.sync += part[-1].eq(candidate.valid & self.enable)
+            m.submodules[f"compare{index}"] = compare = Comparator(self.key_bits)
             value = Signal(Shape.cast(self.value_shape).width, name=f"value{index}")
+            m.d.comb += [
+                compare.key.eq(self.key),
+                compare.other.eq(candidate.key),
+                compare.valid.eq(candidate.valid & self.enable),
+            ]
             m.d.sync += value.eq(Value.cast(candidate.value))
-            equal.append(part.all())
+            equal.append(~compare.differs)
             values.append(value)
         selected = 0
         for match, value in zip(equal, values, strict=True):
