@@ -227,7 +227,7 @@ def _back_to_back(rig: Rig, load: Load, settings: Settings, at_line: Outcome | N
         limit=ideal,
         unit="frames",
         method="longest burst at the least gap without loss, per port; the limit is where the cells of packet memory, "
-        "or the descriptors of the queue, must run out",
+        "or the descriptors of the queue, must run out; an output that falls behind leaves half of the cells to others",
         details={
             "ms of line": found / load.streams[0].line_rate(rig.rate) * 1e3,
             "ended by": "trial" if found == most else "loss",
