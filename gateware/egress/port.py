@@ -32,9 +32,10 @@ class EgressPort(wiring.Component):
     is a list always means one of its members' targets: a tag to push on access ports, a TEP to send to on
     fabric ports.
 
-    The first word of a frame is out 7 clocks after its descriptor was accepted by an idle port with a 32- or
-    64-bit datapath (8 with wider ones), if memory grants reads at once. A frame takes as many clocks as it
-    has words, and at most 3 more; answers, which are rare and put together from small pieces, about 12 more.
+    The first word of a frame is out 7 clocks after its descriptor was accepted by an idle access port and 8 after one
+    of a fabric port with a 32- or 64-bit datapath (one more with wider ones), if memory grants reads at once. A frame
+    takes as many clocks as it has words, and at most 3 more; answers, which are rare and put together from small
+    pieces, about 12 more.
 
     Members
     -------

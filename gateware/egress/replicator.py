@@ -8,10 +8,10 @@ from ..headers import IPV6_BYTES, TAG_BYTES, Encapsulation
 from ..params import Params
 from ..tables.bus import TableBus
 from .entry import Entry, Job
-from .lists import ListTable
 from .modes import ModeTable
 from .program import AccessProgram, Encapsulating, program_type
 from .tables import ListHead, ListMember, TepMode
+from .walk import MemberWalk
 
 __all__ = ["Replicator"]
 
@@ -20,18 +20,17 @@ _ECN_BITS = 2
 
 
 class Replicator(wiring.Component):
-    """Turns a list entry into one job per member and a last one that only releases; passes others through.
+    """Turns a list entry into one job per member and a last one that only releases; makes one of any other.
 
-    Passing through is combinational. The first replica of a list stands 7 clocks after its entry, the next ones 4
-    clocks after the one before was taken, which is hidden behind the editing of the frames; each a clock later
-    if the host accesses the table just then.
+    The job of a plain entry is there at once on access ports, a clock later on fabric ports. The first replica of a
+    list stands 6 clocks after its entry on access ports and 7 on fabric ports, the next ones 3 or 4 clocks after
+    the one before was taken, which is hidden behind the editing of the frames; each a clock later if the host
+    accesses the table just then.
 
     The entry's reference is released by the job for a plain entry, and by a job NOTHING behind all replicas
     of a list. On access ports the member equal to ``exclude_vid`` is left out if the entry says so. On
     fabric ports the member's entry in ``modes`` completes the program; one whose IPv6 packet would exceed ``mtu``
     octets is left out, and ``too_big`` strobes once for a frame with such members.
-
-    A list without ``last`` ends at the end of the members table.
     """
 
     def __init__(self, params: Params, port: int):
@@ -50,102 +49,93 @@ class Replicator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        params = self.params
         entry = self.entry.payload
         job = self.job.payload
-        nothing = program_type(self.fabric).NOTHING
 
-        m.submodules.heads = heads = ListTable(ListHead(params), params.lists, clear=True)
-        m.submodules.members = members = ListTable(ListMember, params.members, clear=False)
-        wiring.connect(m, wiring.flipped(self.heads), heads.bus)
-        wiring.connect(m, wiring.flipped(self.members), members.bus)
+        m.submodules.walk = walk = MemberWalk(self.params)
+        wiring.connect(m, wiring.flipped(self.heads), walk.heads)
+        wiring.connect(m, wiring.flipped(self.members), walk.members)
+        member = walk.member.payload
 
+        replicates = Signal()
         target = Signal(12)
-        replica = Signal()
-        last = Signal()
-        index = Signal(range(params.members))
+        left_out = Signal()
+        settled = Signal()  # all that follows from ``target`` is there
         m.d.comb += [
-            heads.index.eq(entry.target),
-            members.index.eq(index),
+            walk.list.eq(entry.target),
+            target.eq(Mux(replicates, member.target, entry.target)),
             *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program")),
         ]
-        wanted = Signal(12)
-        left_out = Signal()
-        m.d.comb += wanted.eq(Mux(replica, target, entry.target))
         if self.fabric:
-            self._send_to_tep(m, wanted, left_out)
+            self._send_to_tep(m, target, left_out)
+            m.d.sync += settled.eq(
+                Mux(
+                    replicates,
+                    walk.member.valid & ~walk.member.ready,
+                    self.entry.valid & ~self.entry.ready & ~entry.is_list,
+                )
+            )
         else:
-            self._send_to_vlan(m, wanted, target, left_out)
+            self._send_to_vlan(m, target, left_out)
+            m.d.comb += settled.eq(1)
         cut = Signal()  # some member was left out
-        member = members.data
 
         with m.FSM():
             with m.State("ENTRY"):
-                m.d.comb += job.release.eq(1)
-                with m.If(self.entry.valid & entry.is_list):
-                    with m.If(heads.ready):
-                        m.next = "HEAD-RAM"
-                with m.Elif(self.entry.valid):
-                    m.d.comb += [self.job.valid.eq(1), self.entry.ready.eq(self.job.ready)]
-            with m.State("HEAD-RAM"):
-                m.next = "HEAD"
-            with m.State("HEAD"):
-                m.d.sync += index.eq(heads.data.base)
-                m.d.sync += cut.eq(0)
-                with m.If(heads.data.valid):
-                    m.next = "READ"
-                with m.Else():
-                    m.next = "RELEASE"
-            with m.State("READ"):
-                with m.If(members.ready):
-                    m.next = "MEMBER-RAM"
-            with m.State("MEMBER-RAM"):
-                m.next = "MEMBER"
-            with m.State("MEMBER"):
-                m.d.sync += [
-                    target.eq(member.target),
-                    last.eq(member.last | (index == params.members - 1)),
-                    index.eq(index + 1),
+                m.d.comb += [
+                    job.release.eq(1),
+                    self.job.valid.eq(self.entry.valid & ~entry.is_list & settled),
+                    self.entry.ready.eq(self.job.ready & ~entry.is_list & settled),
+                    walk.start.eq(self.entry.valid & entry.is_list),
                 ]
-                m.next = "REPLICA"
-            with m.State("REPLICA"):
-                m.d.comb += [replica.eq(1), self.job.valid.eq(~left_out)]
-                with m.If(left_out):
-                    m.d.sync += cut.eq(1)
-                with m.If(left_out | self.job.ready):
-                    with m.If(last):
+                m.d.sync += cut.eq(0)
+                with m.If(walk.start & walk.ready):
+                    m.next = "LIST"
+            with m.State("LIST"):
+                m.d.comb += [
+                    replicates.eq(1),
+                    self.job.valid.eq(walk.member.valid & settled & member.present & ~left_out),
+                    walk.member.ready.eq(settled & (~member.present | left_out | self.job.ready)),
+                ]
+                with m.If(walk.member.valid & walk.member.ready):
+                    m.d.sync += cut.eq(cut | (member.present & left_out))
+                    with m.If(member.last):
                         m.next = "RELEASE"
-                    with m.Else():
-                        m.next = "READ"
             with m.State("RELEASE"):
-                m.d.comb += [self.job.valid.eq(1), job.program.eq(nothing), job.release.eq(1)]
+                m.d.comb += [
+                    self.job.valid.eq(1),
+                    job.program.eq(program_type(self.fabric).NOTHING),
+                    job.release.eq(1),
+                    self.entry.ready.eq(self.job.ready),
+                ]
                 with m.If(self.job.ready):
-                    m.d.comb += self.entry.ready.eq(1)
                     if self.fabric:
                         m.d.comb += self.too_big.eq(cut)
                     m.next = "ENTRY"
         return m
 
-    def _send_to_vlan(self, m: Module, target: Signal, member: Signal, left_out: Signal) -> None:
-        """Jobs of an access port to VLAN ID ``target``; ``left_out`` if the sender is ``member``."""
+    def _send_to_vlan(self, m: Module, target: Signal, left_out: Signal) -> None:
+        """Jobs of an access port to VLAN ID ``target``, which as a member is ``left_out`` if it is the sender's."""
         entry, job = self.entry.payload, self.job.payload
         sender, packet = entry.detail.sender, entry.detail.packet
         has_packet = (entry.program == AccessProgram.IPV4) | (entry.program == AccessProgram.IPV6)
         m.d.comb += [
-            left_out.eq(sender.exclude & (member == sender.exclude_vid) & ~has_packet),
+            left_out.eq(sender.exclude & (target == sender.exclude_vid) & ~has_packet),
             job.tag.eq(Cat(target, entry.pcp_dei)),
             job.octet.eq(packet.octet),
             job.checksum.eq(packet.checksum),
         ]
 
     def _send_to_tep(self, m: Module, target: Signal, left_out: Signal) -> None:
-        """Jobs of a fabric port to TEP ``target``; ``left_out`` if the packet would be too long."""
+        """Jobs of a fabric port to TEP ``target``, a clock late; as a member it is ``left_out`` if the packet would be
+        too long."""
         entry, job = self.entry.payload, self.job.payload
         m.submodules.modes = modes = ModeTable(self.params)
         wiring.connect(m, wiring.flipped(self.modes), modes.bus)
-        mode = modes.mode
+        mode = Signal(TepMode)
+        m.d.comb += modes.tep.eq(target)
 
-        # What the longest packet has left; known long before the first member.
+        # What the longest packet has left; known long before the first member is.
         stored = Signal(14)
         limit = Signal(signed(16))
         left = Signal(signed(16))
@@ -156,13 +146,13 @@ class Replicator(wiring.Component):
             limit.eq(self.mtu - Mux(program.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
             left.eq(limit - stored),
             *(too_long[kind.value].eq(left < kind.overhead) for kind in Encapsulation),
+            mode.eq(modes.mode),
+            left_out.eq(too_long.bit_select(modes.mode.encapsulation, 1)),
         ]
         completed = data.View(Encapsulating, job.program)
         with m.If(program.encapsulates):
             m.d.comb += completed.encapsulation.eq(mode.encapsulation)
         m.d.comb += [
-            modes.tep.eq(target),
-            left_out.eq(too_long.bit_select(mode.encapsulation, 1)),
             job.tep.eq(target),
             job.traffic_class.eq(Mux(mode.dscp_fixed, entry.traffic_class[:_ECN_BITS], entry.traffic_class)),
             job.flow.eq(entry.flow),
