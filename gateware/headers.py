@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from .params import CELL_BYTES, Params
 
 __all__ = [
+    "ETHERTYPE_IPV4",
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
     "FUNCTION_BITS",
@@ -22,11 +23,13 @@ __all__ = [
     "Drop",
     "Edit",
     "Encapsulation",
+    "GroupAddress",
     "Header",
     "Keys",
     "Stored",
 ]
 
+ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
 NEXT_HEADER_ICMPV6 = 58
@@ -94,6 +97,18 @@ class Congestion(enum.Enum, shape=2):
     """The second octet of the packet and the header checksum change."""
     IPV6 = 2
     """The second octet of the packet changes."""
+
+
+class GroupAddress(enum.Enum, shape=2):
+    """What kind of MAC address the destination of a group frame is, as its packet makes it."""
+
+    NONE = 0
+    """None of these."""
+    IPV4 = 1
+    """RFC 1112, 6.4."""
+    IPV6 = 2
+    """RFC 2464, 7."""
+    BROADCAST = 3
 
 
 class Encapsulation(Enum):
@@ -179,6 +194,8 @@ class Header(data.StructLayout):
                 "congestion": Congestion,  # fabric ports
                 "traffic_class": 8,  # of the IPv4 or IPv6 packet, 0 for others (access); its second octet (fabric)
                 "flow": 20,  # flow label (access); checksum of answer or IPv4 header, UNSPECIFIED_BIT (fabric)
+                "group": GroupAddress,  # that it is (access), or that a tenant's group address stands for (fabric)
+                "group_octet": 8,  # of :class:`~.ingress.group.GroupMatch`
             }
         )
 
@@ -212,5 +229,7 @@ class Descriptor(data.StructLayout):
                 "traffic_class": 8,  # this and the next as in the header
                 "flow": 20,
                 "network": 24,  # of the destination's tenant
+                "group": GroupAddress,  # that is rewritten to tenants' (ENCAP) or restored (DECAP); else NONE
+                "group_octet": 8,  # as in the header
             }
         )

@@ -3,16 +3,18 @@
 The result depends only on the complete fabric and on the indices kept in the state.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
-from opentep.host.encode import tenant_keys
+from opentep.host.encode import encode_members, tenant_keys
 from opentep.host.fabric.errors import FabricError, Problem
+from opentep.host.fabric.identity import names_network
 from opentep.host.fabric.model import Fabric, Tep, Vm
 from opentep.host.fabric.source import Source
 from opentep.host.fabric.state import State
+from opentep.host.groups import in_order, low_octets, number_pairs
 from opentep.host.tables import (
     Group,
     Local,
@@ -21,9 +23,12 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Rewritten,
     Rule,
     Tenant,
     TepTables,
+    group_oui,
+    target_of,
 )
 
 __all__ = ["Usage", "compile_tep", "number", "usage"]
@@ -70,8 +75,36 @@ class _Compiler:
         remotes = set().union(*self.remote_teps.values())
         self.tenant_index = self._number("tenants", (t for t in fabric.tenants if t in present))
         self.tep_index = self._number("teps", (t for t in fabric.teps if t in remotes))
-        floods = [f"tenant/{tenant}" for tenant in self.tenant_index]
-        self.list_index = self._number("lists", floods + [f"group/{group.name}" for group in self.groups])
+        self.rewriting = {name for name in present if fabric.tenants[name].group == "ingress"}
+        """Tenants whose group frames travel with group addresses of the tenants that they are for."""
+        self.addressed = set().union(*(self.audience[tenant] for tenant in self.rewriting))
+        """Tenants whose group addresses they are."""
+        self.list_index = self._number_lists()
+
+    def _number_lists(self) -> dict[str, int]:
+        """Two in a row, with an even number first, for what has a list of its own for rewritten frames."""
+        tenants = list(self.tenant_index)
+        pairs = [f"tenant/{name}" for name in tenants if name in self.rewriting | self.addressed]
+        pairs += [f"group/{group.name}" for group in self.groups if group.tenant in self.rewriting]
+        single = [f"tenant/{name}" for name in tenants] + [f"group/{group.name}" for group in self.groups]
+        single += [f"own/{tenant}/{low:06x}" for tenant, low in self._own_groups()]
+        kind = f"{self.tep.name}/lists"
+        kept = self.state.indices.get(kind, {})
+        self.state.indices[kind] = numbers = number_pairs(kept, pairs, [n for n in single if n not in pairs])
+        return numbers
+
+    def _own_groups(self) -> dict[tuple[str, int], list[Vm]]:
+        """Receivers per tenant and last 24 bits of the group addresses of its own that its frames travel with."""
+        groups: dict[tuple[str, int], list[Vm]] = {}
+        for group in self.groups:
+            if group.tenant in self.rewriting:
+                for low in low_octets(group.mac):
+                    receivers = groups.setdefault((group.tenant, low), [])
+                    receivers += [self.fabric.vms[name] for name in group.members]
+        return groups
+
+    def _group_oui(self, tenant: str) -> int:
+        return group_oui(self.fabric.tenants[tenant].ouis)
 
     def _number(self, table: str, names: Iterable[str]) -> dict[str, int]:
         kind = f"{self.tep.name}/{table}"
@@ -108,6 +141,8 @@ class _Compiler:
                     learn_remote=tenant.remote == "learn",
                     flood_unknown=tenant.unknown == "flood",
                     flood_list=self.list_index[f"tenant/{name}"],
+                    rewrites=name in self.rewriting,
+                    group_key=name in self.addressed,
                 )
             )
         return tuple(sorted(result, key=lambda tenant: tenant.index))
@@ -159,21 +194,38 @@ class _Compiler:
         for group in self.groups:
             place = Group(self.list_index[f"group/{group.name}"])
             entries.append(MacTableEntry(self.tenant_index[group.tenant], group.mac, place))
+        for tenant, low in self._own_groups():
+            place = Group(self.list_index[f"own/{tenant}/{low:06x}"])
+            mac = self._group_oui(tenant) << 24 | low
+            entries.append(MacTableEntry(self.tenant_index[tenant], mac, place))
         return tuple(sorted(entries, key=lambda entry: (entry.tenant, entry.mac)))
 
     def _list(
-        self, index: int, vms: Iterable[Vm], remotes: Iterable[str], port_of: dict[int, int]
+        self, index: int, vms: Iterable[Vm], remotes: Iterable[int | Rewritten], port_of: dict[int, int]
     ) -> ReplicaList:
-        members: dict[int, set[int]] = {}
+        """Of the ``vms`` that are here and of remote TEPs."""
+        members: dict[int, set[int | Rewritten]] = {}
         for vm in vms:
             place = self._place(vm)
             if isinstance(place, Local):
                 members.setdefault(place.port, set()).add(place.vid)
-        for name in remotes:
-            tep = self.tep_index[name]
-            if tep in port_of:
-                members.setdefault(port_of[tep], set()).add(tep)
-        return ReplicaList(index, {port: tuple(sorted(members[port])) for port in sorted(members)})
+        for member in remotes:
+            if (tep := target_of(member)) in port_of:
+                members.setdefault(port_of[tep], set()).add(member)
+        return ReplicaList(index, {port: in_order(members[port]) for port in sorted(members)})
+
+    def _plain(self, teps: Iterable[str]) -> Iterator[int]:
+        return (self.tep_index[name] for name in teps)
+
+    def _rewritten(self, teps_of: dict[str, set[str]]) -> Iterator[int | Rewritten]:
+        """The TEPs of each tenant. A foreign one, and one that the network of the sender's tenant is named to, get the
+        frame as it is."""
+        for tenant, teps in teps_of.items():
+            for name in teps:
+                index = self.tep_index[name]
+                tep = self.fabric.teps[name]
+                as_it_is = tep.foreign or names_network(tep)
+                yield index if as_it_is else Rewritten(self._group_oui(tenant), index)
 
     def lists(self, teps: tuple[RemoteTep, ...]) -> tuple[ReplicaList, ...]:
         port_of = {tep.index: tep.port for tep in teps}
@@ -182,11 +234,22 @@ class _Compiler:
             audience = self.audience[name]
             vms = [vm for vm in self.vms if vm.tenant in audience]
             remotes = set().union(*(self.remote_teps[tenant] for tenant in audience))
-            lists.append(self._list(self.list_index[f"tenant/{name}"], vms, remotes, port_of))
+            index = self.list_index[f"tenant/{name}"]
+            lists.append(self._list(index, vms, self._plain(remotes), port_of))
+            if name in self.rewriting | self.addressed:
+                own = [vm for vm in vms if vm.tenant == name and name in self.addressed]
+                teps_of = {t: self.remote_teps[t] for t in audience} if name in self.rewriting else {}
+                lists.append(self._list(index + 1, own, self._rewritten(teps_of), port_of))
         for group in self.groups:
             vms = [self.fabric.vms[member] for member in group.members]
             remotes = {self.fabric.tep_of(vm) for vm in vms} - {self.tep.name}
-            lists.append(self._list(self.list_index[f"group/{group.name}"], vms, remotes, port_of))
+            index = self.list_index[f"group/{group.name}"]
+            lists.append(self._list(index, vms, self._plain(remotes), port_of))
+            if group.tenant in self.rewriting:
+                teps_of = {group.tenant: remotes}
+                lists.append(self._list(index + 1, (), self._rewritten(teps_of), port_of))
+        for (tenant, low), receivers in self._own_groups().items():
+            lists.append(self._list(self.list_index[f"own/{tenant}/{low:06x}"], receivers, (), port_of))
         return tuple(sorted(lists, key=lambda entry: entry.index))
 
     def compile(self) -> TepTables:
@@ -235,10 +298,19 @@ def _tenant_keys_room(params: Params) -> int:
     return tenant_geometry(params).depth * 7 // 8
 
 
+def _lists_used(tables: TepTables, params: Params) -> int:
+    """How many there are; more if gaps between the pairs let the last one fall out of the table."""
+    end = max((entry.index + 1 for entry in tables.lists), default=0)
+    return end if end > params.lists else len(tables.lists)
+
+
 def usage(tables: TepTables, params: Params) -> list[Usage]:
     """How full the tables of a core built with ``params`` get."""
     per_port = [
-        (f"replica list members on port '{port.name}'", [len(e.members.get(index, ())) for e in tables.lists])
+        (
+            f"replica list members on port '{port.name}'",
+            [len(encode_members(e.members.get(index, ()))) for e in tables.lists],
+        )
         for index, port in enumerate(tables.ports)
     ]
     keys = sum(len(tenant_keys(tenant, tables.key_masks)) for tenant in tables.tenants)
@@ -262,7 +334,11 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
         Usage("rules", "rules", len(tables.rules), params.rules, "rules of the tenants present"),
         Usage("teps", "teps", len(tables.teps), params.teps, "remote TEPs"),
         Usage(
-            "lists", "lists", len(tables.lists), params.lists, "replica lists (tenants and groups present)"
+            "lists",
+            "lists",
+            _lists_used(tables, params),
+            params.lists,
+            "replica lists (tenants and groups present)",
         ),
         Usage("members", "members", members, params.members, what),
     ]

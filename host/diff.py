@@ -13,6 +13,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Rewritten,
     Tenant,
     TepTables,
 )
@@ -73,9 +74,17 @@ class Names:
         parts = []
         for port, members in sorted(entry.members.items()):
             if members:
-                shown = ", ".join(self.tep(member) if is_fabric(port) else str(member) for member in members)
+                shown = ", ".join(
+                    self.receiver(member) if is_fabric(port) else str(member) for member in members
+                )
                 parts.append(f"{self.port(port)}: {shown}")
         return "; ".join(parts) or "empty"
+
+    def receiver(self, member: int | Rewritten) -> str:
+        """A member on a fabric port."""
+        if isinstance(member, Rewritten):
+            return f"{self.tep(member.tep)} (as {format_oui(member.oui)})"
+        return self.tep(member)
 
 
 def _tenant(tenant: Tenant) -> str:
@@ -84,6 +93,8 @@ def _tenant(tenant: Tenant) -> str:
         f"remote {'learn' if tenant.learn_remote else 'static'}",
         f"unknown {'flood' if tenant.flood_unknown else 'drop'}",
         f"list {tenant.flood_list}",
+        *(["groups rewritten"] if tenant.rewrites else []),
+        *(["own groups accepted"] if tenant.group_key else []),
     ]
     keys = []
     if tenant.ouis:

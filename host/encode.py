@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from opentep.gateware.csr.codec import Codec
-from opentep.gateware.egress.tables import OuterHeader, outer_header
+from opentep.gateware.egress.tables import MemberKind, OuterHeader, outer_header
 from opentep.gateware.headers import ETHERTYPE_IPV6, GROUP_BIT
 from opentep.gateware.ingress.checksum import advert_sum
 from opentep.gateware.lookup.tables import RuleKey, TenantKey, network_mac
 from opentep.gateware.params import Params
-from opentep.host.tables import KeyMask, Port, RemoteTep, Rule, Tenant, TepTables
+from opentep.host.tables import KeyMask, Port, RemoteTep, Rewritten, Rule, Tenant, TepTables
 
 __all__ = [
     "NO_HEAD",
     "NO_OUTER",
     "NO_TENANT",
+    "decode_members",
     "decode_outer",
     "decode_port",
     "decode_rule",
@@ -80,6 +81,7 @@ def encode_tenant(tenant: Tenant) -> dict[str, Any]:
         "learn_remote": int(tenant.learn_remote),
         "flood_unknown": int(tenant.flood_unknown),
         "flood_list": tenant.flood_list,
+        "rewrites": int(tenant.rewrites),
     }
     return {"flags": flags, "network": tenant.network}
 
@@ -88,6 +90,7 @@ def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Ten
     """The reverse of :func:`encode_tenant`, with the tenant's keys in the tenant table; the name is not stored."""
     fields = [_TENANT_KEY.decode(key) for key in keys]
     macs = [field["mac"] for field in fields if not field["mac"] >> GROUP_BIT & 1]
+    own_groups = [field for field in fields if field["mac"] >> GROUP_BIT & 1 and not field["mac"] & 0xFFFFFF]
     flags = entry["flags"]
     return Tenant(
         index=index,
@@ -98,6 +101,8 @@ def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Ten
         learn_remote=bool(flags["learn_remote"]),
         flood_unknown=bool(flags["flood_unknown"]),
         flood_list=flags["flood_list"],
+        rewrites=bool(flags["rewrites"]),
+        group_key=bool(own_groups),
         network=entry["network"],
     )
 
@@ -162,10 +167,39 @@ def decode_outer(
     )
 
 
-def encode_members(targets: tuple[int, ...]) -> list[dict[str, int]]:
+def encode_members(members: tuple[int | Rewritten, ...]) -> list[dict[str, Any]]:
     """Consecutive entries of ``list_members`` for one list."""
-    last = len(targets) - 1
-    return [{"target": target, "last": int(position == last)} for position, target in enumerate(targets)]
+    entries: list[tuple[int, Any]] = []
+    oui = None
+    for member in members:
+        if isinstance(member, Rewritten):
+            if member.oui != oui:
+                oui = member.oui
+                entries += [(oui >> 12, MemberKind.OUI_HIGH), (oui & 0xFFF, MemberKind.OUI_LOW)]
+            entries.append((member.tep, MemberKind.TARGET))
+        else:
+            entries.append((member, MemberKind.TARGET))
+    last = len(entries) - 1
+    return [
+        {"target": target, "last": int(position == last), "kind": kind}
+        for position, (target, kind) in enumerate(entries)
+    ]
+
+
+def decode_members(entries: Iterable[dict[str, Any]]) -> tuple[int | Rewritten, ...]:
+    """The reverse of :func:`encode_members`."""
+    members: list[int | Rewritten] = []
+    oui = 0
+    rewrites = False
+    for entry in entries:
+        match entry["kind"]:
+            case MemberKind.OUI_HIGH:
+                oui = entry["target"] << 12 | oui & 0xFFF
+            case MemberKind.OUI_LOW:
+                oui, rewrites = oui & 0xFFF000 | entry["target"], True
+            case _:
+                members.append(Rewritten(oui, entry["target"]) if rewrites else entry["target"])
+    return tuple(members)
 
 
 def rule_key(rule: Rule, params: Params) -> int:

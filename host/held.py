@@ -5,6 +5,7 @@ from typing import Any
 
 from opentep.gateware.lookup.tables import rule_geometry, source_geometry, tenant_geometry
 from opentep.host.encode import (
+    decode_members,
     decode_outer,
     decode_port,
     decode_rule,
@@ -15,7 +16,17 @@ from opentep.host.encode import (
 from opentep.host.exact import ExactTable
 from opentep.host.macs import FoundMac, MacAccess
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import MacTableEntry, Port, Remote, RemoteTep, ReplicaList, Tenant, TepTables
+from opentep.host.tables import (
+    MacTableEntry,
+    Port,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Rewritten,
+    Tenant,
+    TepTables,
+    target_of,
+)
 
 __all__ = ["Held", "Learned", "Reader"]
 
@@ -163,7 +174,7 @@ class Reader:
         for replicas in lists:
             for port, members in replicas.members.items():
                 if self.params.is_fabric(port):
-                    ports |= dict.fromkeys(members, port)
+                    ports |= dict.fromkeys(map(target_of, members), port)
         ports |= {
             found.entry.place.tep: found.port for found in macs if isinstance(found.entry.place, Remote)
         }
@@ -180,7 +191,7 @@ class Reader:
 
     def _lists(self) -> tuple[dict[int, dict[int, tuple[int, int]]], tuple[ReplicaList, ...]]:
         runs: dict[int, dict[int, tuple[int, int]]] = {}
-        lists: dict[int, dict[int, tuple[int, ...]]] = {}
+        lists: dict[int, dict[int, tuple[int | Rewritten, ...]]] = {}
         for port in range(self.params.ports):
             heads = self.registers.table(f"list_heads[{port}]").read_many()
             used = {index: head["base"] for index, head in enumerate(heads) if head["valid"]}
@@ -192,7 +203,6 @@ class Reader:
                 end = base
                 while end < len(members) - 1 and not members[end]["last"]:
                     end += 1
-                targets = tuple(member["target"] for member in members[base : end + 1])
-                runs[port][index] = (base, len(targets))
-                lists.setdefault(index, {})[port] = targets
+                runs[port][index] = (base, end + 1 - base)
+                lists.setdefault(index, {})[port] = decode_members(members[base : end + 1])
         return runs, tuple(ReplicaList(index, lists[index]) for index in sorted(lists))

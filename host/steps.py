@@ -21,7 +21,7 @@ from opentep.host.exact import ExactTable
 from opentep.host.held import Held, Reader
 from opentep.host.link.protocol import Read, Write
 from opentep.host.members import MemberSpace
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, TepTables
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, TepTables
 
 __all__ = ["Steps"]
 
@@ -108,7 +108,7 @@ class Steps:
         for port, entries in wanted.items():
             yield from self._write(f"outer_headers[{fabric_number(self._params, port)}]", entries)
 
-    def _members_now(self) -> dict[tuple[int, int], tuple[int, ...]]:
+    def _members_now(self) -> dict[tuple[int, int], tuple[int | Rewritten, ...]]:
         """Members by (port, list)."""
         return _by_port(self._held.tables)
 
@@ -118,7 +118,7 @@ class Steps:
         Lists that nobody uses any more stay until their users are gone.
         """
         now, then = self._members_now(), _by_port(self._desired)
-        used = _used_lists(self._desired)
+        used = self._desired.list_users()
         for port in range(self._params.ports):
             space = MemberSpace(self._params.members, self._held.runs[port].values())
             members: _Entries = []
@@ -126,11 +126,12 @@ class Steps:
             for (on_port, index), targets in sorted(then.items()):
                 if on_port != port or now.get((port, index)) == targets:
                     continue
-                base = space.allocate(len(targets))
+                entries = encode_members(targets)
+                base = space.allocate(len(entries))
                 if base is None:
                     self.left_out += 1
                     continue
-                members += enumerate(encode_members(targets), base)
+                members += enumerate(entries, base)
                 heads.append((index, {"valid": 1, "base": base}))
             emptied = (index for on_port, index in now if on_port == port and (port, index) not in then)
             heads += [(index, NO_HEAD) for index in emptied if index in used]
@@ -199,7 +200,7 @@ class Steps:
         wanted = {tenant.index for tenant in self._desired.tenants}
         gone = [tenant.index for tenant in self._held.tables.tenants if tenant.index not in wanted]
         yield from self._write("tenant_entries", [(index, NO_TENANT) for index in gone])
-        used = _used_lists(self._desired)
+        used = self._desired.list_users()
         then = _by_port(self._desired)
         for port, index in sorted(self._members_now()):
             if (port, index) not in then and index not in used:
@@ -229,12 +230,7 @@ class _Stale:
                 return True
 
 
-def _used_lists(tables: TepTables) -> set[int]:
-    lists = {tenant.flood_list for tenant in tables.tenants}
-    return lists | {entry.place.list for entry in tables.macs if isinstance(entry.place, Group)}
-
-
-def _by_port(tables: TepTables) -> dict[tuple[int, int], tuple[int, ...]]:
+def _by_port(tables: TepTables) -> dict[tuple[int, int], tuple[int | Rewritten, ...]]:
     """Members by (port, list), where there are any."""
     return {
         (port, entry.index): targets

@@ -5,9 +5,10 @@ MAC addresses are 48-bit, IPv6 addresses 128-bit integers, first octet most sign
 the gateware: access ports first, then fabric ports.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from opentep.gateware.headers import Encapsulation
+from opentep.gateware.headers import GROUP_BIT, Encapsulation
 from opentep.gateware.lookup.tables import masked_key
 
 __all__ = [
@@ -16,13 +17,17 @@ __all__ = [
     "KeyMask",
     "Local",
     "MacTableEntry",
+    "Members",
     "Port",
     "Remote",
     "RemoteTep",
     "ReplicaList",
+    "Rewritten",
     "Rule",
     "Tenant",
     "TepTables",
+    "group_oui",
+    "target_of",
 ]
 
 
@@ -53,6 +58,11 @@ class Port:
     key_mask: KeyMask = OUI_KEY
 
 
+def group_oui(ouis: Iterable[int]) -> int:
+    """First three octets of the group addresses of the tenant with ``ouis``: the lowest one, with the I/G bit."""
+    return min(ouis) | 1 << GROUP_BIT - 24
+
+
 @dataclass(frozen=True)
 class Tenant:
     """A tenant present on the TEP."""
@@ -69,16 +79,42 @@ class Tenant:
     """Flood unknown unicast in the tenant (else drop)."""
     flood_list: int = 0
     """Replica list of all the tenant's VMs and remote TEPs."""
+    rewrites: bool = False
+    """Group frames travel to a group address of the tenant that each copy is for (SPEC's ``ingress`` method). The odd
+    number behind that of each of the tenant's replica lists, which is even then, is the list on fabric ports."""
+    group_key: bool = False
+    """Frames from the fabric to its own group addresses are known by their OUI. ``flood_list`` is even, and on access
+    ports the list behind it has the tenant's own VMs."""
     network: int = 0
     """24-bit identifier of the tenant's virtual network (VNI of VXLAN, VSID of NVGRE, SID function); 0 if it has
     none."""
     vlan: int = 0
     """VLAN ID, as far as it identifies the tenant on ports whose mask has such bits."""
 
+    @property
+    def flood_lists(self) -> set[int]:
+        """``flood_list``, and the one behind it if that is in use."""
+        return {self.flood_list, self.flood_list | (self.rewrites or self.group_key)}
+
+    def lists_of(self, entry: "MacTableEntry") -> set[int]:
+        """The lists of one of its group addresses."""
+        assert isinstance(entry.place, Group)
+        own = bool(self.ouis) and entry.mac >> 24 == self.group_oui
+        return {entry.place.list, entry.place.list | (self.rewrites and not own)}
+
+    @property
+    def group_oui(self) -> int:
+        """First three octets of its group addresses."""
+        return group_oui(self.ouis)
+
     def keys(self, mask: KeyMask) -> set[tuple[int, int]]:
-        """MAC and VLAN ID of the tenant's keys on ports with ``mask``: one per OUI if the mask has MAC bits."""
+        """MAC and VLAN ID of the tenant's keys on ports with ``mask``: one per OUI if the mask has MAC bits; and of its
+        group addresses, with an I/G bit that no source address has."""
         ouis = self.ouis if mask.mac else (0,)
-        return {masked_key(mask, mac=oui << 24, vid=self.vlan) for oui in ouis}
+        keys = {masked_key(mask, mac=oui << 24, vid=self.vlan) for oui in ouis}
+        if self.group_key:
+            keys.add((self.group_oui << 24, 0))
+        return keys
 
 
 @dataclass(frozen=True, order=True)
@@ -144,13 +180,31 @@ class RemoteTep:
     """IPv6 address of the next hop, if its MAC address is to be discovered. The TEP does not know it."""
 
 
+@dataclass(frozen=True, order=True)
+class Rewritten:
+    """A member that gets its copy with a group address as destination that begins with ``oui``: the
+    :attr:`Tenant.group_oui` of the tenant that it is for."""
+
+    oui: int
+    tep: int
+
+
+Members = Mapping[int, tuple[int | Rewritten, ...]]
+
+
+def target_of(member: int | Rewritten) -> int:
+    """VLAN ID or TEP index of a member."""
+    return member.tep if isinstance(member, Rewritten) else member
+
+
 @dataclass(frozen=True)
 class ReplicaList:
     """Receivers of a group frame."""
 
     index: int
-    members: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """Per port: VLAN IDs (access ports) or remote TEP indices (fabric ports)."""
+    members: Members = field(default_factory=dict)
+    """Per port: VLAN IDs (access ports) or remote TEP indices (fabric ports); in the latter case those that get what
+    is rewritten at the end, by OUI."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +223,19 @@ class TepTables:
     """The last 24 bits of the destination of packets to this TEP may be a virtual network."""
     age_seconds: int = 300
     """Lifetime of learned MAC entries without traffic."""
+
+    def list_users(self) -> dict[int, set[tuple[int, int]]]:
+        """Who uses each replica list: tenant index and group address, 0 for all of the tenant's."""
+        users: dict[int, set[tuple[int, int]]] = {}
+        tenants = {tenant.index: tenant for tenant in self.tenants}
+        for tenant in self.tenants:
+            for index in tenant.flood_lists:
+                users.setdefault(index, set()).add((tenant.index, 0))
+        for entry in self.macs:
+            if isinstance(entry.place, Group):
+                for index in tenants[entry.tenant].lists_of(entry):
+                    users.setdefault(index, set()).add((entry.tenant, entry.mac))
+        return users
 
     @property
     def key_masks(self) -> set[KeyMask]:

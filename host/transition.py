@@ -14,11 +14,13 @@ from opentep.host.tables import (
     Group,
     Local,
     MacTableEntry,
+    Members,
     Remote,
     RemoteTep,
     ReplicaList,
     Tenant,
     TepTables,
+    target_of,
 )
 
 __all__ = ["vacate"]
@@ -49,21 +51,10 @@ def _repurposed_teps(held: TepTables, desired: TepTables) -> set[int]:
     return {tep.index for tep in held.teps if wanted.get(tep.index, _way(tep)) != _way(tep)}
 
 
-def _list_users(tables: TepTables) -> dict[int, set[tuple[int, int]]]:
-    """Per list: (tenant, group MAC) that it serves; MAC 0 is the tenant's flood list."""
-    users: dict[int, set[tuple[int, int]]] = {}
-    for tenant in tables.tenants:
-        users.setdefault(tenant.flood_list, set()).add((tenant.index, 0))
-    for entry in tables.macs:
-        if isinstance(entry.place, Group):
-            users.setdefault(entry.place.list, set()).add((entry.tenant, entry.mac))
-    return users
-
-
 def _repurposed_lists(held: TepTables, desired: TepTables, tenants: set[int]) -> set[int]:
     """Lists that get other users than they had, and left-over lists that get users."""
-    before = _list_users(held)
-    after = _list_users(desired)
+    before = held.list_users()
+    after = desired.list_users()
     filled = {entry.index for entry in held.lists if any(entry.members.values())}
     return {
         index
@@ -94,26 +85,43 @@ def _without_lists(
 ) -> tuple[tuple[Tenant, ...], set[int]]:
     """Tenants that remain when ``tenants`` go and ``lists`` are taken away, and the indices of those that do not.
 
-    One that gets another flood list turns to it at once (it is empty then, or the tenant's already); one that goes
-    away goes now, before its list means someone else.
+    One that gets another flood list turns to it at once (it is empty then, or the tenant's already), without what the
+    list behind it is for unless that stays; one that goes away goes now, before its list means someone else.
     """
-    wanted = {tenant.index: tenant.flood_list for tenant in desired.tenants}
+    wanted = {tenant.index: tenant for tenant in desired.tenants}
     remaining, gone = [], set()
     for tenant in held.tenants:
         if tenant.index in tenants:
             continue
-        if tenant.flood_list not in lists:
+        if not tenant.flood_lists & lists:
             remaining.append(tenant)
         elif tenant.index in wanted:
-            remaining.append(replace(tenant, flood_list=wanted[tenant.index]))
+            then = wanted[tenant.index]
+            kept = replace(
+                tenant,
+                flood_list=then.flood_list,
+                rewrites=tenant.rewrites and then.rewrites,
+                group_key=tenant.group_key and then.group_key,
+            )
+            remaining.append(kept)
         else:
             gone.add(tenant.index)
     return tuple(remaining), gone
 
 
-def _without(members: dict[int, tuple[int, ...]], gone: set[tuple[int, int]]) -> dict[int, tuple[int, ...]]:
-    kept = {port: tuple(m for m in values if (port, m) not in gone) for port, values in members.items()}
+def _without(members: Members, gone: set[tuple[int, int]]) -> Members:
+    kept = {
+        port: tuple(member for member in values if (port, target_of(member)) not in gone)
+        for port, values in members.items()
+    }
     return {port: values for port, values in kept.items() if values}
+
+
+def _turned(held: TepTables, desired: TepTables) -> set[int]:
+    """Tenants whose group addresses are to have pairs of lists and do not, or the reverse: an entry of the one kind
+    must not be met with the other's flag."""
+    before = {tenant.index: tenant.rewrites for tenant in held.tenants}
+    return {t.index for t in desired.tenants if before.get(t.index, t.rewrites) != t.rewrites}
 
 
 def vacate(held: TepTables, desired: TepTables) -> TepTables:
@@ -127,6 +135,7 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
     places = _taken_over(held, desired, tenants)
     present, gone_tenants = _without_lists(held, desired, lists, tenants)
     tenants |= gone_tenants
+    turned = _turned(held, desired)
     fabric_ports = [index for index, port in enumerate(held.ports) if port.role == "fabric"]
     gone = {(place.port, place.vid) for place in places if isinstance(place, Local)}
     gone |= {(port, tep) for port in fabric_ports for tep in teps}
@@ -138,7 +147,7 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
             case Remote(tep):
                 return tep not in teps
             case Group(index):
-                return index not in lists
+                return index not in lists and entry.tenant not in turned
         return True
 
     def remaining(entries: Iterable[ReplicaList]) -> Iterable[ReplicaList]:

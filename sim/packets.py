@@ -230,6 +230,18 @@ def random_payload(rng: random.Random, src: int, dst: int, size: int) -> tuple[i
     return rng.choice(_MAKERS)(rng, src, dst, size)
 
 
+def to_group(rng: random.Random, ethertype: int, packet: bytes, mac: int) -> bytes:
+    """``packet`` sent to a group that ``mac`` is the address of, as far as the address tells, or almost; its header
+    checksum is wrong then. One that is not IP stays as it is."""
+    low = mac & 0xFFFFFF ^ (rng.choice((0, 1 << 23)) if rng.random() < 0.5 else 0)
+    if ethertype == 0x0800 and len(packet) >= 20:
+        return packet[:16] + (0xE0 << 24 | low).to_bytes(4, "big") + packet[20:]
+    if ethertype == 0x86DD and len(packet) >= 40:
+        group = b"\xff" + packet[25:36] + (mac & 0xFF000000 | low).to_bytes(4, "big")
+        return packet[:24] + group + packet[40:]
+    return packet
+
+
 def _random_ipv4(rng: random.Random, src: int, dst: int, size: int) -> tuple[int, bytes]:
     options = bytes(4 * rng.randrange(1, 11)) if rng.random() < 0.1 else b""
     fragment = rng.choice((0, 0x2000, 0x2010, 0x0010, 0x1FFF)) if rng.random() < 0.2 else 0x4000

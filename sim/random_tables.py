@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
+from opentep.host.encode import encode_members
+from opentep.host.groups import in_order, low_octets
 from opentep.host.tables import (
     OUI_KEY,
     Group,
@@ -17,6 +19,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Rewritten,
     Rule,
     Tenant,
     TepTables,
@@ -57,28 +60,34 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
     ports = tuple(_ports(rng, params))
     teps = tuple(_teps(rng, params, address))
     tenants = _tenants(rng, params, learning, by_vlan=any(port.key_mask.vid for port in ports))
-    lists: list[ReplicaList] = []
+    lists = _Lists(rng, params)
     macs: list[MacTableEntry] = []
-    free_lists = rng.sample(range(1, params.lists), min(params.lists - 1, 4 * len(tenants)))
-    # Each tenant has up to three lists and, per member of these, up to two MAC entries.
+    # Each tenant has up to three lists and, per member of these, up to two MAC entries; what the lists for rewritten
+    # frames have room for they take beside that.
     room = max(1, min(params.members // 3, params.macs // 8) // len(tenants))
     vids = {port: _vids(rng, ports[port].native_vid) for port in range(params.access_ports)}
+    tenants = list(_with_groups(rng, tenants, params.lists))
     result = []
     for tenant in tenants:
         places = _vm_places(rng, ports, tenant, vids, min(room, 6))
         remote = rng.sample(teps, min(len(teps), rng.randint(0, min(room, 4))))
-        everyone = _list(free_lists.pop(), rng, places, remote, whole=True)
-        lists.append(everyone)
+        paired = tenant.rewrites or tenant.group_key
+        everyone = lists.add(_members(rng, places, remote, whole=True), paired)
         taken: set[int] = set()
         everywhere: list[Local | Remote] = [*places]
         everywhere += [Remote(tep.index) for tep in remote for _ in range(rng.randint(1, 2))]
         for place in everywhere:
             macs.append(MacTableEntry(tenant.index, _new_mac(rng, tenant, taken), place))
-        for _ in range(rng.randint(0, 2)):
-            group = _list(free_lists.pop(), rng, places, remote, whole=False)
-            lists.append(group)
-            macs.append(MacTableEntry(tenant.index, _new_group(rng, taken), Group(group.index)))
-        result.append(_with_flood_list(tenant, everyone.index))
+        groups = [_new_group(rng, taken) for _ in range(rng.randint(0, 2))]
+        for mac in groups:
+            group = lists.add(_members(rng, places, remote, whole=False), tenant.rewrites)
+            macs.append(MacTableEntry(tenant.index, mac, Group(group)))
+        if tenant.group_key:
+            for low in {low for mac in groups[:1] for low in low_octets(mac)}:
+                own = lists.add(_members(rng, places, [], whole=False), False)
+                macs.append(MacTableEntry(tenant.index, tenant.group_oui << 24 | low, Group(own)))
+        result.append(replace(tenant, flood_list=everyone))
+    lists.fill_rewritten(result, teps)
     return TepTables(
         name="random",
         address=address,
@@ -86,7 +95,7 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
         tenants=tuple(result),
         macs=tuple(macs),
         teps=teps,
-        lists=tuple(lists),
+        lists=tuple(lists.made),
         rules=tuple(sorted(_rules(rng, tenants))),
         sid_function=rng.random() < 0.5,
     )
@@ -181,8 +190,16 @@ def _rules(rng: random.Random, tenants: list[Tenant]) -> Iterator[Rule]:
             yield Rule(source.index, target.index)
 
 
-def _with_flood_list(tenant: Tenant, index: int) -> Tenant:
-    return Tenant(**{**vars(tenant), "flood_list": index})
+def _with_groups(rng: random.Random, tenants: list[Tenant], lists: int) -> Iterator[Tenant]:
+    """Some send to group addresses of tenants, some are sent to at their own, some do both; for each there are up to
+    three more lists."""
+    spare = lists - 2 - 3 * len(tenants)
+    for tenant in tenants:
+        rewrites = spare >= 3 and rng.random() < 0.4
+        spare -= 3 * rewrites
+        group_key = spare >= 3 and rng.random() < 0.5
+        spare -= 3 * group_key
+        yield replace(tenant, rewrites=rewrites, group_key=group_key)
 
 
 def _vids(rng: random.Random, native: int) -> list[int]:
@@ -230,15 +247,66 @@ def _new_group(rng: random.Random, taken: set[int]) -> int:
             return mac
 
 
-def _list(
-    index: int, rng: random.Random, places: list[Local], teps: list[RemoteTep], whole: bool
-) -> ReplicaList:
+def _members(
+    rng: random.Random, places: list[Local], teps: list[RemoteTep], whole: bool
+) -> dict[int, tuple[int | Rewritten, ...]]:
     """All of ``places`` and ``teps``, or some of them."""
-    members: dict[int, tuple[int, ...]] = {}
+    members: dict[int, tuple[int | Rewritten, ...]] = {}
     for place in places:
         if whole or rng.random() < 0.5:
             members[place.port] = (*members.get(place.port, ()), place.vid)
     for tep in teps:
         if whole or rng.random() < 0.5:
             members[tep.port] = (*members.get(tep.port, ()), tep.index)
-    return ReplicaList(index, members)
+    return members
+
+
+class _Lists:
+    """Replica lists with numbers from the whole range, as far as the member tables have room."""
+
+    def __init__(self, rng: random.Random, params: Params):
+        self._rng = rng
+        self._free = rng.sample(range(1, params.lists), params.lists - 1)
+        self._access_ports = params.access_ports
+        self._room = [params.members] * params.ports
+        self._pairs: dict[int, dict[int, tuple[int | Rewritten, ...]]] = {}
+        self.made: list[ReplicaList] = []
+
+    def add(self, members: dict[int, tuple[int | Rewritten, ...]], paired: bool) -> int:
+        """A list with ``members``; if ``paired`` with an even number, and the next one is kept."""
+        whole = [i for i in self._free if i % 2 == 0 and i + 1 in self._free]
+        odd = [i for i in self._free if i ^ 1 not in self._free]
+        index = whole[0] if paired else (odd or self._free)[0]
+        self._free.remove(index)
+        if paired:
+            self._free.remove(index + 1)
+            self._pairs[index] = members
+        self._make(index, members)
+        return index
+
+    def _make(self, index: int, members: dict[int, tuple[int | Rewritten, ...]]) -> None:
+        for port, some in members.items():
+            self._room[port] -= len(encode_members(some))
+        self.made.append(ReplicaList(index, members))
+
+    def fill_rewritten(self, tenants: list[Tenant], teps: tuple[RemoteTep, ...]) -> None:
+        """Make the lists behind the pairs: some of the VMs, and remote TEPs for some tenants."""
+        rng = self._rng
+        ouis = [tenant.group_oui for tenant in tenants]
+        for index, members in self._pairs.items():
+            made: dict[int, tuple[int | Rewritten, ...]] = {}
+            for port, some in members.items():
+                if port < self._access_ports:
+                    made[port] = tuple(member for member in some if rng.random() < 0.7)
+            for tep in teps:
+                chosen: list[int | Rewritten] = [
+                    Rewritten(oui, tep.index) for oui in ouis if rng.random() < 0.3
+                ]
+                chosen += [tep.index] if rng.random() < 0.3 else []
+                made[tep.port] = in_order((*made.get(tep.port, ()), *chosen))
+            fitting = {
+                port: some
+                for port, some in made.items()
+                if some and len(encode_members(some)) <= self._room[port]
+            }
+            self._make(index + 1, fitting)

@@ -17,6 +17,7 @@ from .packets import (
     random_payload,
     solicited_node,
     tag,
+    to_group,
     tunnel,
 )
 from .random_tables import Learning, random_tables
@@ -101,7 +102,7 @@ class Traffic:
         if isinstance(sender.place, Remote) and rng.random() < 0.9:
             index = sender.place.tep
             sources = [source for tep in self.tables.teps if tep.index == index for source in tep.sources]
-        inner = self._ethernet(sender.mac, self._destination(sender), overhead=54)
+        inner = self._ethernet(sender.mac, self._tunnelled_destination(sender), overhead=54)
         # Linux sends short inner frames as they are; a TEP that had to pad sends them padded.
         inner = inner if rng.random() < 0.5 else pad(inner)
         network = self._networks.get(sender.tenant, 0)
@@ -145,6 +146,8 @@ class Traffic:
 
     def _ethernet(self, src: int, dst: int, overhead: int = 4) -> bytes:
         ethertype, payload = random_payload(self.rng, src, dst, self._size(14 + overhead))
+        if dst >> 40 & 1 and self.rng.random() < 0.7:
+            payload = to_group(self.rng, ethertype, payload, dst)
         return ethernet(dst, src, ethertype, payload[: self.longest - overhead - 14])
 
     def _destination(self, sender: MacTableEntry) -> int:
@@ -164,6 +167,18 @@ class Traffic:
             return rng.choice(self._ouis[sender.tenant]) << 24 | rng.getrandbits(24)
         # Any tenant's: only rules let such a frame through.
         return rng.choice(self.tables.macs).mac if self.tables.macs and kind < 0.98 else self._mac()
+
+    def _tunnelled_destination(self, sender: MacTableEntry) -> int:
+        """A destination, or a group address of a tenant: of its own groups, or any."""
+        rng = self.rng
+        named = [tenant for tenant in self.tables.tenants if tenant.group_key]
+        if not named or rng.random() < 0.8:
+            return self._destination(sender)
+        tenant = rng.choice(named)
+        own = [m.mac for m in self._groups if m.tenant == tenant.index]
+        if own and rng.random() < 0.4:
+            return tenant.group_oui << 24 | rng.choice(own) & 0xFFFFFF
+        return tenant.group_oui << 24 | (0xFFFFFF if rng.random() < 0.4 else rng.getrandbits(24))
 
     def _vid(self, sender: MacTableEntry) -> int:
         """A VLAN ID that the sender's tenant may have on this port."""

@@ -119,6 +119,8 @@ class Cutter(wiring.Component):
             "address": self.address,
             "checksum": flow,
             "network": variables.network,
+            "oui": variables.oui,
+            "group_octet": variables.group_octet,
             "flow_id": flow[:8],
             "udp_port": Cat(flow[:14], Const(0b11, 2)),  # a dynamic one (RFC 6335, 6)
             "udp_length": Cat(order.udp_length, Const(0, 2)),

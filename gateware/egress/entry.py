@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, ValueLike
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from ..headers import UNSPECIFIED_BIT, Descriptor, Edit, Encapsulation
+from ..headers import UNSPECIFIED_BIT, Descriptor, Edit, GroupAddress
 from ..params import CELL_BYTES, Params
-from .program import AccessProgram, FabricProgram, encapsulate, program_type
+from .program import Change, Delivering, Encapsulating, FabricProgram, program_type
 
 __all__ = ["CONTROL_BYTES", "CONTROL_START", "Entry", "Job", "admit", "variables"]
 
@@ -19,7 +19,7 @@ CONTROL_BYTES = 38
 _DETAIL = data.UnionLayout(
     {
         "sender": data.StructLayout({"exclude": 1, "exclude_vid": 12}),  # frames from access ports
-        "packet": data.StructLayout({"octet": 8, "checksum": 16}),  # programs IPV4 and IPV6
+        "packet": data.StructLayout({"octet": 8, "checksum": 16}),  # changes IPV4 and IPV6
     }
 )
 
@@ -27,15 +27,16 @@ _DETAIL = data.UnionLayout(
 def variables(fabric: bool) -> data.StructLayout:
     """What of a frame's own is inserted by programs of a fabric or access port (see :class:`.program.Register`)."""
     if fabric:
-        return data.StructLayout({"flow": 16, "network": 24})
-    return data.StructLayout({"tag": 16, "octet": 8, "checksum": 16})
+        return data.StructLayout({"flow": 16, "network": 24, "oui": 24, "group_octet": 8})
+    return data.StructLayout({"tag": 16, "octet": 8, "checksum": 16, "group_octet": 8})
 
 
 class Entry(data.StructLayout):
     """An entry of the queue of ``port``: a :class:`Descriptor` reduced to what this role of port can use.
 
     Octets ``start`` to ``end`` of the stored frame are read, ``program`` says what becomes of them. On a list
-    entry ``target`` is the list.
+    entry ``target`` is the list. On fabric ports, its destination may be rewritten if the program says so: members
+    tell.
     """
 
     def __init__(self, params: Params, port: int):
@@ -46,6 +47,7 @@ class Entry(data.StructLayout):
             "end": 14,
             "program": program_type(params.is_fabric(port)),
             "is_list": 1,
+            "group_octet": 8,
         }
         if params.is_fabric(port):
             fields |= {
@@ -65,12 +67,15 @@ class Job(data.StructLayout):
     ``release``  the reference to ``head`` is given up when this job is done.
     ``tag``      the 802.1Q tag control information to push (access ports).
     ``octet``, ``checksum``
-                 of the packet, in programs IPV4 and IPV6 (access ports).
+                 of the packet, in programs that change it (access ports).
     ``tep``, ``traffic_class``, ``flow``, ``network``
                  what the outer headers say (fabric ports). For answers ``flow`` holds the checksum in its low
                  16 bits.
     ``sid_function``
                  the outer destination ends with ``network``.
+    ``oui``      what the destination begins with if the program rewrites it (fabric ports).
+    ``group_octet``
+                 an octet of the destination that the program rewrites or restores.
     """
 
     def __init__(self, params: Params, port: int):
@@ -80,6 +85,7 @@ class Job(data.StructLayout):
             "end": 14,
             "program": program_type(params.is_fabric(port)),
             "release": 1,
+            "group_octet": 8,
         }
         if params.is_fabric(port):
             fields |= {
@@ -88,6 +94,7 @@ class Job(data.StructLayout):
                 "flow": 20,
                 "network": 24,
                 "sid_function": 1,
+                "oui": 24,
             }
         else:
             fields |= {"tag": 16, "octet": 8, "checksum": 16}
@@ -106,8 +113,14 @@ def admit(m: Module, params: Params, port: int, entry: ValueLike, descriptor: Va
         return
     with m.If(descriptor.is_list | (descriptor.edit == Edit.ENCAP)):
         # Whatever the encapsulation is: the replicator knows by the TEP.
-        encap, encap_tagged = (encapsulate(Encapsulation.ETHERNET, tagged) for tagged in (False, True))
-        m.d.comb += entry.program.eq(Mux(descriptor.tagged, encap_tagged, encap))
+        rewrites = descriptor.is_list & (descriptor.group != GroupAddress.NONE)
+        program = data.View(Encapsulating, entry.program)
+        m.d.comb += [
+            program.encapsulates.eq(1),
+            program.tagged.eq(descriptor.tagged),
+            program.rewrites.eq(rewrites),
+            entry.target.eq(descriptor.target | rewrites),
+        ]
     with m.Elif(descriptor.edit == Edit.ECHO_REPLY):
         m.d.comb += [entry.program.eq(FabricProgram.ECHO_REPLY), entry.start.eq(CONTROL_START)]
     with m.Else():
@@ -122,18 +135,21 @@ def admit(m: Module, params: Params, port: int, entry: ValueLike, descriptor: Va
 
 def _admit_access(m: Module, entry: data.View, descriptor: data.View) -> None:
     sender, packet = entry.detail.sender, entry.detail.packet
+    program = data.View(Delivering, entry.program)
+    with m.If(descriptor.edit != Edit.RETAG):
+        m.d.comb += program.group.eq(descriptor.group)
     with m.Switch(descriptor.edit):
-        for edit, program in ((Edit.DECAP_IPV4, AccessProgram.IPV4), (Edit.DECAP_IPV6, AccessProgram.IPV6)):
+        for edit, change in ((Edit.DECAP_IPV4, Change.IPV4), (Edit.DECAP_IPV6, Change.IPV6)):
             with m.Case(edit):
                 m.d.comb += [
-                    entry.program.eq(program),
+                    program.change.eq(change),
                     packet.octet.eq(descriptor.traffic_class),
                     packet.checksum.eq(descriptor.flow),
                 ]
         with m.Default():
             tagged = descriptor.tagged & (descriptor.edit == Edit.RETAG)
             m.d.comb += [
-                entry.program.eq(Mux(tagged, AccessProgram.TAGGED, AccessProgram.UNTAGGED)),
+                program.change.eq(Mux(tagged, Change.TAG, Change.NONE)),
                 sender.exclude.eq(descriptor.exclude),
                 sender.exclude_vid.eq(descriptor.exclude_vid),
             ]

@@ -9,38 +9,64 @@ from dataclasses import dataclass, field, replace
 
 from amaranth.lib import data, enum
 
-from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES, Encapsulation
+from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, OUTER_BYTES, Encapsulation, GroupAddress
 
 __all__ = [
     "MAX_STEP",
     "AccessProgram",
     "Assembly",
+    "Change",
+    "Delivering",
     "Encapsulating",
     "FabricProgram",
     "Operation",
     "Register",
     "assemble",
-    "encapsulate",
     "program_type",
     "programs",
 ]
 
 
-class AccessProgram(enum.Enum, shape=3):
-    """What an access port can do. RETAG of a tagged frame is TAGGED; all else, DECAP
-    included, pushes a tag."""
+class Change(enum.Enum, shape=2):
+    """What an access port changes of a frame, beside its destination and the tag that it pushes."""
 
-    NOTHING = 0
-    UNTAGGED = 1
-    TAGGED = 2
-    IPV4 = 3
-    """UNTAGGED, with another ECN field and header checksum."""
-    IPV6 = 4
-    """UNTAGGED, with another ECN field."""
+    NONE = 0
+    TAG = 1
+    """The tag that it has goes."""
+    IPV4 = 2
+    """Another ECN field and header checksum."""
+    IPV6 = 3
+    """Another ECN field."""
 
 
-class FabricProgram(enum.Enum, shape=4):
-    """What a fabric port can do. The bits of the latter eight are those of :class:`Encapsulating`."""
+class Delivering(data.Struct):
+    """Parts of an :class:`AccessProgram`."""
+
+    change: Change
+    group: GroupAddress
+    """The destination is this one, instead of a tenant's group address."""
+
+
+class AccessProgram(enum.Enum, shape=4):
+    """What an access port can do, which always pushes a tag. The bits are those of :class:`Delivering`."""
+
+    UNTAGGED = 0
+    TAGGED = 1
+    IPV4 = 2
+    IPV6 = 3
+    NOTHING = 5
+    """What would be a tagged frame from a tunnel."""
+    IPV4_GROUP = 4
+    IPV4_GROUP_IPV4 = 6
+    IPV6_GROUP = 8
+    IPV6_GROUP_IPV6 = 11
+    BROADCAST = 12
+    BROADCAST_IPV4 = 14
+    BROADCAST_IPV6 = 15
+
+
+class FabricProgram(enum.Enum, shape=5):
+    """What a fabric port can do. The bits of those from ETHERNET on are those of :class:`Encapsulating`."""
 
     NOTHING = 0
     ECHO_REPLY = 1
@@ -55,6 +81,10 @@ class FabricProgram(enum.Enum, shape=4):
     NVGRE_TAGGED = 13
     VXLAN = 14
     VXLAN_TAGGED = 15
+    ETHERNET_REWRITTEN = 24
+    ETHERNET_TAGGED_REWRITTEN = 25
+    ETHERIP_REWRITTEN = 26
+    ETHERIP_TAGGED_REWRITTEN = 27
 
 
 class Encapsulating(data.Struct):
@@ -65,11 +95,15 @@ class Encapsulating(data.Struct):
     encapsulation: Encapsulation
     encapsulates: 1
     """0: one of the other programs."""
+    rewrites: 1
+    """The destination becomes a tenant's group address; only if the encapsulation names no network."""
 
 
-def encapsulate(encapsulation: Encapsulation, tagged: bool) -> FabricProgram:
+def _encapsulate(encapsulation: Encapsulation, tagged: bool, rewrites: bool) -> FabricProgram:
     """The program for a frame with or without a tag."""
-    return FabricProgram[encapsulation.name + ("_TAGGED" if tagged else "")]
+    return FabricProgram[
+        encapsulation.name + ("_TAGGED" if tagged else "") + ("_REWRITTEN" if rewrites else "")
+    ]
 
 
 @dataclass(frozen=True)
@@ -89,6 +123,8 @@ _TAG = Register("tag", 2)
 _OCTET = Register("octet", 1)
 _CHECKSUM = Register("checksum", 2)
 _NETWORK = Register("network", 3)
+_OUI = Register("oui", 3)
+_GROUP_OCTET = Register("group_octet", 1)
 _FLOW_ID = Register("flow_id", 1)
 _UDP_PORT, _UDP_LENGTH = Register("udp_port", 2), Register("udp_length", 2)
 _MAC = Register("mac", 6)
@@ -144,15 +180,31 @@ _ADDRESSES = 2 * _MAC_BYTES
 
 _PUSH_TAG = Insert(ETHERTYPE_VLAN.to_bytes(2, "big"), _TAG)
 
+# The addresses, and a destination that is restored: what is behind the OUI is right but for one octet of IP groups.
+_DELIVER: dict[GroupAddress, tuple[Step, ...]] = {
+    GroupAddress.NONE: (Copy(_ADDRESSES),),
+    GroupAddress.IPV4: (Insert(bytes.fromhex("01005e"), _GROUP_OCTET), Skip(4), Copy(_ADDRESSES - 4)),
+    GroupAddress.IPV6: (Insert(bytes.fromhex("3333"), _GROUP_OCTET), Skip(3), Copy(_ADDRESSES - 3)),
+    GroupAddress.BROADCAST: (Insert(bytes.fromhex("ffffff")), Skip(3), Copy(_ADDRESSES - 3)),
+}
 # Up to the second octet of the packet, where both versions of IP have their ECN field.
-_PUSH_TAG_AND_MARK = (Copy(_ADDRESSES), _PUSH_TAG, Copy(3), Insert(_OCTET), Skip(1))
+_MARK = (Copy(3), Insert(_OCTET), Skip(1))
+_CHANGE: dict[Change, tuple[Step, ...]] = {
+    Change.NONE: (Rest(),),
+    Change.TAG: (Skip(_TAG_BYTES), Rest()),
+    Change.IPV4: (*_MARK, Copy(8), Insert(_CHECKSUM), Skip(2), Rest()),
+    Change.IPV6: (*_MARK, Rest()),
+}
+
+
+def _deliver(program: AccessProgram) -> tuple[Step, ...]:
+    if program == AccessProgram.NOTHING:
+        return ()
+    return (*_DELIVER[GroupAddress(program.value >> 2)], _PUSH_TAG, *_CHANGE[Change(program.value & 3)])
+
 
 _ACCESS_PROGRAMS: dict[AccessProgram, tuple[Step, ...]] = {
-    AccessProgram.NOTHING: (),
-    AccessProgram.UNTAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Rest()),
-    AccessProgram.TAGGED: (Copy(_ADDRESSES), _PUSH_TAG, Skip(_TAG_BYTES), Rest()),
-    AccessProgram.IPV4: (*_PUSH_TAG_AND_MARK, Copy(8), Insert(_CHECKSUM), Skip(2), Rest()),
-    AccessProgram.IPV6: (*_PUSH_TAG_AND_MARK, Rest()),
+    program: _deliver(program) for program in AccessProgram
 }
 
 # ICMPv6 neighbour advertisement (RFC 4861, 4.4) of 32 octets with hop limit 255.
@@ -182,10 +234,19 @@ _OUTER: dict[Encapsulation, tuple[Step, ...]] = {
 
 _FABRIC_PROGRAMS: dict[FabricProgram, tuple[Step, ...]] = {
     FabricProgram.NOTHING: (),
-    **{encapsulate(kind, False): (*outer, Copy(_ADDRESSES), Rest()) for kind, outer in _OUTER.items()},
     **{
-        encapsulate(kind, True): (*outer, Copy(_ADDRESSES), Skip(_TAG_BYTES), Rest())
+        _encapsulate(kind, tagged, rewrites): (
+            *outer,
+            *(
+                (Insert(_OUI, _GROUP_OCTET), Skip(4), Copy(_ADDRESSES - 4))
+                if rewrites
+                else (Copy(_ADDRESSES),)
+            ),
+            *((Skip(_TAG_BYTES), Rest()) if tagged else (Rest(),)),
+        )
         for kind, outer in _OUTER.items()
+        for tagged in (False, True)
+        for rewrites in ((False,) if kind.has_network else (False, True))
     },
     # Answers pass over the solicitation or request from its source MAC (octet 6) on.
     FabricProgram.ECHO_REPLY: (

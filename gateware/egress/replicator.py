@@ -1,6 +1,6 @@
 """From queue entries to one job per frame."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from ..params import Params
 from ..tables.bus import TableBus
 from .entry import Entry, Job
 from .modes import ModeTable
-from .program import AccessProgram, Encapsulating, program_type
+from .program import Change, Delivering, Encapsulating, program_type
 from .tables import ListHead, ListMember, TepMode
 from .walk import MemberWalk
 
@@ -64,10 +64,10 @@ class Replicator(wiring.Component):
         m.d.comb += [
             walk.list.eq(entry.target),
             target.eq(Mux(replicates, member.target, entry.target)),
-            *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program")),
+            *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program", "group_octet")),
         ]
         if self.fabric:
-            self._send_to_tep(m, target, left_out)
+            self._send_to_tep(m, target, left_out, member)
             m.d.sync += settled.eq(
                 Mux(
                     replicates,
@@ -118,7 +118,8 @@ class Replicator(wiring.Component):
         """Jobs of an access port to VLAN ID ``target``, which as a member is ``left_out`` if it is the sender's."""
         entry, job = self.entry.payload, self.job.payload
         sender, packet = entry.detail.sender, entry.detail.packet
-        has_packet = (entry.program == AccessProgram.IPV4) | (entry.program == AccessProgram.IPV6)
+        change = data.View(Delivering, entry.program).change
+        has_packet = (change == Change.IPV4) | (change == Change.IPV6)
         m.d.comb += [
             left_out.eq(sender.exclude & (target == sender.exclude_vid) & ~has_packet),
             job.tag.eq(Cat(target, entry.pcp_dei)),
@@ -126,7 +127,7 @@ class Replicator(wiring.Component):
             job.checksum.eq(packet.checksum),
         ]
 
-    def _send_to_tep(self, m: Module, target: Signal, left_out: Signal) -> None:
+    def _send_to_tep(self, m: Module, target: Signal, left_out: Signal, member: data.View) -> None:
         """Jobs of a fabric port to TEP ``target``, a clock late; as a member it is ``left_out`` if the packet would be
         too long."""
         entry, job = self.entry.payload, self.job.payload
@@ -152,10 +153,15 @@ class Replicator(wiring.Component):
         completed = data.View(Encapsulating, job.program)
         with m.If(program.encapsulates):
             m.d.comb += completed.encapsulation.eq(mode.encapsulation)
+        # Where a network is named, it is the sender's: that frame must stay as it is.
+        networks = Const(sum(kind.has_network << kind.value for kind in Encapsulation), len(Encapsulation))
+        names_network = mode.sid_function | networks.bit_select(mode.encapsulation, 1)
+        m.d.comb += completed.rewrites.eq(program.rewrites & member.rewrites & ~names_network)
         m.d.comb += [
             job.tep.eq(target),
             job.traffic_class.eq(Mux(mode.dscp_fixed, entry.traffic_class[:_ECN_BITS], entry.traffic_class)),
             job.flow.eq(entry.flow),
             job.network.eq(entry.network),
             job.sid_function.eq(mode.sid_function),
+            job.oui.eq(member.oui),
         ]

@@ -1,12 +1,20 @@
 """Entries of an egress port's tables, used by gateware and host alike."""
 
-from amaranth.lib import data
+from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
 from ..headers import ETHERTYPE_IPV6, OUTER_BYTES, Encapsulation
 from ..params import Params
 
-__all__ = ["OUTER_ENTRY_BYTES", "ListHead", "ListMember", "OuterHeader", "TepMode", "outer_header"]
+__all__ = [
+    "OUTER_ENTRY_BYTES",
+    "ListHead",
+    "ListMember",
+    "MemberKind",
+    "OuterHeader",
+    "TepMode",
+    "outer_header",
+]
 
 OUTER_ENTRY_BYTES = 64
 """Octets of an entry of the outer header table; a multiple of every datapath width."""
@@ -19,15 +27,28 @@ class ListHead(data.StructLayout):
         super().__init__({"valid": 1, "base": ceil_log2(params.members)})
 
 
+class MemberKind(enum.Enum, shape=2):
+    """What stands in an entry of a replica list."""
+
+    TARGET = 0
+    """A member."""
+    OUI_HIGH = 1
+    """Half of the OUI, with the I/G bit, of the tenant whose group address the frame gets for the members behind
+    (fabric ports)."""
+    OUI_LOW = 2
+
+
 class ListMember(data.Struct):
-    """One member of a replica list; the others follow at the next indices up to the one with ``last``.
+    """One entry of a replica list; the others follow at the next indices up to the one with ``last``.
 
     To change a list without a mixture being seen, write the members elsewhere, then the head.
     """
 
     target: 12
-    """VLAN ID on access ports, TEP index on fabric ports."""
+    """VLAN ID on access ports, TEP index on fabric ports; or half of an OUI."""
     last: 1
+    """Never set for an OUI."""
+    kind: MemberKind
 
 
 class TepMode(data.Struct):

@@ -7,20 +7,21 @@ from amaranth.lib.wiring import In, Out
 from ..params import Params
 from ..tables.bus import TableBus
 from .lists import ListTable
-from .tables import ListHead, ListMember
+from .tables import ListHead, ListMember, MemberKind
 
 __all__ = ["Member", "MemberWalk"]
 
-Member = data.StructLayout({"target": 12, "present": 1, "last": 1})
-"""A member of a list. The only one of an empty list is not ``present``."""
+Member = data.StructLayout({"target": 12, "present": 1, "last": 1, "rewrites": 1, "oui": 24})
+"""A member of a list. The only one of an empty list is not ``present``. With ``rewrites`` its copy is for the tenant of
+``oui``, which has the I/G bit."""
 
 
 class MemberWalk(wiring.Component):
     """Reads lists.
 
     The first member is out 6 clocks after ``start``, the next one with the third clock after the one before at the
-    earliest; each a clock later if the host accesses the table just then. A list without ``last`` ends at the end of
-    the members table.
+    earliest; each 6 clocks later if an OUI stands before it, and one if the host accesses the table just then. A list
+    without ``last`` ends at the end of the members table.
 
     Members
     -------
@@ -59,10 +60,13 @@ class MemberWalk(wiring.Component):
         empty = Signal()
         last = Signal()
         free = Signal()  # the member before is gone
+        rewrites = Signal()
+        oui = Signal(24)
+        entry = members.data
         m.d.comb += [
             heads.index.eq(self.list),
             members.index.eq(index),
-            last.eq(members.data.last | final | empty),
+            last.eq(entry.last | final | empty),
             free.eq(~self.member.valid | self.member.ready),
         ]
         with m.If(self.member.ready):
@@ -70,6 +74,7 @@ class MemberWalk(wiring.Component):
         with m.FSM():
             with m.State("HEAD-READ"):
                 m.d.comb += self.ready.eq(heads.ready)
+                m.d.sync += rewrites.eq(0)
                 with m.If(self.start & heads.ready):
                     m.next = "HEAD-RAM"
             with m.State("HEAD-RAM"):
@@ -84,11 +89,19 @@ class MemberWalk(wiring.Component):
                 m.d.sync += [index.eq(index + 1), final.eq(index == params.members - 1)]
                 m.next = "MEMBER"
             with m.State("MEMBER"):
+                with m.Switch(entry.kind):
+                    with m.Case(MemberKind.OUI_HIGH):
+                        m.d.sync += oui[12:].eq(entry.target)
+                    with m.Case(MemberKind.OUI_LOW):
+                        m.d.sync += [oui[:12].eq(entry.target), rewrites.eq(1)]
+                is_member = entry.kind == MemberKind.TARGET
                 m.d.sync += [
-                    self.member.valid.eq(1),
-                    self.member.payload.target.eq(members.data.target),
-                    self.member.payload.present.eq(~empty),
+                    self.member.valid.eq(is_member | last),
+                    self.member.payload.target.eq(entry.target),
+                    self.member.payload.present.eq(is_member & ~empty),
                     self.member.payload.last.eq(last),
+                    self.member.payload.rewrites.eq(rewrites),
+                    self.member.payload.oui.eq(oui),
                 ]
                 with m.If(last):
                     m.next = "HEAD-READ"

@@ -4,11 +4,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..headers import IPV6_BYTES, TAG_BYTES, Drop, Header, Keys
+from ..headers import IPV6_BYTES, TAG_BYTES, Drop, GroupAddress, Header, Keys
 from ..packet import PacketSignature
 from ..params import MIN_FRAME, Params
-from .fields import capture_field, field
+from .fields import capture_field, field, octet_at
 from .flow import FLOW_SPAN, Classifier, FlowClass, FlowHash
+from .group import IPV4_GROUP, GroupMatch
 from .tap import LENGTH_BITS, WordTap
 
 __all__ = ["AccessParser", "VlanTag", "is_link_local"]
@@ -55,6 +56,9 @@ class _Captured(data.Struct):
     untagged_ip: _IpStart
     tagged_ip: _IpStart
     kind: FlowClass
+    ip_group: 32
+    """Last bits of the IP destination."""
+    is_ipv6_group: 1
 
 
 class _Judged(data.Struct):
@@ -68,6 +72,8 @@ class _Judged(data.Struct):
     untagged: 1
     link_local: 1
     bad_source: 1
+    group: GroupAddress
+    group_octet: 8
 
 
 class AccessParser(wiring.Component):
@@ -136,6 +142,14 @@ class AccessParser(wiring.Component):
         with m.If(tap.capture):
             m.d.sync += captured.kind.eq(classifier.kind)
         self._capture_vlan(m, tap, captured, classifier.kind.tagged)
+        self._capture_group(m, tap, captured, classifier.kind)
+        m.submodules.group = group = GroupMatch(restores=False)
+        m.d.comb += [
+            group.dst.eq(captured.dst),
+            group.is_ipv4.eq(captured.kind.ipv4 & (captured.ip_group[28:] == IPV4_GROUP)),
+            group.is_ipv6.eq(captured.kind.ipv6 & captured.is_ipv6_group),
+            group.ip.eq(captured.ip_group),
+        ]
         m.d.comb += [
             self.keys.valid.eq(tap.keys_valid),
             tap.keys_ready.eq(self.keys.ready),
@@ -159,6 +173,8 @@ class AccessParser(wiring.Component):
                 judged.untagged.eq(captured.untagged),
                 judged.link_local.eq(is_link_local(captured.dst)),
                 judged.bad_source.eq(captured.src[40] | (captured.src == 0)),
+                judged.group.eq(group.kind),
+                judged.group_octet.eq(group.octet),
             ]
 
         header = self.header.payload
@@ -172,6 +188,8 @@ class AccessParser(wiring.Component):
                 header.packet.eq(judged.length + Mux(judged.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
                 header.traffic_class.eq(judged.traffic_class),
                 header.flow.eq(Mux(judged.label == 0, 1, judged.label)),
+                header.group.eq(judged.group),
+                header.group_octet.eq(judged.group_octet),
             ]
             with m.If(judged.rx_error):
                 m.d.sync += header.drop.eq(Drop.RX_ERROR)
@@ -184,6 +202,16 @@ class AccessParser(wiring.Component):
             with m.Else():
                 m.d.sync += header.drop.eq(Drop.NONE)
         return m
+
+    def _capture_group(self, m: Module, tap, captured, kind):
+        """Keep what tells an IP destination that is a group."""
+        for tagged, behind in ((kind.tagged, TAG_BYTES), (~kind.tagged, 0)):
+            with m.If(tagged & kind.ipv4):
+                capture_field(m, tap, captured.ip_group, 30 + behind)
+            with m.If(tagged & kind.ipv6):
+                capture_field(m, tap, captured.ip_group, 50 + behind)
+            with m.If(tagged & tap.passes(38 + behind)):
+                m.d.sync += captured.is_ipv6_group.eq(octet_at(tap.word, 38 + behind).all())
 
     def _capture_vlan(self, m: Module, tap, captured, tagged):
         """Keep the frame's VLAN. Whether the tag has one is found out as its word is loaded."""

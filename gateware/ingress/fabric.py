@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..headers import (
+    ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
     FUNCTION_BITS,
     IPV6_BYTES,
@@ -13,6 +14,7 @@ from ..headers import (
     Congestion,
     Control,
     Drop,
+    GroupAddress,
     Header,
     Keys,
 )
@@ -22,13 +24,13 @@ from .access import is_link_local
 from .checksum import ReplySum
 from .ecn import Decongestion
 from .fields import capture_field, match_field, octet_at
+from .group import IPV4_GROUP, GroupMatch
 from .moving import MovingTap
 from .tap import LENGTH_BITS, WordTap
 from .tunnel import TunnelFinder
 
 __all__ = ["FabricParser"]
 
-_ETHERTYPE_IPV4 = 0x0800
 _INNER_ETHERNET = 14
 _ECHO_BYTES = 8
 _SOLICITATION_BYTES = 24
@@ -45,8 +47,8 @@ _SPAN = OUTER_BYTES + _SOLICITATION_BYTES
 _KEY_END = 11
 """Last octet of the tunnelled frame's source address."""
 _IPV4_HEADER = 20
-_INNER_SPAN = _INNER_ETHERNET + 12
-"""Octets of the tunnelled frame that the parser looks at: up to the IPv4 header checksum."""
+_INNER_SPAN = _INNER_ETHERNET + IPV6_BYTES
+"""Octets of the tunnelled frame that the parser looks at."""
 
 
 class _Captured(data.Struct):
@@ -60,6 +62,11 @@ class _Captured(data.Struct):
     src: 48
     ip_start: 16
     ip_checksum: 16
+    ipv4_group: 32
+    """IPv4 destination of the tunnelled packet."""
+    ipv6_group: 32
+    """Last bits of its IPv6 destination."""
+    is_ipv6_group: 1
 
 
 class _Judged(data.Struct):
@@ -90,6 +97,11 @@ class _Judged(data.Struct):
     """By the addresses of the tunnelled frame."""
     lost: 1
     """Congestion was lost, if its packet has a whole header."""
+    is_ipv4: 1
+    is_ipv6: 1
+    group: GroupAddress
+    """If its packet has a whole header."""
+    group_octet: 8
 
 
 class FabricParser(wiring.Component):
@@ -108,7 +120,8 @@ class FabricParser(wiring.Component):
     - A tunnelled frame (see :class:`TunnelFinder`): ``control`` is NONE, ``dst`` and ``src`` of the keys are the
       inner frame's, which stands from ``start`` to ``end``, the end of the IPv6 payload. ``congestion`` tells how
       its packet changes (RFC 6040, 4.2), ``traffic_class`` is the packet's new second octet, the low 16 bits of
-      ``flow`` the new IPv4 header checksum. A frame of less than 34 octets keeps its ECN field.
+      ``flow`` the new IPv4 header checksum. A frame of less than 34 octets keeps its ECN field. ``group`` is what
+      stands for ``dst`` if that is a tenant's group address (see :class:`GroupMatch`).
     - ECHO: ``start`` is 0, ``end`` the end of the IPv6 payload; the low 16 bits of ``flow`` are the reply's
       checksum.
     - SOLICITATION: ``start`` is 0, ``end`` 86, the length of the answer; the low 16 bits of ``flow`` are
@@ -178,7 +191,17 @@ class FabricParser(wiring.Component):
                     "function": _FUNCTION,
                 },
             ),
-            (inner, {"dst": 0, "src": 6, "ip_start": 14, "ip_checksum": 24}),
+            (
+                inner,
+                {
+                    "dst": 0,
+                    "src": 6,
+                    "ip_start": 14,
+                    "ip_checksum": 24,
+                    "ipv4_group": 30,
+                    "ipv6_group": 50,
+                },
+            ),
         ):
             for name, offset in fields.items():
                 capture_field(m, tapped, captured[name], offset)
@@ -223,9 +246,18 @@ class FabricParser(wiring.Component):
         is_solicitation = match(_SOLICITATION, 54, 2, "solicitation")
         about_address = match(self.address, 62, 16, "target")
         is_unrouted = match(NEXT_HEADER_ICMPV6 << 8 | _HOP_LIMIT, 20, 2, "unrouted")
-        inner_ipv4 = match_field(m, inner, _ETHERTYPE_IPV4, 12, 2, "inner_ipv4")
+        inner_ipv4 = match_field(m, inner, ETHERTYPE_IPV4, 12, 2, "inner_ipv4")
         inner_ipv6 = match_field(m, inner, ETHERTYPE_IPV6, 12, 2, "inner_ipv6")
-        m.d.comb += reply.is_echo.eq(is_request)
+        with m.If(inner.passes(38)):
+            m.d.sync += captured.is_ipv6_group.eq(octet_at(inner.word, 38).all())
+        m.submodules.group = group = GroupMatch(restores=True)
+        m.d.comb += [
+            reply.is_echo.eq(is_request),
+            group.dst.eq(captured.dst),
+            group.is_ipv4.eq(inner_ipv4 & (captured.ipv4_group[28:] == IPV4_GROUP)),
+            group.is_ipv6.eq(inner_ipv6 & captured.is_ipv6_group),
+            group.ip.eq(Mux(inner_ipv4, captured.ipv4_group, captured.ipv6_group)),
+        ]
 
         judged = Signal(_Judged)
         size = captured.payload_length
@@ -271,6 +303,10 @@ class FabricParser(wiring.Component):
                 judged.is_udp.eq(finder.is_udp),
                 judged.udp_end.eq(OUTER_BYTES + finder.udp_end),
                 judged.lost.eq(decongestion.lost),
+                judged.is_ipv4.eq(inner_ipv4),
+                judged.is_ipv6.eq(inner_ipv6),
+                judged.group.eq(group.kind),
+                judged.group_octet.eq(group.octet),
             ]
             with m.If(captured.src[40] | (captured.src == 0)):
                 m.d.sync += judged.inner_drop.eq(Drop.BAD_SOURCE)
@@ -284,6 +320,9 @@ class FabricParser(wiring.Component):
         tunnel = judged.tunnel & (judged.reach <= judged.end) & (judged.reach <= judged.length)
         contradicts = judged.wrong | (judged.is_udp & (judged.udp_end != judged.end))
         has_packet = judged.inner >= _INNER_ETHERNET + _IPV4_HEADER
+        cut_short = Mux(
+            judged.is_ipv4, ~has_packet, judged.is_ipv6 & (judged.inner < _INNER_ETHERNET + IPV6_BYTES)
+        )
         inner_drop = Signal(Drop)
         with m.If(~whole | contradicts | (judged.inner < _INNER_ETHERNET)):
             m.d.comb += inner_drop.eq(Drop.MALFORMED)
@@ -307,6 +346,8 @@ class FabricParser(wiring.Component):
                 header.length.eq(judged.length),
                 header.congestion.eq(Mux(has_packet, judged.congestion, Congestion.SAME)),
                 header.traffic_class.eq(judged.octet),
+                header.group.eq(Mux(cut_short, GroupAddress.NONE, judged.group)),
+                header.group_octet.eq(judged.group_octet),
                 header.flow.eq(Cat(reply.checksum(judged.total), Const(0, 3), judged.unspecified)),
             ]
             with m.If(judged.rx_error):

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN
+from ..headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN
 from ..packet import Word
 from ..params import Params
 from .fields import UNIT_BYTES, field, octet_at, unit_of
@@ -14,7 +14,6 @@ __all__ = ["FLOW_SPAN", "Classifier", "FlowClass", "FlowHash"]
 FLOW_SPAN = 64
 """Octets of the tagged frame that the label depends on."""
 
-_ETHERTYPE_IPV4 = 0x0800
 _TCP_UDP = (6, 17)
 _TAG = 4
 _LABEL_BITS = 20
@@ -108,7 +107,7 @@ class Classifier(wiring.Component):
         tagged = is_unit(12, ETHERTYPE_VLAN, "tagged")
         m.d.comb += [
             self.kind.tagged.eq(tagged),
-            self.kind.ipv4.eq(at_both(is_unit, 16, _ETHERTYPE_IPV4, "ipv4")),
+            self.kind.ipv4.eq(at_both(is_unit, 16, ETHERTYPE_IPV4, "ipv4")),
             self.kind.ipv6.eq(at_both(is_unit, 16, ETHERTYPE_IPV6, "ipv6")),
             self.kind.ports.eq(
                 Mux(

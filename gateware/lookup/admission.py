@@ -1,6 +1,6 @@
 """Which frame's keys go to the tables next."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,6 +20,8 @@ class LookupKey(data.Struct):
     tenant: TenantKey
     group: 1
     """A group address as destination: its tenant is the source's."""
+    may_name: 1
+    """Unless the tenant key is found: it may be a tenant's group address, as the frame comes from the fabric."""
 
 
 class Admitted(data.StructLayout):
@@ -76,15 +78,15 @@ class Admission(wiring.Component):
             choice.accept.eq(~grant.any()),
             self.admitted.eq(grant),
         ]
-        m.d.sync += [grant.eq(0), port.eq(choice.index)]
-        with m.If(~grant.any()):
-            m.d.sync += grant.eq(choice.grant)
-        masks, networks = [], []  # of each port's frame
+        # A gate, not a reset: the way to a flip-flop's reset is long.
+        m.d.sync += [grant.eq(choice.grant & (~grant.any()).replicate(params.ports)), port.eq(choice.index)]
+        masks, networks, may_names = [], [], []  # of each port's frame
         for index, keys in enumerate(self.keys):
             m.d.comb += keys.ready.eq(grant[index])
             named = keys.payload.is_network
             masks.append(Mux(named, 0, Value.cast(self.key_mask[index])))
             networks.append(Mux(named, network_mac(keys.payload.network), 0))
+            may_names.append(~named if params.is_fabric(index) else Const(0, 1))
 
         def chosen(values) -> Value:
             return one_hot_mux(grant, values)
@@ -94,6 +96,7 @@ class Admission(wiring.Component):
         key, frame = self.key.payload, self.frame.payload
         destination = Signal(48)
         mask = Signal(TenantKey)
+        may_name = Signal()
         network = Signal(48)
         m.d.sync += [
             self.frame.valid.eq(grant.any()),
@@ -101,6 +104,7 @@ class Admission(wiring.Component):
             destination.eq(chosen(keys.payload.dst for keys in self.keys)),
             key.mac.eq(chosen(keys.payload.src for keys in self.keys) | destination),
             key.group.eq(destination[GROUP_BIT]),
+            key.may_name.eq(destination[GROUP_BIT] & may_name),
         ]
         with m.If(grant.any()):
             m.d.sync += [
@@ -109,6 +113,7 @@ class Admission(wiring.Component):
                 frame.outer_src.eq(chosen(keys.payload.outer_src for keys in self.keys)),
                 Value.cast(mask).eq(chosen(masks)),
                 network.eq(chosen(networks)),
+                may_name.eq(chosen(may_names)),
             ]
         masked_mac, masked_vid = masked_key(mask, mac=key.mac, vid=frame.vid)
         m.d.comb += [key.tenant.mac.eq(masked_mac | network), key.tenant.vid.eq(masked_vid)]

@@ -29,6 +29,7 @@ class Decision(data.StructLayout):
                 "mac": 48,  # of the source
                 "tep": ceil_log2(params.teps),  # that it came from (fabric ports)
                 "network": 24,  # as in the descriptor
+                "rewrites": 1,  # the destination is to be rewritten, or has been and is to be restored
             }
         )
 
@@ -148,7 +149,8 @@ class DecisionStage(wiring.Component):
                 made.edit.eq(Edit.RETAG),
                 made.is_list.eq(1),
                 made.ports.eq(-1),
-                made.target.eq(self._list(destination, flags)),
+                made.target.eq(self._list(destination, flags.flood_list)),
+                made.rewrites.eq(flags.rewrites),
             ]
         with m.Elif(~allowed):
             m.d.comb += made.drop.eq(Drop.POLICY)
@@ -189,7 +191,8 @@ class DecisionStage(wiring.Component):
             m.d.comb += [
                 made.is_list.eq(1),
                 made.ports.eq(access_ports),
-                made.target.eq(self._list(destination, flags)),
+                made.target.eq(self._list(destination, Mux(late.rewritten, late.own_list, flags.flood_list))),
+                made.rewrites.eq(late.rewritten),
             ]
         with m.Elif(~destination.hit):
             m.d.comb += [made.is_list.eq(1), made.ports.eq(access_ports), made.target.eq(flags.flood_list)]
@@ -204,17 +207,16 @@ class DecisionStage(wiring.Component):
         local_source = source.hit & (source.entry.kind == MacKind.LOCAL)
         with m.If(local_source & (source.entry.static | ~flags.learn_remote)):
             m.d.comb += [made.drop.eq(Drop.SPOOFED), made.learn.eq(0)]
-        with m.If(group & ~source.tenant_hit):
-            m.d.comb += [made.drop.eq(Drop.UNKNOWN_TENANT), made.learn.eq(0)]
-        with m.If(~group & (~source.tenant_hit | ~allowed)):
+        # A group address that was not rewritten has the tenant of its source.
+        with m.If(~source.tenant_hit | ~allowed):
             m.d.comb += [made.drop.eq(Drop.POLICY), made.learn.eq(0)]
-        with m.If(~group & ~destination.tenant_hit):
+        with m.If(~destination.tenant_hit):
             m.d.comb += [made.drop.eq(Drop.UNKNOWN_TENANT), made.learn.eq(0)]
         with m.If(~late.tep_hit):
             m.d.comb += [made.drop.eq(Drop.UNKNOWN_TEP), made.learn.eq(0)]
 
     @staticmethod
-    def _list(destination, flags):
-        """Replica list of a group address: its own, or the tenant's flood list."""
+    def _list(destination, everyone):
+        """Replica list of a group address: its own, or that of all."""
         known = destination.hit & (destination.entry.kind == MacKind.GROUP)
-        return Mux(known, destination.entry.id, flags.flood_list)
+        return Mux(known, destination.entry.id, everyone)

@@ -37,6 +37,8 @@ class Findings(data.StructLayout):
                 "destination": Resolution(params),
                 "flags": TenantFlags,  # of the source's tenant
                 "network": 24,  # of the destination's tenant
+                "rewritten": 1,  # the destination is a group address of its tenant
+                "own_list": 12,  # of that tenant's VMs
                 "rule": 1,  # a rule lets the source's tenant send to the destination's
                 "tep_hit": 1,  # the outer source is a known TEP
                 "tep": ceil_log2(params.teps),

@@ -120,13 +120,11 @@ class Join(wiring.Component):
             choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid)),
         ]
         m.d.sync += [
-            grant.eq(0),
+            grant.eq(choice.grant & choice.accept.replicate(params.ports)),
             port.eq(choice.index),
             fresh.eq(grant.any()),
             self.learn.valid.eq(fresh & rules.learn),  # `judged` stays for two clocks at least
         ]
-        with m.If(choice.accept):
-            m.d.sync += grant.eq(choice.grant)
         with m.If(free):
             m.d.sync += [self.verdict.valid.eq(judged_valid), judged_valid.eq(0)]
         with m.If(grant.any()):

@@ -140,13 +140,18 @@ class LookupPipeline(wiring.Component):
         mac_done = macs.LATENCY
         key_mac = delayed("mac_to_tenant", key.payload.mac, tenant_done + 1)
         key_group = delayed("group_to_tenant", key.payload.group, tenant_done)
-        found = Signal(data.StructLayout({"hit": 1, "tenant": params.tenant_bits}))
+        may_name = delayed("may_name_to_tenant", key.payload.may_name, tenant_done)
+        found = Signal(data.StructLayout({"hit": 1, "tenant": params.tenant_bits, "rewritten": 1}))
         previous = Signal.like(found)
         m.d.sync += previous.eq(found)
-        with m.If(key_group):
-            m.d.comb += found.eq(previous)
+        with m.If(key_group & ~(may_name & tenants.output.hit)):
+            m.d.comb += [found.hit.eq(previous.hit), found.tenant.eq(previous.tenant)]
         with m.Else():
-            m.d.comb += [found.hit.eq(tenants.output.hit), found.tenant.eq(tenants.output.value)]
+            m.d.comb += [
+                found.hit.eq(tenants.output.hit),
+                found.tenant.eq(tenants.output.value),
+                found.rewritten.eq(key_group),
+            ]
         found_valid = Signal()
         m.d.sync += found_valid.eq(tenants.output.valid)
         m.d.comb += [
@@ -187,6 +192,10 @@ class LookupPipeline(wiring.Component):
             findings.vid.eq(delayed("vid_to_result", frame.payload.vid, done)),
             findings.flags.eq(delayed("flags_to_result", entry.flags, done - entry_done)),
             findings.network.eq(delayed("network_to_result", entry.network, done - entry_done - 1)),
+            findings.own_list.eq(
+                delayed("own_list_to_result", entry.flags.flood_list | 1, done - entry_done - 1)
+            ),
+            findings.rewritten.eq(result_found.rewritten),
             findings.rule.eq(
                 delayed("rule_to_result", rules.output.hit, done - tenant_done - 2 - rules.LATENCY)
             ),

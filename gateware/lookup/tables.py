@@ -40,6 +40,9 @@ class TenantFlags(data.Struct):
     """Flood unknown unicast in the tenant (else drop)."""
     flood_list: 12
     """Replica list of all the tenant's VMs and remote TEPs."""
+    rewrites: 1
+    """Group frames of its VMs travel with group addresses of the tenants that they are for. Its lists are even then; on
+    fabric ports the odd ones behind them count."""
 
 
 class TenantEntry(data.Struct):
@@ -51,7 +54,11 @@ class TenantEntry(data.Struct):
 
 
 class TenantKey(data.Struct):
-    """What identifies a tenant in a frame, after masking, or :func:`network_mac`. The mask has the same fields."""
+    """What identifies a tenant in a frame, after masking, or :func:`network_mac`. The mask has the same fields.
+
+    A key with the I/G bit that is no network's is that of a tenant's group addresses. The tenant's ``flood_list`` is
+    even, and the odd one behind it has its own VMs.
+    """
 
     vid: 12
     mac: 48

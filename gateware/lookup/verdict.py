@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..headers import Congestion, Control, Descriptor, Drop, Edit, Header, Stored
+from ..headers import Congestion, Control, Descriptor, Drop, Edit, GroupAddress, Header, Stored
 from ..params import Params
 from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
@@ -99,6 +99,9 @@ class VerdictRules(wiring.Component):
         with m.If((decision.edit == Edit.DECAP) & (header.congestion == Congestion.IPV6)):
             m.d.comb += edit.eq(Edit.DECAP_IPV6)
         # In reverse order of priority: what stands below overrides.
+        not_group = decision.rewrites & (header.group == GroupAddress.NONE)
+        with m.If(from_fabric & not_group & (decision.drop == Drop.NONE)):
+            m.d.comb += [drop.eq(Drop.MALFORMED), self.learn.eq(0)]
         too_big = (decision.edit == Edit.ENCAP) & (decision.ports[params.access_ports :] & ~fits).any()
         with m.If(too_big & (decision.drop == Drop.NONE)):
             m.d.comb += drop.eq(Drop.TOO_BIG)
@@ -137,6 +140,8 @@ class VerdictRules(wiring.Component):
             descriptor.target.eq(decision.target),
             descriptor.network.eq(decision.network),
             descriptor.exclude_vid.eq(header.vid),
+            descriptor.group.eq(Mux(decision.rewrites, header.group, GroupAddress.NONE)),
+            descriptor.group_octet.eq(header.group_octet),
             *(
                 descriptor[name].eq(header[name])
                 for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow")

@@ -7,7 +7,7 @@ from typing import Any
 from opentep.host.diff import Names
 from opentep.host.driver import Driver, Held
 from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, TepTables
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, TepTables
 
 from .output import Cell
 
@@ -168,18 +168,21 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
 def lists(driver: Driver, tables: TepTables | None) -> View:
     held = driver.read()
     names = _names(held, tables)
-    users: dict[int, list[str]] = {}
-    for tenant in held.tables.tenants:
-        users.setdefault(tenant.flood_list, []).append(names.tenant(tenant.index))
-    for entry in held.tables.macs:
-        if isinstance(entry.place, Group):
-            user = f"{format_mac(entry.mac)} of {names.tenant(entry.tenant)}"
-            users.setdefault(entry.place.list, []).append(user)
+    users = {
+        index: [
+            f"{format_mac(mac)} of {names.tenant(tenant)}" if mac else names.tenant(tenant)
+            for tenant, mac in sorted(of)
+        ]
+        for index, of in held.tables.list_users().items()
+    }
     items = []
     rows: list[tuple[Cell, ...]] = []
     for replicas in held.tables.lists:
         used_by = users.get(replicas.index, [])
-        members = {names.port(port): list(values) for port, values in replicas.members.items()}
+        members = {
+            names.port(port): [asdict(m) if isinstance(m, Rewritten) else m for m in values]
+            for port, values in replicas.members.items()
+        }
         items.append({"index": replicas.index, "used_by": used_by, "members": members})
         shown = names.members(replicas, driver.params.is_fabric)
         rows.append((replicas.index, ", ".join(used_by) or "(nobody)", shown))

@@ -113,6 +113,19 @@ def _in_tunnels(fabric: Fabric, source: Source) -> Iterator[Problem]:
             )
 
 
+def _group_methods(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """Group addresses of tenants need OUIs that identify them everywhere."""
+    if all(mask.mac == _OUI_BITS for mask in (*fabric.key_masks, fabric.tenant_key)):
+        return
+    for name, tenant in fabric.tenants.items():
+        if tenant.group == "ingress":
+            yield source.problem(
+                ("tenants", name, "group"),
+                "'ingress' writes OUIs of receiving tenants into group addresses, and not all ports go by the OUI",
+                "choose 'egress', or a 'tenant_key' of oui or oui+vlan",
+            )
+
+
 def identity(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """All problems of this kind."""
     unsound = list(_sound_masks(fabric, source))
@@ -130,6 +143,7 @@ def identity(fabric: Fabric, source: Source) -> Iterator[Problem]:
         if mask != OUI_KEY:
             yield from _distinct(fabric, mask, source)
     yield from _in_tunnels(fabric, source)
+    yield from _group_methods(fabric, source)
     if fabric.rules and not any(mask.mac for mask in masks):
         yield source.problem(
             ("rules",),

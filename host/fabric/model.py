@@ -6,7 +6,7 @@ document may leave out to have it allocated is ``None`` until :func:`opentep.hos
 
 from dataclasses import dataclass, field
 
-from opentep.gateware.headers import Encapsulation
+from opentep.gateware.headers import GROUP_BIT, Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.tables import OUI_KEY, KeyMask
 
@@ -179,9 +179,9 @@ class Fabric:
         return vm.tep
 
     def key_mask(self, port: Port) -> KeyMask:
-        """What ``port`` goes by. Fabric ports see no VLAN IDs."""
+        """What ``port`` goes by. Fabric ports see no VLAN IDs, and must tell group addresses from others."""
         if port.role == "fabric":
-            return KeyMask(mac=self.tenant_key.mac or OUI_KEY.mac)
+            return KeyMask(mac=(self.tenant_key.mac or OUI_KEY.mac) | 1 << GROUP_BIT)
         return port.tenant_key or self.tenant_key
 
     @property

@@ -2,6 +2,7 @@
 
 from opentep.host.tables import Group, Local, Tenant
 
+from .group import restorable
 from .octets import is_group
 from .packet import AccessFrame
 from .reason import Reason
@@ -9,7 +10,7 @@ from .replicate import fits
 from .tables import Tables
 from .verdict import Discard, Flood, ToPlace, Verdict
 
-__all__ = ["decide_access", "is_link_local", "unknown"]
+__all__ = ["decide_access", "group_list", "is_link_local", "unknown"]
 
 
 def is_link_local(mac: int) -> bool:
@@ -52,12 +53,16 @@ def unknown(tenant: Tenant, target: Tenant) -> Verdict:
     return Discard(Reason.UNKNOWN_UNICAST)
 
 
+def group_list(tables: Tables, tenant: Tenant, mac: int, everyone: int) -> int:
+    """Replica list of a group address of ``tenant``: its own, or that of all."""
+    entry = tables.macs.find(tenant.index, mac)
+    return entry.place.list if entry is not None and isinstance(entry.place, Group) else everyone
+
+
 def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local) -> Verdict:
     if is_group(frame.dst):
-        entry = tables.macs.find(tenant.index, frame.dst)
-        if entry is not None and isinstance(entry.place, Group):
-            return Flood(entry.place.list, tenant.network)
-        return Flood(tenant.flood_list, tenant.network)
+        members = group_list(tables, tenant, frame.dst, tenant.flood_list)
+        return Flood(members, tenant.network, tenant.rewrites and restorable(frame.inner))
     target = tables.tenant_of(tables.config.ports[here.port], frame.dst, frame.vid)
     if target is None or not tables.allows(tenant, target):
         return Discard(Reason.POLICY)

@@ -1,12 +1,11 @@
 """Explicit congestion notification across a tunnel's end (RFC 6040, 4.2)."""
 
-from opentep.gateware.headers import ETHERTYPE_IPV6
+from opentep.gateware.headers import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
 from .octets import from_octets
 
 __all__ = ["CongestionLost", "combine"]
 
-_ETHERTYPE_IPV4 = 0x0800
 _NOT_ECT, _ECT_1, _ECT_0, _CE = 0b00, 0b01, 0b10, 0b11
 _IP = 14
 _SHORTEST = _IP + 20
@@ -32,10 +31,10 @@ def combine(inner: bytes, outer_class: int) -> bytes:
     Raises :class:`CongestionLost` if it must not leave.
     """
     ethertype = from_octets(inner[12:14])
-    if len(inner) < _SHORTEST or ethertype not in (_ETHERTYPE_IPV4, ETHERTYPE_IPV6):
+    if len(inner) < _SHORTEST or ethertype not in (ETHERTYPE_IPV4, ETHERTYPE_IPV6):
         return inner
     old = from_octets(inner[_IP : _IP + 2])
-    shift = 0 if ethertype == _ETHERTYPE_IPV4 else 4
+    shift = 0 if ethertype == ETHERTYPE_IPV4 else 4
     now = _combined(old >> shift & 3, outer_class & 3)
     new = old & ~(3 << shift) | now << shift
     changed = inner[:_IP] + new.to_bytes(2, "big") + inner[_IP + 2 :]

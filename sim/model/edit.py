@@ -6,6 +6,7 @@ from opentep.gateware.headers import ETHERTYPE_IPV6, ETHERTYPE_VLAN, Encapsulati
 from opentep.host.tables import Port, RemoteTep
 
 from .flow import flow_label, traffic_class
+from .group import rewrite
 from .octets import mac_octets
 
 __all__ = ["encapsulate", "push_tag"]
@@ -18,13 +19,21 @@ def push_tag(inner: bytes, pcp_dei: int, vid: int) -> bytes:
     )
 
 
-def encapsulate(inner: bytes, port: Port, own_address: int, tep: RemoteTep, network: int) -> bytes:
-    """``inner`` in an IPv6 packet to ``tep``; ``network`` is the tenant's, for the encapsulations that name it."""
+def encapsulate(
+    inner: bytes, port: Port, own_address: int, tep: RemoteTep, network: int, group_oui: int
+) -> bytes:
+    """``inner`` in an IPv6 packet to ``tep``; ``network`` is the tenant's, for the encapsulations that name it.
+
+    With the others its destination is rewritten to begin with ``group_oui``, unless that is 0; the flow stays what it
+    is.
+    """
     label = flow_label(inner)
     traffic = traffic_class(inner)
     if tep.dscp is not None:
         traffic = tep.dscp << 2 | traffic & 3
     length = len(inner) + tep.encapsulation.overhead
+    if group_oui and not (tep.encapsulation.has_network or tep.sid_function):
+        inner = rewrite(inner, group_oui)
     return b"".join(
         (
             mac_octets(tep.next_hop),

@@ -3,9 +3,10 @@
 from opentep.gateware.headers import FUNCTION_BITS, NEXT_HEADER_ICMPV6
 from opentep.host.tables import Group, Local, Port, Remote, Tenant
 
-from .access import is_link_local, unknown
+from .access import group_list, is_link_local, unknown
 from .control import answer
 from .ecn import CongestionLost, combine
+from .group import restore
 from .octets import is_group
 from .packet import EthernetHeader, Ipv6Header
 from .reason import Reason
@@ -44,7 +45,7 @@ def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[
     except CongestionLost:
         return Discard(Reason.ECN), b""
     network = function if tunnelled.network is None else tunnelled.network
-    return _decide_inner(tables, port, Remote(sender.index), ethernet, network, time), inner
+    return _decide_inner(tables, port, Remote(sender.index), inner, network, time)
 
 
 def _destination_of(tables: Tables, dst: int) -> tuple[bool, int | None]:
@@ -57,21 +58,27 @@ def _destination_of(tables: Tables, dst: int) -> tuple[bool, int | None]:
 
 
 def _decide_inner(
-    tables: Tables, port: Port, sender: Remote, inner: EthernetHeader, network: int | None, time: int
-) -> Verdict:
-    tenant = tables.tenant_of(port, inner.src) if network is None else tables.tenant_in(network)
-    # Unicast belongs to the tenant it is for; a group address has no tenant of its own.
-    target = tenant if is_group(inner.dst) or network is not None else tables.tenant_of(port, inner.dst)
+    tables: Tables, port: Port, sender: Remote, inner: bytes, network: int | None, time: int
+) -> tuple[Verdict, bytes]:
+    header = EthernetHeader.parse(inner)
+    tenant = tables.tenant_of(port, header.src) if network is None else tables.tenant_in(network)
+    # The tenant that the destination names: a group address does if it was rewritten.
+    named = tables.tenant_of(port, header.dst) if network is None else tenant
+    rewritten = is_group(header.dst) and network is None and named is not None
+    target = tenant if is_group(header.dst) and not rewritten else named
     if target is None:
-        return Discard(Reason.UNKNOWN_TENANT)
+        return Discard(Reason.UNKNOWN_TENANT), b""
     if tenant is None or not tables.allows(tenant, target):
-        return Discard(Reason.POLICY)
-    if not _source_allowed(tables, tenant, inner.src):
-        return Discard(Reason.SPOOFED)
-    verdict = _destination(tables, tenant, target, inner.dst)
+        return Discard(Reason.POLICY), b""
+    if not _source_allowed(tables, tenant, header.src):
+        return Discard(Reason.SPOOFED), b""
+    restored = restore(inner) if rewritten else inner
+    if restored is None:
+        return Discard(Reason.MALFORMED), b""
+    verdict = _destination(tables, tenant, target, header.dst, rewritten)
     if tenant.learn_remote:
-        tables.macs.learn(tenant.index, inner.src, sender, time)
-    return verdict
+        tables.macs.learn(tenant.index, header.src, sender, time)
+    return verdict, restored
 
 
 def _source_allowed(tables: Tables, tenant: Tenant, src: int) -> bool:
@@ -82,12 +89,11 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int) -> bool:
     return not entry.static and tenant.learn_remote
 
 
-def _destination(tables: Tables, tenant: Tenant, target: Tenant, dst: int) -> Verdict:
-    entry = tables.macs.find(target.index, dst)
+def _destination(tables: Tables, tenant: Tenant, target: Tenant, dst: int, rewritten: bool) -> Verdict:
     if is_group(dst):
-        if entry is not None and isinstance(entry.place, Group):
-            return Flood(entry.place.list)
-        return Flood(tenant.flood_list)
+        # Of a tenant's own address the tenants that its rules allow have copies of their own.
+        return Flood(group_list(tables, target, dst, target.flood_list | rewritten))
+    entry = tables.macs.find(target.index, dst)
     if entry is None:
         return unknown(tenant, target)
     if isinstance(entry.place, Local):

@@ -1,4 +1,4 @@
-"""One frame to many receivers (SPEC §5, the ``egress`` method)."""
+"""One frame to many receivers (SPEC §5)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,12 +35,18 @@ def replicate(
     ``sender`` gets none: its place on an access port. A frame ``from_fabric`` never returns there.
     """
     for number, port in enumerate(tables.config.ports):
-        members = tables.members(flood.list, number)
-        if tables.is_fabric(number):
-            if from_fabric or not members:
-                continue
-            kept = [member for member in members if fits(inner, port, tables.tep(member))]
-            copies = tuple(ToPlace(number, member, flood.network) for member in kept)
-            yield Replicas(number, copies, too_big=len(copies) < len(members))
+        if not tables.is_fabric(number):
+            vids = tables.vids(flood.list, number)
+            yield Replicas(
+                number, tuple(ToPlace(number, vid) for vid in vids if Local(number, vid) != sender)
+            )
             continue
-        yield Replicas(number, tuple(ToPlace(number, m) for m in members if Local(number, m) != sender))
+        members = tables.receivers(flood.list | flood.rewrites, number)
+        if from_fabric or not members:
+            continue
+        copies = tuple(
+            ToPlace(number, member.tep, flood.network, member.oui)
+            for member in members
+            if fits(inner, port, tables.tep(member.tep))
+        )
+        yield Replicas(number, copies, too_big=len(copies) < len(members))

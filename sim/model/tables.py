@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from opentep.gateware.lookup.tables import masked_key
-from opentep.host.tables import Group, Local, Port, Remote, RemoteTep, Rule, Tenant, TepTables
+from opentep.host.tables import Group, Local, Port, Remote, RemoteTep, Rewritten, Rule, Tenant, TepTables
 
 __all__ = ["Entry", "MacTable", "Tables"]
 
@@ -102,8 +102,16 @@ class Tables:
         """The remote TEP that sends from IPv6 address ``source``."""
         return self._sources.get(source)
 
-    def members(self, list_index: int, port: int) -> tuple[int, ...]:
-        """VLAN IDs (access ports) or remote TEP indices (fabric ports) of a replica list on ``port``."""
+    def vids(self, list_index: int, port: int) -> tuple[int, ...]:
+        """VLAN IDs of a replica list on access port ``port``."""
+        return tuple(member for member in self._members(list_index, port) if isinstance(member, int))
+
+    def receivers(self, list_index: int, port: int) -> tuple[Rewritten, ...]:
+        """Remote TEPs of a replica list on fabric port ``port``; with OUI 0 those that get the frame as it is."""
+        members = self._members(list_index, port)
+        return tuple(Rewritten(0, member) if isinstance(member, int) else member for member in members)
+
+    def _members(self, list_index: int, port: int) -> tuple[int | Rewritten, ...]:
         replicas = self._lists.get(list_index)
         return () if replicas is None else tuple(replicas.members.get(port, ()))
 

@@ -107,4 +107,4 @@ class TepModel:
             return copy.port, push_tag(inner, pcp_dei, copy.target)
         port = self.config.ports[copy.port]
         tep = self._tables.tep(copy.target)
-        return copy.port, encapsulate(inner, port, self.config.address, tep, copy.network)
+        return copy.port, encapsulate(inner, port, self.config.address, tep, copy.network, copy.oui)

@@ -18,20 +18,26 @@ class Discard:
 class ToPlace:
     """One copy: to VLAN ``target`` of an access port, or to remote TEP ``target`` of a fabric port.
 
-    ``network`` is named in tunnels that have one.
+    ``network`` is named in tunnels that have one. ``oui`` is that of the tenant to whose group address it is
+    rewritten, 0 if it is not.
     """
 
     port: int
     target: int
     network: int = 0
+    oui: int = 0
 
 
 @dataclass(frozen=True)
 class Flood:
-    """One copy per member of a replica list, from a fabric port to access ports only."""
+    """One copy per member of a replica list, from a fabric port to access ports only.
+
+    ``rewrites``: on fabric ports the list behind it.
+    """
 
     list: int
     network: int = 0
+    rewrites: bool = False
 
 
 @dataclass(frozen=True)

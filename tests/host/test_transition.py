@@ -15,6 +15,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Rewritten,
     Tenant,
     TepTables,
 )
@@ -169,3 +170,40 @@ def test_what_remains_and_what_comes_do_not_share_a_number(held: TepTables, desi
             owner = owners.get(Local(0, vid))
             assert owner is None or entry.index not in users or users[entry.index].index == owner
     assert set(result.macs) <= set(held.macs)
+
+
+def test_a_tenant_that_turns_to_the_other_method_gives_up_its_groups_first() -> None:
+    """An entry of a group names one list with the one method, a pair with the other; flag and entry change apart."""
+    red, blue = HELD.tenants
+    desired = replace(
+        HELD,
+        tenants=(replace(red, flood_list=4, rewrites=True, group_key=True), blue),
+        macs=(MacTableEntry(0, GROUP_MAC, Group(6)), *HELD.macs[1:]),
+        lists=(
+            HELD.lists[1],
+            ReplicaList(4, {0: (10,), 1: (0,)}),
+            ReplicaList(5, {0: (10,), 1: (Rewritten(0x130001, 0),)}),
+            ReplicaList(6, {0: (10,), 1: (0,)}),
+            ReplicaList(7, {1: (Rewritten(0x130001, 0),)}),
+        ),
+    )
+    for before, after in ((HELD, desired), (desired, HELD)):
+        result = vacate(before, after)
+        assert GROUP_MAC not in macs(result)
+        assert result.tenants == before.tenants
+        assert vacate(result, after) is result
+
+
+def test_the_list_behind_a_pair_goes_to_someone_else() -> None:
+    red, blue = HELD.tenants
+    held = replace(
+        HELD,
+        tenants=(replace(red, rewrites=True, group_key=True), replace(blue, flood_list=4)),
+        macs=(),
+        lists=(*HELD.lists[:2], ReplicaList(4, {0: (11,)})),
+    )
+    desired = replace(held, tenants=(red, replace(blue, flood_list=1)))
+    result = vacate(held, desired)
+    assert result.tenants[0] == red, "the pair is taken apart while its second list still is the tenant's"
+    assert result.lists[1].members == {}
+    assert vacate(result, desired) is result

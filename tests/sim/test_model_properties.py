@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentep.gateware.params import Params
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, RemoteTep, Rule, TepTables
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, RemoteTep, Rewritten, Rule, TepTables
 from opentep.sim.model import TepModel
 from opentep.sim.packets import ethernet, random_payload, tag
 from opentep.sim.traffic import Learning, Traffic, random_tables, schedule
@@ -27,6 +27,7 @@ class Owners:
         self.tenant_at = {m.place: m.tenant for m in tables.macs if isinstance(m.place, Local)}
         self.network_of = {tenant.index: tenant.network for tenant in tables.tenants}
         self.tenant_of_oui = {oui: tenant.index for tenant in tables.tenants for oui in tenant.ouis}
+        self.group_ouis = {t.index: t.group_oui.to_bytes(3, "big") for t in tables.tenants}
         self.macs_at: dict[Local, set[int]] = {}
         for entry in tables.macs:
             if isinstance(entry.place, Local):
@@ -43,7 +44,9 @@ class Owners:
         """The tunnel that ``out`` came in names the virtual network of ``tenant``: just in front of it, in VXLAN as
         in NVGRE."""
         network = self.network_of[tenant]
-        headers = frame[54 : frame.index(out[:12], 54)]
+        # A group address as destination may have been rewritten.
+        begin = frame.index(out[6:12], 60) - 6 if out[0] & 1 else frame.index(out[:12], 54)
+        headers = frame[54:begin]
         return network != 0 and headers[-4:-1] == network.to_bytes(3, "big")
 
     def sender(self, port: int, frame: bytes) -> Local:
@@ -81,8 +84,11 @@ def test_tenants_are_isolated(seed: int) -> None:
                 sender = owners.tenant_at[owners.sender(event.port, event.frame)]
             assert sender is not None
             receiver = owners.tenant_at[place]
-            # The lists of random tables have members of one tenant only.
-            assert receiver == sender or (not out[0] & 1 and Rule(sender, receiver) in tables.rules)
+            # The lists of random tables have members of one tenant only; group frames for another one say so.
+            rewritten = owners.group_ouis[receiver] in event.frame[54:]
+            assert receiver == sender or (
+                (rewritten or not out[0] & 1) and Rule(sender, receiver) in tables.rules
+            )
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,7 +105,9 @@ def test_nobody_sends_as_somebody_else(seed: int) -> None:
                 continue
             inner = out[54 + OVERHEADS[out[20]] :] if owners.is_fabric(port) else out
             assert mac(inner[6:12]) in owners.macs_at[owners.sender(event.port, event.frame)]
-            assert inner[:12] == event.frame[:12]
+            rewritten = owners.is_fabric(port) and inner[:3] in owners.group_ouis.values()
+            assert inner[6:12] == event.frame[6:12]
+            assert inner[:6] == event.frame[:6] or (rewritten and event.frame[0] & 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -117,19 +125,30 @@ def test_group_frames_reach_each_member_once(seed: int) -> None:
     assert isinstance(sender.place, Local)
     own = [m for m in tables.macs if m.tenant == sender.tenant]
     groups = {m.mac: m.place.list for m in own if isinstance(m.place, Group)}
-    flood = next(tenant.flood_list for tenant in tables.tenants if tenant.index == sender.tenant)
+    tenant = next(tenant for tenant in tables.tenants if tenant.index == sender.tenant)
+    named = {tep.index for tep in tables.teps if tep.encapsulation.has_network or tep.sid_function}
     for dst in (0xFFFFFFFFFFFF, 0x3333_0000_0001, *groups):
-        members = owners.lists[groups.get(dst, flood)].members
+        # Of these frames only a broadcast can be told from what is in it.
+        rewrites = tenant.rewrites and dst == 0xFFFFFFFFFFFF
+        index = groups.get(dst, tenant.flood_list)
         frame = tag(ethernet(dst, sender.mac, 0x0806, rng.randbytes(100)), sender.place.vid)
-        wanted = Counter(
-            (port, member)
-            for port, some in members.items()
-            for member in some
-            if Local(port, member) != sender.place
-        )
-        got: Counter[tuple[int, int]] = Counter()
+        wanted: Counter[tuple[int, int, int]] = Counter()
+        for port in range(len(tables.ports)):
+            fabric = owners.is_fabric(port)
+            entry = owners.lists.get(index | (rewrites and fabric))
+            for member in entry.members.get(port, ()) if entry else ():
+                if isinstance(member, Rewritten):
+                    mac_of = dst if member.tep in named else member.oui << 24 | 0xFFFFFF
+                    wanted[port, member.tep, mac_of] += 1
+                elif Local(port, member) != sender.place:
+                    wanted[port, member, dst] += 1
+        got: Counter[tuple[int, int, int]] = Counter()
         for port, out in TepModel(tables).receive(sender.place.port, frame):
-            got[port, by_locator[mac(out[38:51])] if owners.is_fabric(port) else mac(out[14:16]) & 0xFFF] += 1
+            if owners.is_fabric(port):
+                inner = out[54 + OVERHEADS[out[20]] :]
+                got[port, by_locator[mac(out[38:51])], mac(inner[:6])] += 1
+            else:
+                got[port, mac(out[14:16]) & 0xFFF, mac(out[:6])] += 1
         assert got == wanted
 
 

@@ -4,14 +4,21 @@ import random
 import struct
 
 import pytest
-from opentep.gateware.headers import Drop
+from opentep.gateware.headers import Drop, GroupAddress
 from opentep.gateware.ingress.access import AccessParser
 from opentep.gateware.params import Params
 from opentep.sim.model.access import is_link_local
 from opentep.sim.model.flow import flow_label, traffic_class
+from opentep.sim.model.group import restorable, rewrite
 from opentep.sim.model.octets import is_group
 from opentep.sim.model.packet import AccessFrame
+from opentep.sim.packets import to_group
 
+_GROUPS = {
+    0x0100: GroupAddress.IPV4.value,
+    0x3333: GroupAddress.IPV6.value,
+    0xFFFF: GroupAddress.BROADCAST.value,
+}
 WIDTHS = (32, 64, *(pytest.param(width, marks=pytest.mark.long) for width in (128, 256)), 512)
 
 
@@ -30,12 +37,18 @@ def ip_packet(rng: random.Random) -> bytes:
 
 
 def access_frame(rng: random.Random, size: int | None = None) -> bytes:
-    dst = rng.choice([rng.randbytes(6), bytes.fromhex("0180c20000") + rng.randbytes(1), b"\xff" * 6])
+    group = rng.choice((b"\x01\x00\x5e", b"\x33\x33" + rng.randbytes(1))) + rng.randbytes(3)
+    dst = rng.choice([rng.randbytes(6), bytes.fromhex("0180c20000") + rng.randbytes(1), b"\xff" * 6, group])
     src = rng.choice([bytes([rng.randrange(128) * 2]) + rng.randbytes(5)] * 4 + [rng.randbytes(6), bytes(6)])
     tpid = rng.choice([b"\x81\x00"] * 6 + [b"\x88\xa8", b"\x81\x01", b""])
     vid = rng.choice([rng.randrange(4096), rng.randrange(4096), 0, 4095])
     tag = tpid + struct.pack(">H", rng.randrange(16) << 12 | vid) if tpid else b""
     rest = rng.choice([ip_packet(rng), ip_packet(rng), b"\x08\x06" + rng.randbytes(40), tag + ip_packet(rng)])
+    at = rest.find(b"\x08\0") if rest[:2] == b"\x08\0" else rest.find(b"\x86\xdd")
+    if dst[0] & 1 and at in (0, len(tag)) and rng.random() < 0.7:
+        ethertype = int.from_bytes(rest[at : at + 2], "big")
+        packet = to_group(rng, ethertype, rest[at + 2 :], int.from_bytes(dst, "big"))
+        rest = rest[: at + 2] + packet
     frame = dst + src + tag + rest
     size = size or rng.choice([60, 61, 62, 63, 64, rng.randrange(60, 130), rng.randrange(1, 60)])
     return (frame + rng.randbytes(max(0, size - len(frame))))[:size]
@@ -60,7 +73,10 @@ def expected(octets: bytes, error: bool, native_vid: int) -> dict:
         "flow": flow_label(inner),
         "traffic_class": traffic_class(inner),
         "outer_src": 0,
+        "group": _GROUPS[dst >> 32] if restorable(inner) else GroupAddress.NONE.value,
     }
+    if fields["group"]:
+        fields["group_octet"] = rewrite(inner, 0x130000)[3]
     frame = AccessFrame.parse(octets, native_vid)
     if frame is None:
         return fields | {"drop": Drop.UNTAGGED}

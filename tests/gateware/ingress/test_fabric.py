@@ -4,7 +4,7 @@ import random
 import struct
 
 import pytest
-from opentep.gateware.headers import Congestion, Control, Drop, Encapsulation
+from opentep.gateware.headers import Congestion, Control, Drop, Encapsulation, GroupAddress
 from opentep.gateware.ingress.checksum import advert_sum
 from opentep.gateware.ingress.fabric import FabricParser
 from opentep.gateware.ingress.tunnel import MOST_OPTIONS
@@ -12,12 +12,14 @@ from opentep.gateware.params import Params
 from opentep.sim.model.access import is_link_local
 from opentep.sim.model.control import answer
 from opentep.sim.model.ecn import CongestionLost, combine
+from opentep.sim.model.group import restore
 from opentep.sim.model.octets import is_group
 from opentep.sim.model.packet import EthernetHeader, Ipv6Header
 from opentep.sim.model.tunnel import Tunnelled, find_tunnel
-from opentep.sim.packets import random_encapsulation
+from opentep.sim.packets import random_encapsulation, to_group
 
 WIDTHS = (32, 64, *(pytest.param(width, marks=pytest.mark.long) for width in (128, 256)), 512)
+_GROUPS = {b"\x01\0": GroupAddress.IPV4, b"\x33\x33": GroupAddress.IPV6, b"\xff\xff": GroupAddress.BROADCAST}
 MAC = 0x0200DEADBEEF
 ADDRESS = 0xFD00_0001_0002_0003_0004_0005_0006_0A0B
 SOLICITED_NODE = 0xFF02 << 112 | 0x1FF << 24 | ADDRESS & 0xFFFFFF
@@ -71,9 +73,11 @@ def inner_frame(rng: random.Random) -> bytes:
     dst = rng.choice([rng.randbytes(6), link_local, link_local, b"\xff" * 6])
     src = rng.choice([b"\x02" + rng.randbytes(5)] * 4 + [b"\x03" + rng.randbytes(5), bytes(6)])
     ethertype = rng.choice([b"\x08\x00", b"\x86\xdd", b"\x08\x06"])
-    return (dst + src + ethertype + rng.randbytes(100))[
-        : rng.choice([14, 16, 33, 34, 60, 70, rng.randrange(4, 114)])
-    ]
+    packet = rng.randbytes(100)
+    if rng.random() < 0.5:
+        group = int.from_bytes(dst, "big")
+        packet = to_group(rng, int.from_bytes(ethertype, "big"), packet, group)
+    return (dst + src + ethertype + packet)[: rng.choice([14, 16, 33, 34, 60, 70, rng.randrange(4, 114)])]
 
 
 def tunnelled(rng: random.Random) -> bytes:
@@ -139,6 +143,10 @@ def expected_tunnel(packet: Ipv6Header, tunnelled: Tunnelled) -> dict:
     }
     if network is not None:
         fields["network"] = network
+    restored = restore(inner)
+    fields["group"] = GroupAddress.NONE if restored is None else _GROUPS[restored[:2]]
+    if fields["group"] in (GroupAddress.IPV4, GroupAddress.IPV6):
+        fields["group_octet"] = restored[3 if restored[0] == 1 else 2]
     if is_group(ethernet.src) or ethernet.src == 0:
         return fields | {"drop": Drop.BAD_SOURCE}
     if is_link_local(ethernet.dst):
@@ -221,7 +229,7 @@ def test_random_frames(bench, width, gap, stall, header_stall, sid_function):
 
 def test_random_frames_reach_every_result():
     rng = random.Random(0)
-    wanted = [expected(fabric_frame(rng), False) for _ in range(2000)]
+    wanted = [expected(fabric_frame(rng), False) for _ in range(6000)]
     assert {fields["control"] for fields in wanted} == set(Control)
     assert {fields["drop"] for fields in wanted} == {
         Drop.NONE,
@@ -233,6 +241,7 @@ def test_random_frames_reach_every_result():
         Drop.ECN,
     }
     assert {fields["congestion"] for fields in wanted if "congestion" in fields} == set(Congestion)
+    assert {fields["group"] for fields in wanted if "group" in fields} == set(GroupAddress)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

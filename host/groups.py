@@ -1,0 +1,57 @@
+"""Group addresses of tenants (SPEC section 5, the ``ingress`` method), and replica lists for them."""
+
+from collections.abc import Iterable
+
+from opentep.host.tables import Rewritten, target_of
+
+__all__ = ["in_order", "low_octets", "number_pairs"]
+
+_BROADCAST = 0xFFFFFFFFFFFF
+_IPV4, _IPV6 = 0x01005E, 0x3333
+_LOW = 0xFFFFFF
+
+
+def low_octets(group: int) -> tuple[int, ...]:
+    """The last 24 bits of the tenants' addresses that frames to group address ``group`` travel with.
+
+    Two for an IPv4 group: the MAC address lacks one of its bits (RFC 1112, 6.4). None if they travel as they are.
+    """
+    if group == _BROADCAST:
+        return (_LOW,)
+    if group >> 23 == _IPV4 << 1:
+        return (group & _LOW, group & _LOW | 1 << 23)
+    return (group & _LOW,) if group >> 32 == _IPV6 else ()
+
+
+def in_order(members: Iterable[int | Rewritten]) -> tuple[int | Rewritten, ...]:
+    """As a replica list has them: what is rewritten at the end, by OUI."""
+
+    def key(member: int | Rewritten) -> tuple[int, int]:
+        return (member.oui if isinstance(member, Rewritten) else -1, target_of(member))
+
+    return tuple(sorted(members, key=key))
+
+
+def number_pairs(kept: dict[str, int], pairs: Iterable[str], singles: Iterable[str]) -> dict[str, int]:
+    """Give every name an index: its former one if it can be, else the lowest that is free; each of ``pairs`` an even
+    one, and the one behind."""
+    numbers: dict[str, int] = {}
+    used: set[int] = set()
+
+    def take(name: str, index: int, count: int) -> None:
+        numbers[name] = index
+        used.update(range(index, index + count))
+
+    for names, count in ((list(pairs), 2), (list(singles), 1)):
+        for name in names:
+            index = kept.get(name, -1)
+            if index >= 0 and index % count == 0 and not used & set(range(index, index + count)):
+                take(name, index, count)
+        index = 0
+        for name in names:
+            if name in numbers:
+                continue
+            while used & set(range(index, index + count)):
+                index += count
+            take(name, index, count)
+    return numbers
