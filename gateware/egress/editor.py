@@ -4,11 +4,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..buffer import Buffer
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
 from ..tables.bus import WordBus
-from .cutter import Cutter
+from .cutter import Cut, Cutter
 from .entry import Job
 from .fifo import CreditFifo
 from .outer import OuterTable
@@ -57,7 +58,10 @@ class Editor(wiring.Component):
         m.submodules.cutter = cutter = Cutter(params, self.port)
         m.submodules.packer = packer = Packer(params.width)
         wiring.connect(m, reader.read, wiring.flipped(self.read))
+        # So that what is at hand of frame and outer header does not reach back into the stepper.
+        m.submodules.cuts = cuts = Buffer(Cut(params))
         wiring.connect(m, stepper.order, cutter.order)
+        wiring.connect(m, cutter.cut, cuts.input)
         wiring.connect(m, packer.output, wiring.flipped(self.output))
 
         # A job goes to the reader, to the outer headers and to the program at the same time.
@@ -104,7 +108,7 @@ class Editor(wiring.Component):
         ]
         wiring.connect(m, plans.output, stepper.plan)
         wiring.connect(m, releases.release, wiring.flipped(self.release))
-        self._execute(m, cutter.cut, reader.words, outer_words, packer.input, releases)
+        self._execute(m, cuts.output, reader.words, outer_words, packer.input, releases)
         return m
 
     def _execute(self, m: Module, stream_of_cuts, words, outer_words, chunks, releases):

@@ -7,8 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..buffer import Buffer
-from ..packet import PacketSignature, Word
+from ..packet import PacketSignature
 
 __all__ = ["Chunk", "Packer"]
 
@@ -46,7 +45,7 @@ class Packer(wiring.Component):
     """Concatenates chunks into full words.
 
     Takes one chunk per clock, except that a frame may cost one clock more than it has chunks. A word is out
-    1 + :attr:`stages` clocks after the chunk that completes it.
+    :attr:`stages` clocks after the chunk that completes it, behind the merge: a register should follow.
     """
 
     def __init__(self, width: int):
@@ -100,9 +99,8 @@ class Packer(wiring.Component):
         rotated = rotate(_LAST_BITS)
 
         # Merge with what is left from before.
-        m.submodules.buffer = buffer = Buffer(Word(self.width))
-        wiring.connect(m, buffer.output, wiring.flipped(self.output))
-        word = buffer.input.payload
+        output = self.output
+        word = output.payload
         kept = Signal(self.width)
         kept_count = Signal(range(octets))
         flush = Signal()  # the frame's last octets did not fit into the word before
@@ -110,15 +108,15 @@ class Packer(wiring.Component):
         over = Signal(range(octets))
         taken = Signal()
         m.d.comb += [
-            advance.eq(~valid | (buffer.input.ready & ~flush)),
-            taken.eq(valid & buffer.input.ready & ~flush),
+            advance.eq(~valid | (output.ready & ~flush)),
+            taken.eq(valid & output.ready & ~flush),
             full.eq(total[self.octet_bits]),
             over.eq(total),
-            buffer.input.valid.eq(flush | (valid & (full | last))),
+            output.valid.eq(flush | (valid & (full | last))),
             word.last.eq(flush | (last & (~full | (over == 0)))),
             word.count.eq(Mux(flush, kept_count, Mux(full, octets, total))),
         ]
-        with m.If(buffer.input.ready):
+        with m.If(output.ready):
             m.d.sync += flush.eq(valid & ~flush & last & full & (over != 0))
         with m.If(taken):
             m.d.sync += kept_count.eq(over)

@@ -4,9 +4,10 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..buffer import Buffer
 from ..headers import Descriptor
 from ..memory.ports import ReadPort
-from ..packet import PacketSignature
+from ..packet import PacketSignature, Word
 from ..params import Params
 from ..tables.bus import TableBus, WordBus
 from .editor import Editor
@@ -32,7 +33,7 @@ class EgressPort(wiring.Component):
     is a list always means one of its members' targets: a tag to push on access ports, a TEP to send to on
     fabric ports.
 
-    The first word of a frame is out 7 clocks after its descriptor was accepted by an idle access port and 8 after one
+    The first word of a frame is out 8 clocks after its descriptor was accepted by an idle access port and 9 after one
     of a fabric port with a 32- or 64-bit datapath (one more with wider ones), if memory grants reads at once. A frame
     takes as many clocks as it has words, and at most 3 more; answers, which are rare and put together from small
     pieces, about 12 more.
@@ -99,6 +100,7 @@ class EgressPort(wiring.Component):
         m.submodules.editor = editor = Editor(self.params, self.port)
         m.submodules.share = share = Share(self.params)
         m.submodules.merge = merge = Merge(self.params.width)
+        m.submodules.buffer = buffer = Buffer(Word(self.params.width))
         wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
         wiring.connect(m, queue.output, replicator.entry)
         wiring.connect(m, replicator.job, editor.job)
@@ -106,7 +108,8 @@ class EgressPort(wiring.Component):
         wiring.connect(m, editor.release, wiring.flipped(self.release))
         wiring.connect(m, editor.output, merge.main)
         wiring.connect(m, wiring.flipped(self.inject), merge.inject)
-        wiring.connect(m, merge.output, wiring.flipped(self.output))
+        wiring.connect(m, merge.output, buffer.input)
+        wiring.connect(m, buffer.output, wiring.flipped(self.output))
         wiring.connect(m, wiring.flipped(self.heads), replicator.heads)
         wiring.connect(m, wiring.flipped(self.members), replicator.members)
         m.d.comb += [
