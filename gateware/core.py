@@ -125,6 +125,8 @@ class Core(wiring.Component):
                 ]
 
         fabric_egress = egress[params.access_ports :]
+        if params.has_ways:
+            connect(m, bank.tep_ways, join.ways)
         broadcast(m, bank.tep_modes, [join.modes, *(exit.modes for exit in fabric_egress)])
 
         # To the host, and from it.

@@ -86,6 +86,11 @@ class Params:
         return self.access_ports + self.fabric_ports
 
     @property
+    def has_ways(self) -> bool:
+        """Whether remote TEPs may be reached on several fabric ports."""
+        return self.fabric_ports > 1
+
+    @property
     def readers(self) -> int:
         """Who takes frames out of packet memory: the ports, then the host."""
         return self.ports + 1

@@ -13,6 +13,7 @@ from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import counter_names
 from .hostport.format import REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
+from .lookup.ways import TepWays
 from .params import Params
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
@@ -144,6 +145,9 @@ def _add_tables(builder: Builder, params: Params) -> None:
     )
     add("list_members", ListMember, params.members, "Members of this port's replica lists.", params.ports)
     add("tep_modes", TepMode, params.teps, "How frames are sent to a remote TEP, by TEP index.")
+    if params.has_ways:
+        doc = "Fabric port per share of the flows to a remote TEP, by TEP index."
+        add("tep_ways", TepWays(params), params.teps, doc)
     add(
         "outer_headers",
         OuterHeader,

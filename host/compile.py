@@ -27,6 +27,7 @@ from opentep.host.tables import (
     Rule,
     Tenant,
     TepTables,
+    Way,
     group_oui,
     target_of,
 )
@@ -147,20 +148,30 @@ class _Compiler:
             )
         return tuple(sorted(result, key=lambda tenant: tenant.index))
 
+    def _ways(self, name: str, index: int) -> tuple[Way, ...]:
+        """To TEP ``name``: those that the document gives, else through all ports that lead on. Different TEPs have
+        different ones first."""
+        ports = self.tep.fabric_ports
+        hops = self.tep.next_hops.get(name)
+        if hops is None:
+            ways = [
+                Way(self.tep.port_index(port.name), port.next_hop or 0, port.router or 0)
+                for port in ports
+                if port.next_hop is not None or port.router is not None
+            ]
+        else:
+            ways = [Way(self.tep.port_index(hop.port or ports[0].name), hop.mac) for hop in hops]
+        ways.sort(key=lambda way: way.port)
+        first = index % len(ways) if ways else 0
+        return (*ways[first : first + 1], *ways[:first], *ways[first + 1 :])
+
     def _remote(self, name: str, index: int) -> RemoteTep | None:
         remote = self.fabric.teps[name]
-        hop = self.tep.next_hops.get(name)
-        ports = self.tep.fabric_ports
-        if hop is None:
-            port = next((port for port in ports if (port.next_hop or port.router) is not None), None)
-            mac, router = (port.next_hop, port.router) if port else (None, None)
-        else:
-            port = self.tep.ports[hop.port] if hop.port else ports[0]
-            mac, router = hop.mac, None
-        if port is None or (mac or router) is None:
+        ways = self._ways(name, index)
+        if not ways:
             self.problems.append(
                 self.source.problem(
-                    ("teps", self.tep.name, "ports", ports[0].name),
+                    ("teps", self.tep.name, "ports", self.tep.fabric_ports[0].name),
                     f"no next hop towards TEP '{name}'",
                     "add 'next_hop' with the MAC address of the router behind this port, or 'router' with its IPv6"
                     " address",
@@ -173,13 +184,11 @@ class _Compiler:
             name=name,
             address=remote.address,
             sources=remote.sources,
-            port=self.tep.port_index(port.name),
-            next_hop=mac or 0,
+            ways=ways,
             hop_limit=self.fabric.hop_limit,
             encapsulation=remote.encapsulation,
             sid_function=remote.sid_function,
             dscp=self.fabric.dscp,
-            router=router or 0,
         )
 
     def teps(self) -> tuple[RemoteTep, ...]:

@@ -108,10 +108,14 @@ def _tenant(tenant: Tenant) -> str:
 
 def _tep(tep: RemoteTep, names: Names) -> str:
     sources = ", ".join(map(format_ipv6, sorted(tep.sources)))
-    via = format_mac(tep.next_hop) if tep.next_hop else f"{format_ipv6(tep.router)} (to be found)"
+    ways = " and ".join(
+        f"on {names.port(way.port)} via "
+        + (format_mac(way.next_hop) if way.next_hop else f"{format_ipv6(way.router)} (to be found)")
+        for way in tep.ways
+    )
     return (
-        f"{format_ipv6(tep.address)} (from {sources}) on {names.port(tep.port)}"
-        f" via {via}, {tep.encapsulation.name.lower()}, hop limit {tep.hop_limit},"
+        f"{format_ipv6(tep.address)} (from {sources}) {ways},"
+        f" {tep.encapsulation.name.lower()}, hop limit {tep.hop_limit},"
         f" DSCP {'copied' if tep.dscp is None else tep.dscp}{', SID function' if tep.sid_function else ''}"
     )
 

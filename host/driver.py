@@ -18,7 +18,7 @@ from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
 from opentep.host.fabric.addresses import format_ipv6
 from opentep.host.held import Held, Reader
-from opentep.host.neighbours.service import NeighbourService, known_next_hops, with_next_hops
+from opentep.host.neighbours.service import NeighbourService, known_next_hops, routers, with_next_hops
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, TepTables
@@ -86,7 +86,7 @@ class Driver:
             # Nobody who does not know the seed can choose addresses that collide.
             self._reader.set_seed(secrets.randbits(64))
         changes: list[Change] = []
-        if any(tep.router for tep in desired.teps):
+        if routers(desired):
             changes = self._ready_ports(held, desired)
             held = self.read()
             desired = self._discover(held, desired)

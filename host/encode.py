@@ -12,7 +12,7 @@ from opentep.gateware.headers import ETHERTYPE_IPV6, GROUP_BIT
 from opentep.gateware.ingress.checksum import advert_sum
 from opentep.gateware.lookup.tables import RuleKey, TenantKey, network_mac
 from opentep.gateware.params import Params
-from opentep.host.tables import KeyMask, Port, RemoteTep, Rewritten, Rule, Tenant, TepTables
+from opentep.host.tables import KeyMask, Port, RemoteTep, Rewritten, Rule, Tenant, TepTables, Way
 
 __all__ = [
     "NO_HEAD",
@@ -23,11 +23,13 @@ __all__ = [
     "decode_port",
     "decode_rule",
     "decode_tenant",
+    "decode_ways",
     "encode_members",
     "encode_mode",
     "encode_outer",
     "encode_port",
     "encode_tenant",
+    "encode_ways",
     "fabric_number",
     "is_outer",
     "rule_key",
@@ -115,11 +117,11 @@ def tenant_keys(tenant: Tenant, masks: Iterable[KeyMask]) -> set[int]:
     return {_TENANT_KEY.encode({"mac": mac, "vid": vid}) for mac, vid in keys}
 
 
-def encode_outer(tep: RemoteTep, tables: TepTables) -> dict[str, Any]:
-    """Entry of ``outer_headers`` of the fabric port towards ``tep``."""
+def encode_outer(tep: RemoteTep, way: Way, tables: TepTables) -> dict[str, Any]:
+    """Entry of ``outer_headers`` of the fabric port of one of the ways to ``tep``."""
     bits = outer_header(
-        next_hop=tep.next_hop,
-        mac=tables.ports[tep.port].mac,
+        next_hop=way.next_hop,
+        mac=tables.ports[way.port].mac,
         source=tables.address,
         destination=tep.address,
         hop_limit=tep.hop_limit,
@@ -147,19 +149,29 @@ def is_outer(header: dict[str, Any]) -> bool:
     return _integer(header["ethertype"]) == ETHERTYPE_IPV6
 
 
+def encode_ways(ports: Iterable[int], params: Params) -> list[int]:
+    """Entry of ``tep_ways``: what the port of every bucket is among the fabric ports."""
+    return [fabric_number(params, port) for port in ports]
+
+
+def decode_ways(entry: Iterable[int], params: Params) -> tuple[int, ...]:
+    """The reverse of :func:`encode_ways`."""
+    return tuple(params.access_ports + number for number in entry)
+
+
 def decode_outer(
-    index: int, port: int, header: dict[str, Any], mode: dict[str, Any], sources: tuple[int, ...]
+    index: int, headers: dict[int, dict[str, Any]], mode: dict[str, Any], sources: tuple[int, ...]
 ) -> RemoteTep:
-    """The reverse of :func:`encode_outer` and :func:`encode_mode`; ``sources`` come from the source table, the name
-    is not stored."""
+    """The reverse of :func:`encode_outer` and :func:`encode_mode`; ``headers`` by fabric port, that of group frames
+    first; ``sources`` come from the source table, the name is not stored."""
+    header = next(iter(headers.values()))
     dscp = _integer(header["version_class_flow"]) >> 22 & 0x3F
     return RemoteTep(
         index=index,
         name="",
         address=_integer(header["destination_address"]),
         sources=sources,
-        port=port,
-        next_hop=_integer(header["destination"]),
+        ways=tuple(Way(port, _integer(each["destination"])) for port, each in headers.items()),
         hop_limit=header["hop_limit"],
         encapsulation=mode["encapsulation"],
         sid_function=bool(mode["sid_function"]),

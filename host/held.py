@@ -10,6 +10,7 @@ from opentep.host.encode import (
     decode_port,
     decode_rule,
     decode_tenant,
+    decode_ways,
     fabric_number,
     is_outer,
 )
@@ -57,6 +58,8 @@ class Held:
     """Outer headers by (fabric port, TEP index), valid ones."""
     modes: list[dict[str, Any]] = field(default_factory=list)
     """Entries of ``tep_modes``."""
+    ways: list[tuple[int, ...]] = field(default_factory=list)
+    """Fabric ports per bucket and TEP, where there are several."""
     runs: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     """Per port and list: base and length of its members."""
     remote_ports: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -92,6 +95,10 @@ class Reader:
         ports = tuple(self.read_port(index) for index in range(self.params.ports))
         outer = self._outer()
         modes = self.registers.table("tep_modes").read_many()
+        ways = []
+        if self.params.has_ways:
+            entries = self.registers.table("tep_ways").read_many()
+            ways = [decode_ways(entry, self.params) for entry in entries]
         runs, lists = self._lists()
         age_seconds = registers.read("age_seconds")
         entries = self.macs.dump() if macs and (enabled or keys["tenant"]) else []
@@ -114,13 +121,13 @@ class Reader:
             macs=tuple(
                 sorted((found.entry for found in static), key=lambda entry: (entry.tenant, entry.mac))
             ),
-            teps=self._teps(keys["source"], outer, modes, static, lists),
+            teps=self._teps(keys["source"], outer, modes, ways, static, lists),
             lists=lists,
             rules=tuple(sorted(decode_rule(key, self.params) for key in keys["rule"])),
             sid_function=bool(registers.read("sid_function")),
             age_seconds=age_seconds,
         )
-        return Held(tables, tuple(learned), enabled, ports, outer, modes, runs, remote_ports, keys)
+        return Held(tables, tuple(learned), enabled, ports, outer, modes, ways, runs, remote_ports, keys)
 
     def ports(self) -> list[Port]:
         """Ports as they are configured, without names."""
@@ -166,10 +173,11 @@ class Reader:
         keys: dict[int, int],
         outer: dict[tuple[int, int], dict[str, Any]],
         modes: list[dict[str, Any]],
+        ways: list[tuple[int, ...]],
         macs: list[FoundMac],
         lists: tuple[ReplicaList, ...],
     ) -> tuple[RemoteTep, ...]:
-        """TEPs that have a source. Their port is that of what refers to them, else of their outer header."""
+        """TEPs that have a source. Their first port is that of what refers to them, else of their outer header."""
         ports = {tep: port for port, tep in sorted(outer, reverse=True)}
         for replicas in lists:
             for port, members in replicas.members.items():
@@ -181,10 +189,14 @@ class Reader:
         sources: dict[int, list[int]] = {}
         for source, index in keys.items():
             sources.setdefault(index, []).append(source)
+
+        def headers(index: int) -> dict[int, dict[str, Any]]:
+            first = ports[index]
+            others = sorted(set(ways[index]) - {first}) if ways else []
+            return {port: outer[port, index] for port in (first, *others) if (port, index) in outer}
+
         return tuple(
-            decode_outer(
-                index, ports[index], outer[ports[index], index], modes[index], tuple(sorted(addresses))
-            )
+            decode_outer(index, headers(index), modes[index], tuple(sorted(addresses)))
             for index, addresses in sorted(sources.items())
             if (ports.get(index), index) in outer
         )

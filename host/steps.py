@@ -13,6 +13,7 @@ from opentep.host.encode import (
     encode_outer,
     encode_port,
     encode_tenant,
+    encode_ways,
     fabric_number,
     rule_key,
     tenant_keys,
@@ -22,6 +23,7 @@ from opentep.host.held import Held, Reader
 from opentep.host.link.protocol import Read, Write
 from opentep.host.members import MemberSpace
 from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, TepTables
+from opentep.host.ways import share
 
 __all__ = ["Steps"]
 
@@ -51,6 +53,7 @@ class Steps:
             *self._configuration(),
             *self._modes(),
             *self._outer_headers(),
+            *self._ways(),
             *self._lists(),
             *self._new_tenants(),
             *self._new_macs(),
@@ -62,11 +65,11 @@ class Steps:
 
     def late_requests(self) -> list[Request]:
         """Outer headers of TEPs at ports that no longer lead to them."""
-        ports = {tep.index: tep.port for tep in self._desired.teps}
+        ways = {tep.index: {way.port for way in tep.ways} for tep in self._desired.teps}
         return [
             request
             for port, index in self._held.outer
-            if ports.get(index, port) != port
+            if port not in ways.get(index, {port})
             for request in self._write(
                 f"outer_headers[{fabric_number(self._params, port)}]", [(index, NO_OUTER)]
             )
@@ -102,11 +105,25 @@ class Steps:
         """Raw entries are compared: they also hold the TEP's own addresses."""
         wanted: dict[int, _Entries] = {}
         for tep in self._desired.teps:
-            header = encode_outer(tep, self._desired)
-            if self._held.outer.get((tep.port, tep.index)) != header:
-                wanted.setdefault(tep.port, []).append((tep.index, header))
+            for way in tep.ways:
+                header = encode_outer(tep, way, self._desired)
+                if self._held.outer.get((way.port, tep.index)) != header:
+                    wanted.setdefault(way.port, []).append((tep.index, header))
         for port, entries in wanted.items():
             yield from self._write(f"outer_headers[{fabric_number(self._params, port)}]", entries)
+
+    def _ways(self) -> Iterator[Request]:
+        """Flows change their way only if theirs is given up, or if another one has too few."""
+        if not self._params.has_ways:
+            return iter(())
+        now = self._held.ways
+        wanted = {
+            tep.index: share([way.port for way in tep.ways], now[tep.index]) for tep in self._desired.teps
+        }
+        return self._write(
+            "tep_ways",
+            [(i, encode_ways(ports, self._params)) for i, ports in wanted.items() if now[i] != ports],
+        )
 
     def _members_now(self) -> dict[tuple[int, int], tuple[int | Rewritten, ...]]:
         """Members by (port, list)."""

@@ -26,6 +26,7 @@ __all__ = [
     "Rule",
     "Tenant",
     "TepTables",
+    "Way",
     "group_oui",
     "target_of",
 ]
@@ -157,6 +158,18 @@ class MacTableEntry:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to a remote TEP."""
+
+    port: int
+    """Fabric port."""
+    next_hop: int
+    """MAC address of the next hop; 0 while ``router`` has not been found."""
+    router: int = 0
+    """IPv6 address of the next hop, if its MAC address is to be discovered. The TEP does not know it."""
+
+
+@dataclass(frozen=True)
 class RemoteTep:
     """A tunnel end point on the other side of the underlay."""
 
@@ -166,18 +179,23 @@ class RemoteTep:
     """Outer destination address (or SID, RFC 8986)."""
     sources: tuple[int, ...]
     """Outer source addresses that it sends from."""
-    port: int
-    """Fabric port towards it."""
-    next_hop: int
-    """MAC address of the next hop; 0 while ``router`` has not been found."""
+    ways: tuple[Way, ...]
+    """On different fabric ports; flows are spread over them, and group frames take the first."""
     hop_limit: int = 64
     encapsulation: Encapsulation = Encapsulation.ETHERNET
     sid_function: bool = False
     """The last 24 bits of its address, 0 here, are the frame's virtual network."""
     dscp: int | None = None
     """DSCP of all packets to it (pipe model, RFC 2983); ``None``: that of the frame's packet (uniform model)."""
-    router: int = 0
-    """IPv6 address of the next hop, if its MAC address is to be discovered. The TEP does not know it."""
+
+    @property
+    def port(self) -> int:
+        """Fabric port of the first way."""
+        return self.ways[0].port
+
+    def way(self, port: int) -> Way:
+        """The way on fabric port ``port``."""
+        return next(way for way in self.ways if way.port == port)
 
 
 @dataclass(frozen=True, order=True)

@@ -23,6 +23,7 @@ from opentep.host.tables import (
     Rule,
     Tenant,
     TepTables,
+    Way,
 )
 
 __all__ = ["Learning", "random_tables"]
@@ -133,8 +134,7 @@ def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
                 f"tep{index}",
                 address,
                 sources,
-                port=rng.randrange(params.access_ports, params.ports),
-                next_hop=_random_mac(rng),
+                ways=tuple(_ways(rng, params)),
                 hop_limit=rng.choice((1, 64, 255)),
                 encapsulation=rng.choice(list(Encapsulation)),
                 sid_function=sid_function,
@@ -142,6 +142,14 @@ def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
             )
         )
     return teps
+
+
+def _ways(rng: random.Random, params: Params) -> Iterator[Way]:
+    """On one fabric port, or on several."""
+    ports = list(range(params.access_ports, params.ports))
+    first = rng.choice(ports)
+    others = [port for port in ports if port != first and rng.random() < 0.5]
+    return (Way(port, _random_mac(rng)) for port in (first, *others))
 
 
 def _tenants(rng: random.Random, params: Params, learning: Learning | None, by_vlan: bool) -> list[Tenant]:

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from ..headers import IPV6_BYTES, TAG_BYTES, Encapsulation
 from ..params import Params
 from ..tables.bus import TableBus
+from ..tables.lut import LutTable
 from .entry import Entry, Job
-from .modes import ModeTable
 from .program import Change, Delivering, Encapsulating, program_type
 from .tables import ListHead, ListMember, TepMode
 from .walk import MemberWalk
@@ -131,10 +131,10 @@ class Replicator(wiring.Component):
         """Jobs of a fabric port to TEP ``target``, a clock late; as a member it is ``left_out`` if the packet would be
         too long."""
         entry, job = self.entry.payload, self.job.payload
-        m.submodules.modes = modes = ModeTable(self.params)
+        m.submodules.modes = modes = LutTable(TepMode, self.params.teps)
         wiring.connect(m, wiring.flipped(self.modes), modes.bus)
         mode = Signal(TepMode)
-        m.d.comb += modes.tep.eq(target)
+        m.d.comb += modes.index.eq(target)
 
         # What the longest packet has left; known long before the first member is.
         stored = Signal(14)
@@ -147,8 +147,8 @@ class Replicator(wiring.Component):
             limit.eq(self.mtu - Mux(program.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
             left.eq(limit - stored),
             *(too_long[kind.value].eq(left < kind.overhead) for kind in Encapsulation),
-            mode.eq(modes.mode),
-            left_out.eq(too_long.bit_select(modes.mode.encapsulation, 1)),
+            mode.eq(modes.entry),
+            left_out.eq(too_long.bit_select(modes.entry.encapsulation, 1)),
         ]
         completed = data.View(Encapsulating, job.program)
         with m.If(program.encapsulates):

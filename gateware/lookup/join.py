@@ -6,15 +6,16 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..arbiter import RoundRobin, one_hot_mux
-from ..egress.modes import ModeTable
 from ..egress.tables import TepMode
 from ..headers import Encapsulation
 from ..ingress.port import Frame
 from ..params import Params
 from ..tables.bus import TableBus
+from ..tables.lut import LutTable
 from ..tables.mac_entry import MacLearn
 from .decision import Coming, Decided, Decision
 from .verdict import Judged, Verdict, VerdictRules
+from .ways import TepWays
 
 __all__ = ["UNDER_WAY", "Join"]
 
@@ -25,7 +26,8 @@ accepts of a port at a time."""
 
 class _Queued(data.StructLayout):
     def __init__(self, params: Params):
-        super().__init__({"decision": Decision(params), "encapsulation": Encapsulation})
+        ways = {"ways": TepWays(params)} if params.has_ways else {}
+        super().__init__({"decision": Decision(params), "encapsulation": Encapsulation} | ways)
 
 
 def _overhead(queued: data.View) -> Value:
@@ -60,12 +62,15 @@ class Join(wiring.Component):
         The largest IPv6 packet that each fabric port takes, in octets.
     modes
         How frames are sent to remote TEPs.
+    ways
+        On which ports, where there are several fabric ports.
     busy
         Some frame is between admission and verdict.
     """
 
     def __init__(self, params: Params):
         self.params = params
+        ways = {"ways": In(TableBus(TepWays(params), params.teps))} if params.has_ways else {}
         super().__init__(
             {
                 "admitted": In(params.ports),
@@ -79,6 +84,7 @@ class Join(wiring.Component):
                 "modes": In(TableBus(TepMode, params.teps)),
                 "busy": Out(1),
             }
+            | ways
         )
 
     def elaborate(self, platform):
@@ -87,14 +93,18 @@ class Join(wiring.Component):
         m.submodules.choice = choice = RoundRobin(params.ports)
         m.submodules.rules = rules = VerdictRules(params)
         # What is decided on, with the encapsulation that the target gets if it is a remote TEP.
-        m.submodules.modes = modes = ModeTable(params)
+        m.submodules.modes = modes = LutTable(TepMode, params.teps)
         connect(m, flipped(self.modes), modes.bus)
         decided_now = Signal(_Queued(params))
         m.d.comb += [
-            modes.tep.eq(self.decision.decision.target),
+            modes.index.eq(self.decision.decision.target),
             decided_now.decision.eq(self.decision.decision),
-            decided_now.encapsulation.eq(modes.mode.encapsulation),
+            decided_now.encapsulation.eq(modes.entry.encapsulation),
         ]
+        if params.has_ways:
+            m.submodules.ways = ways = LutTable(TepWays(params), params.teps)
+            connect(m, flipped(self.ways), ways.bus)
+            m.d.comb += [ways.index.eq(self.decision.decision.target), decided_now.ways.eq(ways.entry)]
 
         grant = Signal(params.ports)
         port = Signal(range(max(2, params.ports)))
@@ -128,6 +138,8 @@ class Join(wiring.Component):
         with m.If(free):
             m.d.sync += [self.verdict.valid.eq(judged_valid), judged_valid.eq(0)]
         with m.If(grant.any()):
+            if params.has_ways:
+                m.d.sync += judged.ways.eq(oldest.ways)
             m.d.sync += [
                 judged_valid.eq(1),
                 judged.port.eq(port),

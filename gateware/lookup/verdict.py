@@ -3,11 +3,13 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ..headers import Congestion, Control, Descriptor, Drop, Edit, GroupAddress, Header, Stored
 from ..params import Params
 from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
+from .ways import BUCKETS, TepWays, bucket
 
 __all__ = ["Judged", "Verdict", "VerdictRules"]
 
@@ -16,6 +18,7 @@ class Judged(data.StructLayout):
     """A frame that has ended, with the decision on it."""
 
     def __init__(self, params: Params):
+        ways = {"ways": TepWays(params)} if params.has_ways else {}
         super().__init__(
             {
                 "port": range(max(2, params.ports)),
@@ -23,6 +26,7 @@ class Judged(data.StructLayout):
                 "header": Header(params),
                 "stored": Stored(params),
             }
+            | ways
         )
 
 
@@ -85,11 +89,19 @@ class VerdictRules(wiring.Component):
 
         drop = Signal(Drop)
         ports = Signal(params.ports)
+        encap = decision.edit == Edit.ENCAP
+        # Where the decision's target is a remote TEP, the frame's flow tells the way.
+        decided = Signal(params.ports)
+        m.d.comb += decided.eq(decision.ports)
+        if params.has_ways:
+            way = self.input.ways[bucket(header.flow)[: ceil_log2(BUCKETS)]]
+            with m.If(encap & (decision.drop == Drop.NONE)):
+                m.d.comb += decided.eq(1 << (params.access_ports + way))
         edit = Signal(Edit)
         is_list = Signal()
         m.d.comb += [
             drop.eq(decision.drop),
-            ports.eq(decision.ports),
+            ports.eq(decided),
             edit.eq(decision.edit),
             is_list.eq(decision.is_list),
             self.learn.eq(decision.learn),
@@ -102,7 +114,7 @@ class VerdictRules(wiring.Component):
         not_group = decision.rewrites & (header.group == GroupAddress.NONE)
         with m.If(from_fabric & not_group & (decision.drop == Drop.NONE)):
             m.d.comb += [drop.eq(Drop.MALFORMED), self.learn.eq(0)]
-        too_big = (decision.edit == Edit.ENCAP) & (decision.ports[params.access_ports :] & ~fits).any()
+        too_big = encap & (decided[params.access_ports :] & ~fits).any()
         with m.If(too_big & (decision.drop == Drop.NONE)):
             m.d.comb += drop.eq(Drop.TOO_BIG)
         not_tunnelled = (header.drop == Drop.RX_ERROR) | (header.drop == Drop.NOT_MINE)

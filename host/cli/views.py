@@ -135,8 +135,9 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
             "name": names.tep(tep.index),
             "address": format_ipv6(tep.address),
             "sources": [format_ipv6(source) for source in tep.sources],
-            "port": names.port(tep.port),
-            "next_hop": format_mac(tep.next_hop),
+            "ways": [
+                {"port": names.port(way.port), "next_hop": format_mac(way.next_hop)} for way in tep.ways
+            ],
             "encapsulation": tep.encapsulation.name.lower(),
             "sid_function": tep.sid_function,
             "hop_limit": tep.hop_limit,
@@ -150,8 +151,7 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
             i["name"],
             i["address"],
             ", ".join(i["sources"]),
-            i["port"],
-            i["next_hop"],
+            ", ".join(f"{way['port']} via {way['next_hop']}" for way in i["ways"]),
             i["encapsulation"] + (", SID function" if i["sid_function"] else ""),
             i["hop_limit"],
             i["dscp"],
@@ -159,7 +159,7 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
         for i in items
     ]
     return View(
-        ("index", "TEP", "address", "sends from", "port", "next hop", "encapsulation", "hop limit", "DSCP"),
+        ("index", "TEP", "address", "sends from", "ways", "encapsulation", "hop limit", "DSCP"),
         rows,
         items,
     )

@@ -28,11 +28,16 @@ def references(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """Every name that is used is defined."""
     for name, tep in fabric.teps.items():
         fabric_ports = [port.name for port in tep.fabric_ports]
-        for remote, hop in tep.next_hops.items():
-            path = ("teps", name, "next_hops", remote)
+        for remote, hops in tep.next_hops.items():
+            path: KeyPath = ("teps", name, "next_hops", remote)
             others = [other for other in fabric.teps if other != name]
             yield from _reference(source, path, "other TEP", remote, others)
-            yield from _reference(source, (*path, "port"), "fabric port", hop.port, fabric_ports)
+            for hop in hops:
+                yield from _reference(source, path, "fabric port", hop.port, fabric_ports)
+            used = [hop.port or fabric_ports[0] for hop in hops if fabric_ports]
+            if len(set(used)) < len(used):
+                message = f"two next hops towards '{remote}' on one port"
+                yield source.problem(path, message, "name one per fabric port", key=True)
     for name, tenant in fabric.tenants.items():
         for index, tep_name in enumerate(tenant.teps):
             yield from _reference(source, ("tenants", name, "teps", index), "TEP", tep_name, fabric.teps)

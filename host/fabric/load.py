@@ -79,8 +79,11 @@ class _Loader:
                 for key, port in raw.get("ports", {}).items()
             },
             next_hops={
-                key: NextHop(parse_mac(hop["mac"]), hop.get("port"))
-                for key, hop in raw.get("next_hops", {}).items()
+                key: tuple(
+                    NextHop(parse_mac(hop["mac"]), hop.get("port"))
+                    for hop in (hops if isinstance(hops, list) else [hops])
+                )
+                for key, hops in raw.get("next_hops", {}).items()
             },
             age_seconds=raw.get("age_seconds", 300),
             core=raw.get("core", {}),

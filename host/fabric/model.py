@@ -63,7 +63,8 @@ class Tep:
     foreign: bool = False
     link: Link | None = None
     ports: dict[str, Port] = field(default_factory=dict)
-    next_hops: dict[str, NextHop] = field(default_factory=dict)
+    next_hops: dict[str, tuple[NextHop, ...]] = field(default_factory=dict)
+    """By remote TEP, on different ports; of one that is not here, those of all fabric ports."""
     age_seconds: int = 300
     core: dict[str, int] = field(default_factory=dict)
     """Build parameters that differ from the defaults of :class:`Params`."""

@@ -9,7 +9,7 @@ from opentep.host.encode import encode_outer, fabric_number
 from opentep.host.inject import inject
 from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import TepTables
+from opentep.host.tables import TepTables, Way
 
 from .cache import Key, Neighbour, NeighbourCache
 from .messages import Advertisement, Solicitation, parse, solicitation
@@ -24,22 +24,27 @@ _WHOLE = 1518
 
 def routers(tables: TepTables) -> set[Key]:
     """The next hops of ``tables`` that are to be discovered."""
-    return {(tep.port, tep.router) for tep in tables.teps if tep.router}
+    return {(way.port, way.router) for tep in tables.teps for way in tep.ways if way.router}
 
 
 def known_next_hops(held: TepTables, desired: TepTables) -> dict[Key, int]:
     """Where the TEP sends now what goes to the routers of ``desired``, probably them."""
-    now = {(tep.address, tep.port): tep.next_hop for tep in held.teps if tep.next_hop}
+    now = {(tep.address, way.port): way.next_hop for tep in held.teps for way in tep.ways if way.next_hop}
     return {
-        (tep.port, tep.router): now[tep.address, tep.port]
+        (way.port, way.router): now[tep.address, way.port]
         for tep in desired.teps
-        if tep.router and (tep.address, tep.port) in now
+        for way in tep.ways
+        if way.router and (tep.address, way.port) in now
     }
 
 
 def with_next_hops(tables: TepTables, macs: Mapping[Key, int]) -> TepTables:
     """``tables`` with the next hops of discovered routers filled in, as far as they are known."""
-    teps = (replace(tep, next_hop=macs.get((tep.port, tep.router), tep.next_hop)) for tep in tables.teps)
+
+    def found(way: Way) -> Way:
+        return replace(way, next_hop=macs.get((way.port, way.router), way.next_hop))
+
+    teps = (replace(tep, ways=tuple(map(found, tep.ways))) for tep in tables.teps)
     return replace(tables, teps=tuple(teps))
 
 
@@ -108,10 +113,10 @@ class NeighbourService:
         changed = {key: mac for key, mac in self.macs.items() if self._written.get(key) != mac}
         tables = with_next_hops(self._tables, changed)
         for tep in tables.teps:
-            if (tep.port, tep.router) in changed:
-                table = self._registers.table(
-                    f"outer_headers[{fabric_number(self._registers.params, tep.port)}]"
-                )
-                table.write(tep.index, encode_outer(tep, tables))
+            for way in tep.ways:
+                if (way.port, way.router) in changed:
+                    number = fabric_number(self._registers.params, way.port)
+                    table = self._registers.table(f"outer_headers[{number}]")
+                    table.write(tep.index, encode_outer(tep, way, tables))
         self._written |= changed
         return [each for each in self.neighbours if (each.port, each.address) in changed]

@@ -1,7 +1,17 @@
 """The tables of the benched TEP, and the frames that its VMs and its peer send."""
 
 from opentep.gateware.params import Params
-from opentep.host.tables import Local, MacTableEntry, Port, Remote, RemoteTep, ReplicaList, Tenant, TepTables
+from opentep.host.tables import (
+    Local,
+    MacTableEntry,
+    Port,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Tenant,
+    TepTables,
+    Way,
+)
 
 from ..model import TepModel
 from ..packets import ethernet, ipv4, tag, tunnel, udp
@@ -113,7 +123,9 @@ class Scene:
             ),
             tenants=tuple(tenants),
             macs=tuple(macs),
-            teps=tuple(RemoteTep(_TEP, "peer", _PEER, (_PEER,), port, _NEXT_HOP) for port in fabric[:1]),
+            teps=tuple(
+                RemoteTep(_TEP, "peer", _PEER, (_PEER,), (Way(port, _NEXT_HOP),)) for port in fabric[:1]
+            ),
             lists=tuple(lists),
         )
 

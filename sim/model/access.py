@@ -2,6 +2,7 @@
 
 from opentep.host.tables import Group, Local, Tenant
 
+from .flow import flow_label
 from .group import restorable
 from .octets import is_group
 from .packet import AccessFrame
@@ -76,6 +77,7 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
     if isinstance(entry.place, Group):
         return Flood(entry.place.list, target.network)
     tep = tables.tep(entry.place.tep)
-    if not fits(frame.inner, tables.config.ports[tep.port], tep):
+    port = tables.way(tep, flow_label(frame.inner))
+    if not fits(frame.inner, tables.config.ports[port], tep):
         return Discard(Reason.TOO_BIG)
-    return ToPlace(tep.port, tep.index, target.network)
+    return ToPlace(port, tep.index, target.network)

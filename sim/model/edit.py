@@ -20,7 +20,13 @@ def push_tag(inner: bytes, pcp_dei: int, vid: int) -> bytes:
 
 
 def encapsulate(
-    inner: bytes, port: Port, own_address: int, tep: RemoteTep, network: int, group_oui: int
+    inner: bytes,
+    port: Port,
+    next_hop: int,
+    own_address: int,
+    tep: RemoteTep,
+    network: int,
+    group_oui: int,
 ) -> bytes:
     """``inner`` in an IPv6 packet to ``tep``; ``network`` is the tenant's, for the encapsulations that name it.
 
@@ -36,7 +42,7 @@ def encapsulate(
         inner = rewrite(inner, group_oui)
     return b"".join(
         (
-            mac_octets(tep.next_hop),
+            mac_octets(next_hop),
             mac_octets(port.mac),
             ETHERTYPE_IPV6.to_bytes(2, "big"),
             (6 << 28 | traffic << 20 | label).to_bytes(4, "big"),

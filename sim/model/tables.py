@@ -1,10 +1,13 @@
 """What a TEP knows: tenants, places of MAC addresses (static and learned), remote TEPs, replica lists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
 from opentep.gateware.lookup.tables import masked_key
+from opentep.gateware.lookup.ways import BUCKETS, bucket
 from opentep.host.tables import Group, Local, Port, Remote, RemoteTep, Rewritten, Rule, Tenant, TepTables
+from opentep.host.ways import share
 
 __all__ = ["Entry", "MacTable", "Tables"]
 
@@ -69,7 +72,7 @@ class MacTable:
 class Tables:
     """Lookups over one :class:`~opentep.host.tables.TepTables`."""
 
-    def __init__(self, config: TepTables):
+    def __init__(self, config: TepTables, ways: Mapping[int, tuple[int, ...]]):
         self.config = config
         self.macs = MacTable(config.age_seconds * 1_000_000_000)
         for static in config.macs:
@@ -80,6 +83,14 @@ class Tables:
         }
         self._networks = {tenant.network: tenant for tenant in config.tenants if tenant.network}
         self._teps = {tep.index: tep for tep in config.teps}
+        # A core that knows nothing yet has the first fabric port in every bucket.
+        fabric = [port for port in range(len(config.ports)) if self.is_fabric(port)]
+        unset = tuple(fabric[:1]) * BUCKETS
+        self.ways = {
+            tep.index: share([way.port for way in tep.ways], ways.get(tep.index, unset))
+            for tep in config.teps
+        }
+        """Fabric port per bucket and remote TEP."""
         self._sources = {source: tep for tep in config.teps for source in tep.sources}
         self._lists = {entry.index: entry for entry in config.lists}
 
@@ -97,6 +108,10 @@ class Tables:
 
     def tep(self, index: int) -> RemoteTep:
         return self._teps[index]
+
+    def way(self, tep: RemoteTep, flow: int) -> int:
+        """Fabric port that frames of the flow with this label take to ``tep``."""
+        return self.ways[tep.index][bucket(flow)]
 
     def tep_at(self, source: int) -> RemoteTep | None:
         """The remote TEP that sends from IPv6 address ``source``."""

@@ -1,5 +1,6 @@
 """The golden model of one TEP."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from opentep.gateware.params import MIN_FRAME, Params
@@ -25,12 +26,23 @@ class TepModel:
     has no queues and no latency: what a frame causes is returned at once.
     """
 
-    def __init__(self, tables: TepTables, max_frame: int = Params.max_frame):
+    def __init__(
+        self,
+        tables: TepTables,
+        max_frame: int = Params.max_frame,
+        ways: Mapping[int, tuple[int, ...]] | None = None,
+    ):
+        """``ways``: those that flows had before, by TEP index; a new configuration moves no more than it must."""
         self.config = tables
         self.max_frame = max_frame
-        self._tables = Tables(tables)
+        self._tables = Tables(tables, ways or {})
         self._ports = [PortCounters() for _ in tables.ports]
         self._now = 0
+
+    @property
+    def ways(self) -> dict[int, tuple[int, ...]]:
+        """Fabric port per share of the flows to each remote TEP."""
+        return self._tables.ways
 
     def receive(self, port: int, frame: bytes, time: int = 0, error: bool = False) -> list[tuple[int, bytes]]:
         """Take one frame from the wire of ``port``; returns the frames that leave, with their ports.
@@ -107,4 +119,5 @@ class TepModel:
             return copy.port, push_tag(inner, pcp_dei, copy.target)
         port = self.config.ports[copy.port]
         tep = self._tables.tep(copy.target)
-        return copy.port, encapsulate(inner, port, self.config.address, tep, copy.network, copy.oui)
+        next_hop = tep.way(copy.port).next_hop
+        return copy.port, encapsulate(inner, port, next_hop, self.config.address, tep, copy.network, copy.oui)

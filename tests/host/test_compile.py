@@ -19,6 +19,7 @@ from opentep.host.tables import (
     ReplicaList,
     Tenant,
     TepTables,
+    Way,
 )
 
 TEXT = """\
@@ -89,8 +90,8 @@ EXPECTED = TepTables(
         MacTableEntry(1, 0x120002000001, Local(0, 11)),
     ),
     teps=(
-        RemoteTep(0, "rack2", FD | 2 << 96 | 1, (FD | 2 << 96 | 1,), 2, HOP1, 32),
-        RemoteTep(1, "site3", FD | 3 << 96 | 0xD2, SITE3, 3, HOP2, 32, Encapsulation.ETHERIP),
+        RemoteTep(0, "rack2", FD | 2 << 96 | 1, (FD | 2 << 96 | 1,), (Way(2, HOP1),), 32),
+        RemoteTep(1, "site3", FD | 3 << 96 | 0xD2, SITE3, (Way(3, HOP2),), 32, Encapsulation.ETHERIP),
     ),
     lists=(
         ReplicaList(0, {0: (10,), 1: (10,), 2: (0,), 3: (1,)}),
@@ -180,7 +181,24 @@ def test_a_missing_next_hop() -> None:
 def test_a_router_to_be_discovered() -> None:
     by_mac = compiled(TEXT, "rack2")
     by_address = compiled(TEXT.replace("next_hop: 02:00:5e:00:00:f3", 'router: "fe80::1"'), "rack2")
-    assert by_address.teps == tuple(replace(tep, next_hop=0, router=0xFE80 << 112 | 1) for tep in by_mac.teps)
+    router = 0xFE80 << 112 | 1
+    assert by_address.teps == tuple(replace(tep, ways=(Way(1, 0, router),)) for tep in by_mac.teps)
+
+
+def test_several_ways() -> None:
+    """Through every port that leads on, each TEP with another one first; or as the document says."""
+    both = TEXT.replace("mac: 02:00:5e:00:01:02, mtu: 1500", "mac: 02:00:5e:00:01:02, router: fe80::1")
+    rack2, site3 = compiled(both, "rack1").teps
+    assert rack2.ways == (Way(2, HOP1), Way(3, 0, 0xFE80 << 112 | 1))
+    assert site3.ways == (Way(3, HOP2),)
+    listed = both.replace(
+        "{mac: 02:00:5e:00:00:f2, port: up2}",
+        "[{mac: 02:00:5e:00:00:f2, port: up2}, {mac: 02:00:5e:00:00:f4}]",
+    )
+    assert compiled(listed, "rack1").teps[1].ways == (Way(3, HOP2), Way(2, 0x02005E0000F4))
+    twice = listed.replace("f4}", "f4, port: up2}")
+    with pytest.raises(FabricError, match="two next hops towards 'site3' on one port"):
+        loads(twice)
 
 
 def test_a_table_that_is_too_small() -> None:

@@ -98,7 +98,7 @@ def test_down_to_nothing(driver: Driver) -> None:
 
 def meaning(tables: TepTables) -> dict[tuple[int, int], object]:
     """Where frames to a MAC end up, without any number that a configuration may choose: (OUI, MAC) → where."""
-    teps = {tep.index: (tep.address, tep.port, tep.next_hop) for tep in tables.teps}
+    teps = {tep.index: (tep.address, frozenset(tep.ways)) for tep in tables.teps}
     tenants = {tenant.index: tenant.ouis for tenant in tables.tenants}
     result: dict[tuple[int, int], object] = {}
     for entry in tables.macs:

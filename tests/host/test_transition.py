@@ -18,6 +18,7 @@ from opentep.host.tables import (
     Rewritten,
     Tenant,
     TepTables,
+    Way,
 )
 from opentep.host.transition import vacate
 
@@ -38,7 +39,7 @@ HELD = TepTables(
         MacTableEntry(1, 0x120002000001, Local(0, 11)),
         MacTableEntry(1, 0x120002000002, Remote(1)),
     ),
-    teps=(RemoteTep(0, "a", 100, (100,), 1, 5), RemoteTep(1, "b", 101, (101,), 1, 5)),
+    teps=(RemoteTep(0, "a", 100, (100,), (Way(1, 5),)), RemoteTep(1, "b", 101, (101,), (Way(1, 5),))),
     lists=(
         ReplicaList(0, {0: (10,), 1: (0,)}),
         ReplicaList(1, {0: (11,), 1: (1,)}),
@@ -59,7 +60,11 @@ def test_kind_changes_vacate_nothing() -> None:
             HELD.tenants[1],
             Tenant(2, "g", (9,)),
         ),
-        teps=(replace(HELD.teps[0], next_hop=6, port=1), HELD.teps[1], RemoteTep(2, "c", 7, (7,), 1, 5)),
+        teps=(
+            replace(HELD.teps[0], ways=(Way(1, 6),)),
+            HELD.teps[1],
+            RemoteTep(2, "c", 7, (7,), (Way(1, 5),)),
+        ),
         macs=(
             *HELD.macs[1:3],
             MacTableEntry(1, 0x120002000001, Remote(1)),
@@ -126,7 +131,10 @@ def tables(draw: st.DrawFn) -> TepTables:
         for index in draw(st.sets(numbers))
     ]
     addresses = draw(st.permutations(range(100, 104)))
-    teps = [RemoteTep(i, "", addresses[i], (addresses[i],), 1, 5) for i in draw(st.sets(numbers, min_size=1))]
+    teps = [
+        RemoteTep(i, "", addresses[i], (addresses[i],), (Way(1, 5),))
+        for i in draw(st.sets(numbers, min_size=1))
+    ]
     entries, vids = [], {}
     for tenant in tenants:
         for low in draw(st.sets(numbers)):

@@ -11,6 +11,7 @@ from opentep.host.tables import (
     ReplicaList,
     Tenant,
     TepTables,
+    Way,
 )
 
 OWN = 0x20010DB8_00000000_00000000_00000001
@@ -43,9 +44,9 @@ def tables() -> TepTables:
             MacTableEntry(6, 0xB20001000002, Remote(8)),
         ),
         teps=(
-            RemoteTep(7, "rack2", FAR, (FAR,), port=2, next_hop=0x020000000AAA),
+            RemoteTep(7, "rack2", FAR, (FAR,), (Way(2, 0x020000000AAA),)),
             # Like a Linux kernel: receives at a SID, sends from another address.
-            RemoteTep(8, "kernel", OTHER, (OTHER + 0x100,), port=2, next_hop=0x020000000BBB, hop_limit=9),
+            RemoteTep(8, "kernel", OTHER, (OTHER + 0x100,), (Way(2, 0x020000000BBB),), hop_limit=9),
         ),
         lists=(
             ReplicaList(1, {0: (10, 20), 1: (30,), 2: (7,)}),

@@ -7,7 +7,17 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentep.gateware.params import Params
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, RemoteTep, Rewritten, Rule, TepTables
+from opentep.host.tables import (
+    Group,
+    Local,
+    MacTableEntry,
+    Remote,
+    RemoteTep,
+    Rewritten,
+    Rule,
+    TepTables,
+    Way,
+)
 from opentep.sim.model import TepModel
 from opentep.sim.packets import ethernet, random_payload, tag
 from opentep.sim.traffic import Learning, Traffic, random_tables, schedule
@@ -162,12 +172,15 @@ def peer_of(tables: TepTables, vm: MacTableEntry, vid: int) -> TepTables:
         for m in tables.macs
         if isinstance(m.place, Local) or m == vm
     )
-    back = RemoteTep(0, tables.name, tables.address, (tables.address,), here.port, port.mac)
+    back = RemoteTep(0, tables.name, tables.address, (tables.address,), (Way(here.port, port.mac),))
     return replace(
         tables,
         address=here.address,
         sid_function=here.sid_function,
-        ports=tuple(replace(p, mac=here.next_hop) if p.role == "fabric" else p for p in tables.ports),
+        ports=tuple(
+            replace(p, mac=here.way(n).next_hop) if n in {w.port for w in here.ways} else p
+            for n, p in enumerate(tables.ports)
+        ),
         macs=macs,
         teps=(back,),
         lists=(),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, ReplicaList, TepTables
+from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, ReplicaList, TepTables, Way
 from opentep.sim.pcap import CaptureError, Packet, read_capture, write_capture
 from opentep.sim.replay import ReplayError, replay
 
@@ -138,7 +138,7 @@ def test_two_teps_in_a_row(tables: TepTables, tmp_path: Path) -> None:
             MacTableEntry(5, 0xA20001000001, Remote(1)),
             MacTableEntry(5, 0xA20101000004, Local(1, 444)),
         ),
-        teps=(RemoteTep(1, "rack1", tables.address, (tables.address,), port=2, next_hop=0x020000000F01),),
+        teps=(RemoteTep(1, "rack1", tables.address, (tables.address,), (Way(2, 0x020000000F01),)),),
         lists=(ReplicaList(1, {1: (444,), 2: (1,)}),),
     )
     sent = [frame(RED_FAR, RED1, 10, 300), frame("ffffffffffff", RED1, 10)]

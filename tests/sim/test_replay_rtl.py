@@ -48,7 +48,11 @@ def both(
 
 
 @pytest.mark.parametrize("seed", seeds(2, 8))
-@pytest.mark.parametrize("params", [Params(), Params(access_ports=3, fabric_ports=1)], ids=["1+1", "3+1"])
+@pytest.mark.parametrize(
+    "params",
+    [Params(), Params(access_ports=3, fabric_ports=1), Params(access_ports=1, fabric_ports=2)],
+    ids=["1+1", "3+1", "1+2"],
+)
 def test_random_traffic(tmp_path: Path, params: Params, seed: int) -> None:
     rng = random.Random(seed)
     tables = random_tables(rng, params)

@@ -15,15 +15,16 @@ from opentep.gateware.params import Params
 from opentep.host.driver import Driver
 from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rule, TepTables
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rule, TepTables, Way
 from opentep.sim.board import VirtualBoard
 from opentep.sim.model import TepModel
 from opentep.sim.traffic import Traffic, random_tables
 from opentep.sim.wire import pad
 
 PARAMS = Params(
-    access_ports=2, fabric_ports=1, tenants=64, macs=256, teps=32, rules=64, lists=64, members=128
+    width=64, access_ports=2, fabric_ports=2, tenants=64, macs=256, teps=32, rules=64, lists=64, members=128
 )
+FABRIC = range(PARAMS.access_ports, PARAMS.ports)
 RATE = 1_000_000_000
 AHEAD = 4000
 """Frames per port that wait when a change begins: more than it lasts."""
@@ -89,7 +90,19 @@ def other_next_hop(rng: random.Random, tables: TepTables) -> TepTables:
     if not tables.teps:
         return tables
     tep = rng.choice(tables.teps)
-    other = replace(tep, next_hop=rng.getrandbits(46) << 2, hop_limit=rng.randrange(1, 256))
+    ways = tuple(replace(way, next_hop=rng.getrandbits(46) << 2) for way in tep.ways)
+    other = replace(tep, ways=ways, hop_limit=rng.randrange(1, 256))
+    return replace(tables, teps=tuple(other if t == tep else t for t in tables.teps))
+
+
+def other_ways(rng: random.Random, tables: TepTables) -> TepTables:
+    """A way to a TEP is withdrawn, or comes; group frames keep theirs."""
+    if not tables.teps:
+        return tables
+    tep = rng.choice(tables.teps)
+    first, *others = tep.ways
+    port = next(port for port in FABRIC if port != first.port)
+    other = replace(tep, ways=(first,) if others else (first, Way(port, rng.getrandbits(46) << 2)))
     return replace(tables, teps=tuple(other if t == tep else t for t in tables.teps))
 
 
@@ -124,6 +137,8 @@ CHANGES: tuple[Change, ...] = (
     remove_vm,
     move_behind_tep,
     other_next_hop,
+    other_ways,
+    other_ways,
     toggle_rule,
     other_list,
     toggle_flooding,
@@ -209,8 +224,18 @@ def test_tables_change_under_traffic(seed: int) -> None:
     assert all(port["drops"]["no-buffer"] == port["queue_full"] == 0 for port in drops.values())
 
 
+def copies(port: int, frames: Counter[bytes]) -> tuple[bytes, ...]:
+    """What leaves on one port because of one frame, without next hops and hop limits: of copies to one TEP, each is
+    sent with the outer header that is in force then."""
+    if port not in FABRIC:
+        return tuple(sorted(frames.elements()))
+    return tuple(sorted(frame[6:21] + frame[22:] for frame in frames.elements()))
+
+
 def judge(streams: list[Stream], history: list[TepTables], marks: list[list[int]], left: Outcome) -> None:
-    models = [TepModel(tables) for tables in history]
+    models: list[TepModel] = []
+    for tables in history:
+        models.append(TepModel(tables, ways=models[-1].ways if models else None))
     left = {port: Counter(frames) for port, frames in left.items()}
     concerned = unconcerned = 0
     for stream in streams:
@@ -226,12 +251,11 @@ def judge(streams: list[Stream], history: list[TepTables], marks: list[list[int]
                 states = sorted({*states, len(history) - 1})
             possible = [outcome(models[state], sent) for state in states]
             for port in range(PARAMS.ports):
-                choices = {tuple(sorted(result.get(port, Counter()).items())) for result in possible}
-                frames = {frame for choice in choices for frame, _ in choice}
-                got = tuple(sorted((frame, left[port][frame]) for frame in frames if left[port][frame]))
-                assert got in choices, (sent, port, states)
-                for frame, count in got:
-                    left[port][frame] -= count
+                choices = {copies(port, result.get(port, Counter())) for result in possible}
+                frames = {frame for result in possible for frame in result.get(port, ())}
+                got = Counter({frame: left[port][frame] for frame in frames if left[port][frame]})
+                assert copies(port, got) in choices, (sent, port, states)
+                left[port] -= got
                 if len(choices) > 1:
                     concerned += 1
                 elif got:

@@ -4,7 +4,17 @@ import random
 from dataclasses import dataclass
 
 from opentep.gateware.params import Params
-from opentep.host.tables import Local, MacTableEntry, Port, Remote, RemoteTep, ReplicaList, Tenant, TepTables
+from opentep.host.tables import (
+    Local,
+    MacTableEntry,
+    Port,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Tenant,
+    TepTables,
+    Way,
+)
 
 OUI = 0x020001
 ADDRESS = 0xFD00_0001 << 96 | 1
@@ -59,7 +69,7 @@ def tables(params: Params) -> TepTables:
             ),
             *(MacTableEntry(3, remote_mac(vm), Remote(2)) for vm in range(LOCAL_VMS)),
         ),
-        teps=(RemoteTep(2, "peer", PEER, (PEER,), params.access_ports, NEXT_HOP),),
+        teps=(RemoteTep(2, "peer", PEER, (PEER,), (Way(params.access_ports, NEXT_HOP),)),),
         lists=(ReplicaList(5, {}),),
     )
 
