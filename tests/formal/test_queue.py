@@ -17,7 +17,7 @@ class QueueContract(Component):
     ``patience`` clocks.
     """
 
-    def __init__(self, port: int, patience: int = 4):
+    def __init__(self, port: int, patience: int = 5):
         self.port = port
         self.patience = patience
         super().__init__({"offer": In(1), "take": In(1)})

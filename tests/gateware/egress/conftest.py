@@ -278,7 +278,8 @@ class Bench:
                 run.enqueued.append(clock)
                 offered = None
                 ctx.set(dut.enqueue.valid, 0)
-            if offered is None and waiting and rng.random() < self.offer:
+            # Descriptors are two clocks apart.
+            elif offered is None and waiting and rng.random() < self.offer:
                 head_of_new = memory.store(waiting[0].octets)
                 if head_of_new is not None:
                     offered = waiting.popleft()

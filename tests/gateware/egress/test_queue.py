@@ -1,6 +1,7 @@
 """The queue keeps order, takes as many as it says, and is quick when empty."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from amaranth.sim import Simulator
@@ -36,18 +37,21 @@ def test_latency_and_depth():
         assert await put(ctx, dut, 1)
         assert ctx.get(dut.output.valid) and ctx.get(dut.output.payload.end) == 1
         accepted = 0
+        await ctx.tick()
         while await put(ctx, dut, 2 + accepted):
             accepted += 1
+            await ctx.tick()
         assert accepted == PARAMS.queue_depth
 
     simulate(dut, bench)
 
 
+@pytest.mark.parametrize("width", (32, 512))
 @pytest.mark.parametrize("put_chance", (0.15, 0.9))
 @pytest.mark.parametrize("take_chance", (0.15, 0.9))
-def test_order(put_chance, take_chance):
+def test_order(put_chance, take_chance, width):
     rng = random.Random(1)
-    dut = Queue(PARAMS, 0)
+    dut = Queue(replace(PARAMS, width=width), 0)
     count = 500
 
     async def source(ctx):
@@ -55,8 +59,7 @@ def test_order(put_chance, take_chance):
         while number < count:
             if rng.random() < put_chance:
                 number += await put(ctx, dut, number)
-            else:
-                await ctx.tick()
+            await ctx.tick()
 
     async def sink(ctx):
         number, stalled = 0, None
