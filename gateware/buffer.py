@@ -22,15 +22,15 @@ class Buffer(wiring.Component):
         # Takes the word that came when the output turned out to be stalled.
         spare = Signal.like(self.input.payload)
         full = Signal()
+        some = full | self.input.valid
         m.d.comb += self.input.ready.eq(~full)
+        # A gate, not a reset: the way to a flip-flop's reset is long.
+        m.d.sync += full.eq(some & self.output.valid & ~self.output.ready)
         with m.If(~full):
             m.d.sync += spare.eq(self.input.payload)
         with m.If(~self.output.valid | self.output.ready):
             m.d.sync += [
-                self.output.valid.eq(full | self.input.valid),
+                self.output.valid.eq(some),
                 self.output.payload.eq(Mux(full, spare, self.input.payload)),
-                full.eq(0),
             ]
-        with m.Elif(self.input.valid):
-            m.d.sync += full.eq(1)
         return m

@@ -51,7 +51,8 @@ class MovingTap(wiring.Component):
             }
         )
         self._turn = Signal(len(self.places))
-        self._at = Signal(self._last + 1)
+        self._remembered = Signal.like(self._turn)
+        self._following = Signal(self._last + 1)
 
     def _number(self, place: int, offset: int) -> int:
         """Number, from the header's first word on, of the word with the octet at ``offset``."""
@@ -59,15 +60,14 @@ class MovingTap(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        begin = Cat(self.begins[place] for place in self.places)
-        remembered = Signal.like(self._turn)
-        following = Signal.like(self._at)
-        m.d.comb += [
-            self._turn.eq(Mux(begin.any(), begin, remembered)),
-            self._at.eq(Mux(begin.any(), 1, Mux(self.first, 0, following))),
-        ]
+        begin = self._begin
+        m.d.comb += self._turn.eq(Mux(begin.any(), begin, self._remembered))
+        at = Mux(self.first, 0, self._following)
         with m.If(self.capture):
-            m.d.sync += [remembered.eq(self._turn), following.eq(self._at << 1)]
+            m.d.sync += [
+                self._remembered.eq(self._turn),
+                self._following.eq(Mux(begin.any(), 0b10, at << 1)),
+            ]
 
         bits = 8 * UNIT_BYTES
         turned = [self.input.data.rotate_right(bits * place) for place in self.places]
@@ -81,18 +81,29 @@ class MovingTap(wiring.Component):
         """The octet at ``offset`` of the header is in the word under inspection."""
         return self.capture & self.at(offset)
 
+    @property
+    def _begin(self) -> Value:
+        return Cat(self.begins[place] for place in self.places)
+
+    def _here(self, index: int, number: int) -> Value:
+        """The word is number ``number`` of a header that began at place ``index``. What begins with this word matters
+        only to number 0: there is one header per frame."""
+        if number == 0:
+            return self._begin[index]
+        return self._remembered[index] & self._following[number] & ~self.first
+
     def at(self, offset: int) -> Value:
         """The same, whether the word counts or not."""
         numbers = [self._number(place, offset) for place in self.places]
-        if len(set(numbers)) == 1:
-            return self._at[numbers[0]]
-        return Cat(turn & self._at[number] for turn, number in zip(self._turn, numbers, strict=True)).any()
+        if len(set(numbers)) == 1 and numbers[0] > 0:
+            return self._following[numbers[0]] & ~self.first
+        return Cat(self._here(index, number) for index, number in enumerate(numbers)).any()
 
     def begins_at(self, offset: int) -> Value:
         """``begins`` of a header that begins at ``offset`` of this one."""
         units = [0] * self._units
-        for turn, place in zip(self._turn, self.places, strict=True):
-            here = turn & self._at[self._number(place, offset)]
+        for number, place in enumerate(self.places):
+            here = self._here(number, self._number(place, offset))
             index = (place + offset // UNIT_BYTES) % self._units
             units[index] = units[index] | here
         return Cat(unit if isinstance(unit, Value) else Const(0, 1) for unit in units)
