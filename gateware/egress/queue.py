@@ -81,7 +81,11 @@ class Queue(wiring.Component):
             ]
             m.d.comb += [ram.w_addr.eq(Cat(Const(0, 1), write_at)), ram.r_addr.eq(Cat(settled[0], read_at))]
             with m.If(begun):
-                m.d.comb += [ram.w_en.eq(1), ram.w_addr.eq(Cat(Const(1, 1), written_at)), ram.w_data.eq(behind)]
+                m.d.comb += [
+                    ram.w_en.eq(1),
+                    ram.w_addr.eq(Cat(Const(1, 1), written_at)),
+                    ram.w_data.eq(behind),
+                ]
             with m.If(~settled[-1]):
                 m.d.sync += first.eq(ram.r_data)
             stored_entry = Cat(first, ram.r_data)[: layout.size]

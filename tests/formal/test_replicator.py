@@ -11,13 +11,13 @@ from amaranth.lib.wiring import Component, In
 from opentep.gateware.egress import replicator, walk
 from opentep.gateware.egress.entry import Entry
 from opentep.gateware.egress.lists import ListTable
-from opentep.gateware.egress.modes import ModeTable
-from opentep.gateware.egress.program import AccessProgram, Encapsulating, FabricProgram
+from opentep.gateware.egress.program import AccessProgram, Change, Delivering, Encapsulating, FabricProgram
 from opentep.gateware.egress.replicator import Replicator
-from opentep.gateware.egress.tables import ListHead, ListMember, TepMode
+from opentep.gateware.egress.tables import ListHead, ListMember, MemberKind, TepMode
 from opentep.gateware.egress.walk import Member, MemberWalk
 from opentep.gateware.headers import TAG_BYTES, Encapsulation
 from opentep.gateware.params import Params
+from opentep.gateware.tables.lut import LutTable
 from opentep.sim.formal import ProofError, prove
 
 PARAMS = Params(tenants=16, macs=64, teps=16, lists=16, members=16, packet_bytes=2048)
@@ -129,6 +129,8 @@ class WalkContract(Component):
     """The members are the rows of the table from the list's base to the first ``last``, or to the table's end, in
     order, each once; an empty list has one that is not present. They come as early and as late as promised.
 
+    Of lists without OUIs between their members.
+
     ``patience`` is in clocks.
     """
 
@@ -175,6 +177,7 @@ class WalkContract(Component):
         stays(m, Assume, Cat(self.start, self.list), self.start & ~dut.ready)
         stays(m, Assume, Cat(self.list, Value.cast(self.head)), begins | walking)
         stays(m, Assume, Value.cast(self.row), walking & ~goes)
+        m.d.comb += Assume(self.row.kind == MemberKind.TARGET)
         offer_stays(m, Assert, dut.member)
         shows_until_the_next(m, Assert, dut.member)
         m.d.sync += [at.eq(at_next), walking.eq(begins | (walking & ~(goes & member.last)))]
@@ -183,6 +186,7 @@ class WalkContract(Component):
             with m.If(member.present):
                 last = self.row.last | (at == PARAMS.members - 1)
                 m.d.comb += [Assert(member.target == self.row.target), Assert(member.last == last)]
+                m.d.comb += Assert(~member.rewrites)
             with m.Else():
                 m.d.comb += Assert(member.last)
         begun, gone = since(m, begins, 15), since(m, goes | ~walking, 15)
@@ -209,7 +213,7 @@ class AnyWalk(MemberWalk):
         return Module()
 
 
-class AnyModes(ModeTable):
+class AnyModes(LutTable):
     """A mode table, whose answer the contract drives."""
 
     def elaborate(self, platform):
@@ -245,15 +249,15 @@ class ReplicatorContract(Component):
         members = AnyWalk(PARAMS)
         self.monkeypatch.setattr(replicator, "MemberWalk", lambda _: members)
         if self.port == FABRIC:
-            modes = AnyModes(PARAMS)
-            self.monkeypatch.setattr(replicator, "ModeTable", lambda _: modes)
+            modes = AnyModes(TepMode, PARAMS.teps)
+            self.monkeypatch.setattr(replicator, "LutTable", lambda *_: modes)
         m.submodules.dut = dut = Replicator(PARAMS, self.port)
         entry, job = dut.entry.payload, dut.job.payload
         m.d.comb += [dut.entry.valid.eq(self.offer), entry.eq(self.entry), dut.job.ready.eq(self.take)]
         m.d.comb += [members.ready.eq(self.walk_ready), members.member.valid.eq(self.member_valid)]
         m.d.comb += members.member.payload.eq(self.member)
         if self.port == FABRIC:
-            m.d.comb += [modes.mode.eq(self.mode), dut.mtu.eq(self.mtu)]
+            m.d.comb += [modes.entry.eq(self.mode), dut.mtu.eq(self.mtu)]
             stays(m, Assume, self.mtu, Value.cast(1))
             self._table_stays(m, modes)
         for statement, channel in ((Assume, dut.entry), (Assume, members.member), (Assert, dut.job)):
@@ -318,29 +322,28 @@ class ReplicatorContract(Component):
         ]
         return m
 
-    def _table_stays(self, m: Module, modes: ModeTable) -> None:
+    def _table_stays(self, m: Module, modes: LutTable) -> None:
         """Asked for the same TEP, the table gives the same answer."""
         tep, mode, first = Signal(4), Signal(TepMode), Signal(init=1)
-        m.d.sync += [tep.eq(modes.tep), mode.eq(self.mode), first.eq(0)]
-        m.d.comb += Assume(first | (modes.tep != tep) | (self.mode.as_value() == mode.as_value()))
+        m.d.sync += [tep.eq(modes.index), mode.eq(self.mode), first.eq(0)]
+        m.d.comb += Assume(first | (modes.index != tep) | (self.mode.as_value() == mode.as_value()))
 
     def _is_sound(self, entry):
         """What a queue holds: a whole frame, a program of this port; lists are encapsulated by fabric ports."""
         sound = entry.end >= entry.start + 60
         if self.port == ACCESS:
-            return (
-                sound
-                & (entry.program.as_value() > 0)
-                & (entry.program.as_value() <= AccessProgram.IPV6.value)
-            )
+            known = Cat(entry.program == program for program in AccessProgram).any()
+            return sound & known & (entry.program != AccessProgram.NOTHING)
         answers = (entry.program.as_value() > 0) & (entry.program.as_value() < 4)
-        return sound & (data.View(Encapsulating, entry.program).encapsulates | (answers & ~entry.is_list))
+        view = data.View(Encapsulating, entry.program)
+        return sound & ((view.encapsulates & (entry.is_list | ~view.rewrites)) | (answers & ~entry.is_list))
 
     def _left_out(self, entry):
         """The member on offer is to get no copy: it is the sender, or its MTU is too small for the frame."""
         if self.port == ACCESS:
             sender = entry.detail.sender
-            has_packet = (entry.program == AccessProgram.IPV4) | (entry.program == AccessProgram.IPV6)
+            change = data.View(Delivering, entry.program).change
+            has_packet = (change == Change.IPV4) | (change == Change.IPV6)
             return ~has_packet & sender.exclude & (sender.exclude_vid == self.member.target)
         overhead = sum(
             Mux(Value.cast(self.mode.encapsulation) == kind.value, kind.overhead, 0) for kind in Encapsulation
@@ -359,7 +362,14 @@ class ReplicatorContract(Component):
             same
             & (Cat(wanted.tagged, wanted.encapsulates) == Cat(got.tagged, got.encapsulates))
             & (Value.cast(got.encapsulation) == mode)
+            & (got.rewrites == (wanted.rewrites & self.member.rewrites & ~self._names_network()))
             & (job.tep == target[:4])
+        )
+
+    def _names_network(self):
+        kinds = [kind.value for kind in Encapsulation if kind.has_network]
+        return (
+            self.mode.sid_function | Cat(Value.cast(self.mode.encapsulation) == kind for kind in kinds).any()
         )
 
     def _never_waits(self, m: Module, dut: Replicator, passes: Value) -> None:
