@@ -9,10 +9,11 @@ from amaranth.hdl import Assert, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from opentep.gateware.headers import Congestion, Control, Drop, Edit, Header, Stored
+from opentep.gateware.headers import Congestion, Control, Drop, Edit, GroupAddress, Header, Stored
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
 from opentep.gateware.lookup.verdict import Verdict, VerdictRules
+from opentep.gateware.lookup.ways import BUCKETS, TepWays
 from opentep.gateware.params import Params
 from opentep.gateware.tables.mac_entry import AGE_FRESH, MacKind, MacLearn
 
@@ -50,6 +51,7 @@ class Judge(wiring.Component):
                 "findings": In(Findings(params)),
                 "header": In(Header(params)),
                 "stored": In(Stored(params)),
+                "ways": In(TepWays(params)),
                 "mtu": In(14).array(params.fabric_ports),
                 "done": Out(1),
                 "verdict": Out(Verdict(params)),
@@ -80,6 +82,8 @@ class Judge(wiring.Component):
             self.learn.eq(rules.learn),
             self.source.eq(rules.source),
         ]
+        if self.params.has_ways:
+            m.d.comb += rules.input.ways.eq(self.ways)
         return m
 
 
@@ -118,8 +122,11 @@ def random_frame(rng, params):
         control = rng.choice([Control.SOLICITATION, Control.ECHO])
     source = random_resolution(rng, params, False)
     destination = random_resolution(rng, params, rng.random() < 0.25)
-    if destination["entry"]["kind"] == MacKind.GROUP:  # the tenant of a group address is the source's
-        destination |= {name: source[name] for name in ("tenant_hit", "tenant")}
+    rewritten = False
+    if destination["entry"]["kind"] == MacKind.GROUP:
+        rewritten = fabric and destination["tenant_hit"] and rng.random() < 0.5
+        if not rewritten:  # the tenant of a group address is the source's
+            destination |= {name: source[name] for name in ("tenant_hit", "tenant")}
     start = 54 if fabric else 0
     tagged = rng.randrange(2)
     # Close to the MTU of either port, and far from both.
@@ -139,6 +146,8 @@ def random_frame(rng, params):
         "congestion": rng.choice(list(Congestion)) if fabric else Congestion.SAME,
         "traffic_class": rng.randrange(256),
         "flow": rng.randrange(1 << 20),
+        "group": rng.choice(list(GroupAddress)),
+        "group_octet": rng.randrange(256),
     }
     stored = {"head": rng.randrange(params.cells), "no_buffer": rng.random() < 0.05}
     findings = {
@@ -152,7 +161,10 @@ def random_frame(rng, params):
             "learn_remote": rng.randrange(2),
             "flood_unknown": rng.randrange(2),
             "flood_list": 30,
+            "rewrites": rng.randrange(2),
         },
+        "rewritten": rewritten,
+        "own_list": 33,
         "network": rng.getrandbits(24),
         "rule": rng.randrange(2),
         "tep_hit": fabric and rng.random() < 0.9,
@@ -162,6 +174,7 @@ def random_frame(rng, params):
         "context": header | {"port": port, "stored": stored},
         "header": header,
         "stored": stored,
+        "ways": [rng.randrange(params.fabric_ports) for _ in range(BUCKETS)],
     } | findings
 
 
@@ -173,6 +186,7 @@ class Expected:
     is_list: bool = False
     target: int | None = None
     exclude: bool = False
+    rewrites: bool = False
     in_order: bool = False
     """The source passed every check up to its guard, and may be learned."""
 
@@ -187,7 +201,8 @@ def place(entry):
 
 def list_of(findings):
     destination = findings["destination"]
-    return destination["entry"]["id"] if destination["hit"] else findings["flags"]["flood_list"]
+    everyone = findings["own_list"] if findings["rewritten"] else findings["flags"]["flood_list"]
+    return destination["entry"]["id"] if destination["hit"] else everyone
 
 
 def from_access(params, findings):
@@ -204,7 +219,10 @@ def from_access(params, findings):
     if not (source["hit"] and place(source["entry"]) == here) and not flags["learn_source"]:
         return Expected(Drop.SPOOFED)
     if is_group(destination):
-        return Expected(Drop.NONE, everywhere, Edit.RETAG, True, list_of(findings), True, in_order=True)
+        rewrites = bool(flags["rewrites"])
+        return Expected(
+            Drop.NONE, everywhere, Edit.RETAG, True, list_of(findings), True, rewrites, in_order=True
+        )
     same = destination["tenant"] == source["tenant"]
     if not destination["tenant_hit"] or not (same or findings["rule"]):
         return Expected(Drop.POLICY, in_order=True)
@@ -215,9 +233,12 @@ def from_access(params, findings):
     entry = destination["entry"]
     if entry["kind"] == MacKind.REMOTE:
         inner = context["end"] - context["start"] - (4 if context["tagged"] else 0)
-        if inner + 40 > MTUS[entry["port"] - params.access_ports]:
+        port = entry["port"]
+        if params.has_ways:
+            port = params.access_ports + findings["ways"][context["flow"] % BUCKETS]
+        if inner + 40 > MTUS[port - params.access_ports]:
             return Expected(Drop.TOO_BIG, in_order=True)
-        return Expected(Drop.NONE, 1 << entry["port"], Edit.ENCAP, target=entry["id"], in_order=True)
+        return Expected(Drop.NONE, 1 << port, Edit.ENCAP, target=entry["id"], in_order=True)
     if place(entry) == here:
         return Expected(Drop.REFLECTED, in_order=True)
     return Expected(Drop.NONE, 1 << entry["port"], Edit.RETAG, target=entry["id"], in_order=True)
@@ -237,8 +258,7 @@ def from_fabric(params, findings):
     if context["drop"] != Drop.NONE:
         return Expected(context["drop"])
     decap = DECAP[context["congestion"]]
-    tenant_side = source if is_group(destination) else destination
-    if not tenant_side["tenant_hit"]:
+    if not destination["tenant_hit"]:
         return Expected(Drop.UNKNOWN_TENANT)
     same = source["tenant"] == destination["tenant"]
     if not source["tenant_hit"] or not (same or findings["rule"]):
@@ -246,8 +266,11 @@ def from_fabric(params, findings):
     here = source["hit"] and source["entry"]["kind"] == MacKind.LOCAL
     if here and (source["entry"]["static"] or not flags["learn_remote"]):
         return Expected(Drop.SPOOFED)
+    if findings["rewritten"] and context["group"] == GroupAddress.NONE:
+        return Expected(Drop.MALFORMED)
     if is_group(destination):
-        return Expected(Drop.NONE, servers, decap, True, list_of(findings), in_order=True)
+        rewritten = bool(findings["rewritten"])
+        return Expected(Drop.NONE, servers, decap, True, list_of(findings), rewrites=rewritten, in_order=True)
     if not destination["hit"]:
         if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
@@ -298,7 +321,9 @@ def check(params, findings, verdict, learn, source):
         assert descriptor.network == findings["network"]
         assert descriptor.exclude == 0 and descriptor.exclude_vid == context["vid"]
         assert expected.target is None or descriptor.target == expected.target
-        for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow"):
+        if context["control"] == Control.NONE:  # answers have no group
+            assert descriptor.group == (context["group"] if expected.rewrites else GroupAddress.NONE)
+        for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow", "group_octet"):
             assert descriptor[name] == context[name]
     place_now = learned_place(params, findings, expected)
     assert learn == (place_now is not None)
@@ -340,6 +365,7 @@ def test_rules(ports):
                 if done is None:
                     continue
                 put(ctx, done, ["header", "stored"])
+                ctx.set(dut.ways, done["ways"])
                 verdict, learn, source = (
                     ctx.get(getattr(dut, name)) for name in ("verdict", "learn", "source")
                 )

@@ -31,7 +31,8 @@ def shown(tep) -> list[dict]:
 
 
 def next_hops(tep) -> set[str]:
-    return {item["next_hop"] for item in json.loads(tep.run("show", "teps", "--json").stdout)}
+    teps = json.loads(tep.run("show", "teps", "--json").stdout)
+    return {way["next_hop"] for item in teps for way in item["ways"]}
 
 
 def test_apply_finds_the_router(tep) -> None:
