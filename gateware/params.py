@@ -47,6 +47,11 @@ class Params:
     """Descriptors per egress queue."""
     stash: int = 4
     """Entries of the stash CAM beside each cuckoo table."""
+    tenant_choices: int = 2
+    """Buckets that a tenant's key may be in: 2 or 3."""
+    tenant_slots: int = 2
+    """Slots of each: 2 or 4. The table has two places per tenant with 2 buckets of 2 slots; with more of either it can
+    be filled to the brim, and has one."""
     max_frame: int = 9216
     """Longest frame accepted from a MAC, in bytes without FCS."""
     clock_hz: int = 125_000_000
@@ -63,6 +68,10 @@ class Params:
             raise ValueError(f"width must be 32, 64, 128, 256 or 512, not {self.width}")
         if self.ports > 16:
             raise ValueError(f"at most 16 ports in all, not {self.ports}")
+        if self.tenant_choices not in (2, 3):
+            raise ValueError(f"tenant_choices must be 2 or 3, not {self.tenant_choices}")
+        if self.tenant_slots not in (2, 4):
+            raise ValueError(f"tenant_slots must be 2 or 4, not {self.tenant_slots}")
         for name, low, high in (
             ("tenants", 16, 4096),
             ("macs", 64, 65536),

@@ -302,11 +302,6 @@ class Usage:
     what: str
 
 
-def _tenant_keys_room(params: Params) -> int:
-    """Two choices of two slots can be filled to 89 % (Dietzfelbinger and Weidling 2007, table 1)."""
-    return tenant_geometry(params).depth * 7 // 8
-
-
 def _lists_used(tables: TepTables, params: Params) -> int:
     """How many there are; more if gaps between the pairs let the last one fall out of the table."""
     end = max((entry.index + 1 for entry in tables.lists), default=0)
@@ -330,7 +325,7 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
             "tenant_keys",
             "tenants",
             keys,
-            _tenant_keys_room(params),
+            tenant_geometry(params).room,
             "OUIs and networks of the tenants present",
         ),
         Usage(

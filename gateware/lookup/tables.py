@@ -84,6 +84,10 @@ class RuleKey(data.StructLayout):
         super().__init__({"target": params.tenant_bits, "source": params.tenant_bits})
 
 
+_FILL = {(2, 2): 0.875, (2, 4): 0.97, (3, 2): 0.97, (3, 4): 0.99}
+"""By choices and slots: share of the slots that can be filled."""
+
+
 @dataclass(frozen=True)
 class CuckooGeometry:
     """Shape of a cuckoo table, for the gateware that holds it and the host that fills it.
@@ -109,6 +113,12 @@ class CuckooGeometry:
         return self.choices * self.buckets * self.slots
 
     @property
+    def room(self) -> int:
+        """Keys that surely find a place: what is left is chance (Dietzfelbinger and Weidling 2007, table 1; below it by
+        what `opentep bench tables` finds to vary with the keys)."""
+        return int(self.depth * _FILL[self.choices, self.slots])
+
+    @property
     def hash(self) -> HashFunction | FoldedHash:
         """Which buckets a key may be in."""
         function = HashFunction if self.stash else FoldedHash
@@ -129,14 +139,16 @@ class CuckooGeometry:
 
 
 def tenant_geometry(params: Params) -> CuckooGeometry:
-    """Masked source (or destination) → tenant index. Half full with all tenants present, so that the host
-    always finds a place."""
+    """Masked source (or destination) → tenant index. With 2 choices of 2 slots half full with all tenants present, so
+    that the host always finds a place; denser ones hold a tenant with one key per slot."""
+    choices, slots = params.tenant_choices, params.tenant_slots
+    per_tenant = 2 if choices * slots == 4 else 1
     return CuckooGeometry(
         key_bits=Shape.cast(TenantKey).width,
         value_bits=params.tenant_bits,
-        buckets=max(2, params.tenants // 2),
-        slots=2,
-        choices=2,
+        buckets=max(2, 1 << ceil_log2(-(-per_tenant * params.tenants // (choices * slots)))),
+        slots=slots,
+        choices=choices,
         stash=params.stash,
     )
 

@@ -50,9 +50,10 @@ class CuckooTable(wiring.Component):
     ):
         if buckets < 2 or buckets & (buckets - 1):
             raise ValueError(f"buckets must be a power of two, not {buckets}")
-        for name, count in (("slots", slots), ("choices", choices)):
-            if count < 1 or count & (count - 1):
-                raise ValueError(f"{name} must be a power of two, not {count}")
+        if slots < 1 or slots & (slots - 1):
+            raise ValueError(f"slots must be a power of two, not {slots}")
+        if choices < 1:
+            raise ValueError(f"choices must be at least 1, not {choices}")
         if stash < 1:
             raise ValueError(f"stash must be at least 1, not {stash}")
         self.key_bits = key_bits

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from opentep.gateware.params import Params
 from opentep.host.bench import measure_link
+from opentep.host.fill import fill_tenant_tables
 from opentep.host.link.transport import SerialTransport
 
 from .errors import EXIT_FAILED, CommandError, MissingExtraError
@@ -41,7 +42,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group)
 def command() -> None:
-    """Measure the gateware as RFC 2544 and RFC 2889 say, or the host link.
+    """Measure the gateware as RFC 2544 and RFC 2889 say, the host link, or the tables.
 
     The gateware is Verilated; time is simulated, so that figures do not depend on this machine. No hardware takes part.
     Without a name, both RFCs are run.
@@ -53,6 +54,7 @@ def command() -> None:
     opentep bench rfc2889 --access-ports 4 --width 64
     opentep bench all --json --plots plots > bench.json
     opentep bench link --link /dev/ttyUSB0 --baud 3000000
+    opentep bench tables
     """
 
 
@@ -354,3 +356,52 @@ def _simulated_link(as_json: bool) -> None:
     print_table(
         ("direction", "words on the line"), [(what, f"{share:.1%}") for what, share in shares.items()]
     )
+
+
+@command.command()
+@params_option
+@click.option(
+    "--tables", type=click.IntRange(1, 1000), default=10, show_default=True, help="To fill, of each shape."
+)
+@json_option
+def tables(params: Params, tables: int, as_json: bool) -> None:
+    """How far tenant tables fill, and what an insertion costs.
+
+    Tables of every shape that a core may be built with, for as many tenants as --param tenants says, are filled with
+    OUIs until one is refused. Needs no TEP: the host places the entries. Times are this machine's.
+
+    \b
+    opentep bench tables
+    opentep bench tables --param tenants=4096 --tables 50 --json
+    """
+    with progress_bar("tables") as progress:
+        results = list(fill_tenant_tables(params, tables, progress))
+    if as_json:
+        print_json([result.as_dict() for result in results])
+        return
+    rows = [
+        (
+            f"{result.choices} x {result.slots}",
+            result.depth,
+            f"{result.promised / result.depth:.1%}",
+            f"{result.least / result.depth:.2%}",
+            f"{result.median / result.depth:.2%}",
+            f"{result.microseconds:.0f}",
+            f"{result.longest_microseconds:.0f}",
+            f"{result.moves:.2f}",
+            result.most_moves,
+        )
+        for result in results
+    ]
+    columns = (
+        "choices x slots",
+        "slots",
+        "promised",
+        "least fill",
+        "median",
+        "us",
+        "longest",
+        "moves",
+        "most",
+    )
+    print_table(columns, rows)

@@ -50,7 +50,11 @@ def both(
 @pytest.mark.parametrize("seed", seeds(2, 8))
 @pytest.mark.parametrize(
     "params",
-    [Params(), Params(access_ports=3, fabric_ports=1), Params(access_ports=1, fabric_ports=2)],
+    [
+        Params(),
+        Params(access_ports=3, fabric_ports=1),
+        Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4),
+    ],
     ids=["1+1", "3+1", "1+2"],
 )
 def test_random_traffic(tmp_path: Path, params: Params, seed: int) -> None:

@@ -35,11 +35,13 @@ def small(kind):
     if kind == "halved":
         dut = HalvedTable(128, 10, 16)
         return dut, CuckooPlacement(dut.hash, 16, slots=1, stash=0, seed=seed), 2
-    dut = CuckooTable(60, 10, 16, slots=2, stash=2)
-    return dut, CuckooPlacement(dut.hash, 16, slots=2, stash=2, seed=seed), 1
+    choices, buckets, slots = (3, 4, 4) if kind == "dense" else (2, 16, 2)
+    dut = CuckooTable(60, 10, buckets, slots=slots, choices=choices, stash=2)
+    placement = CuckooPlacement(dut.hash, buckets, slots=slots, choices=choices, stash=2, seed=seed)
+    return dut, placement, 1
 
 
-@pytest.mark.parametrize("kind", ["cuckoo", "halved"])
+@pytest.mark.parametrize("kind", ["cuckoo", "dense", "halved"])
 def test_lookups_while_the_host_moves_entries(kind):
     rng = random.Random(2)
     dut, placement, clocks_per_key = small(kind)
@@ -153,6 +155,6 @@ def test_cam_exhaustively():
 def test_wrong_sizes_are_refused(arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(ValueError, match="power of two"):
+        with pytest.raises(ValueError, match=r"power of two|at least 1"):
             CuckooTable(60, 10, **arguments)
         gc.collect()
