@@ -103,6 +103,9 @@ class Replicator(wiring.Component):
                         m.next = "RELEASE"
             with m.State("RELEASE"):
                 m.d.comb += [
+                    replicates.eq(
+                        1
+                    ),  # fields that do not matter to this job stay as they are while it is on offer
                     self.job.valid.eq(1),
                     job.program.eq(program_type(self.fabric).NOTHING),
                     job.release.eq(1),

@@ -1,0 +1,399 @@
+"""Proof that each member of a replica list is served exactly once, and each entry is released exactly once.
+
+In three parts, each of which takes for granted what the one before has shown: the tables of lists, the walk along a
+list, and the replicator.
+"""
+
+import pytest
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In
+from opentep.gateware.egress import replicator, walk
+from opentep.gateware.egress.entry import Entry
+from opentep.gateware.egress.lists import ListTable
+from opentep.gateware.egress.modes import ModeTable
+from opentep.gateware.egress.program import AccessProgram, Encapsulating, FabricProgram
+from opentep.gateware.egress.replicator import Replicator
+from opentep.gateware.egress.tables import ListHead, ListMember, TepMode
+from opentep.gateware.egress.walk import Member, MemberWalk
+from opentep.gateware.headers import TAG_BYTES, Encapsulation
+from opentep.gateware.params import Params
+from opentep.sim.formal import ProofError, prove
+
+PARAMS = Params(tenants=16, macs=64, teps=16, lists=16, members=16, packet_bytes=2048)
+ACCESS, FABRIC = 0, 1
+FIRST, NEXT = 6, 3
+"""Clocks to the first member of a list, and from one to the next, at the least."""
+
+
+def since(m: Module, event: Value, limit: int) -> Signal:
+    """Clocks since ``event``, ``limit`` if it was so long ago or never."""
+    clocks = Signal(range(limit + 1), init=limit)
+    m.d.sync += clocks.eq(Mux(event, 1, Mux(clocks == limit, limit, clocks + 1)))
+    return clocks
+
+
+def stays(m: Module, statement, value: Value, where: Value) -> None:
+    """Assume or assert that ``value`` is what it was in the clock before if ``where`` was high then."""
+    held, before = Signal(), Signal.like(value, init=0)
+    m.d.sync += [held.eq(where), before.eq(value)]
+    m.d.comb += statement(~held | (value == before))
+
+
+def offer_stays(m: Module, statement, channel) -> None:
+    """The stream rule: what is offered stays until it is taken."""
+    now = Cat(channel.valid, Value.cast(channel.payload))
+    stays(m, statement, now, channel.valid & ~channel.ready)
+
+
+def shows_until_the_next(m: Module, statement, channel) -> None:
+    """What was offered still shows when it is gone, until something else is offered."""
+    was_valid, payload, first = Signal(), Signal.like(channel.payload), Signal(init=1)
+    m.d.sync += [was_valid.eq(channel.valid), payload.eq(channel.payload), first.eq(0)]
+    same = Value.cast(channel.payload) == Value.cast(payload)
+    m.d.comb += statement(first | same | (channel.valid & ~was_valid))
+
+
+class ListTableContract(Component):
+    """A lookup in a clock with ``ready`` gives, two clocks later, the entry as it is then or was one clock before.
+
+    Follows one entry of the solver's choice. The host writes it and others at any time, as it may.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {"follow": In(4), "index": In(4), "bus_index": In(4), "value": In(2), "writes": In(1)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = ListTable(data.StructLayout({"value": 2}), 16, clear=False)
+        stays(m, Assume, self.follow, Value.cast(1))
+        bus = dut.bus
+        under_way = Signal()
+        m.d.sync += under_way.eq((under_way | self.writes) & ~bus.done)
+        stays(m, Assume, Cat(self.bus_index, self.value), under_way | self.writes)
+        m.d.comb += [
+            Assume(~(under_way & self.writes)),
+            bus.index.eq(self.bus_index),
+            bus.w_data.value.eq(self.value),
+            bus.w_stb.eq(self.writes),
+            dut.index.eq(self.index),
+        ]
+        known, old, held = Signal(), Signal(2), Signal(2)
+        m.d.sync += old.eq(held)
+        with m.If(bus.done & (self.bus_index == self.follow)):
+            m.d.sync += [known.eq(1), held.eq(self.value)]
+        # What the write that ends in this clock has made of it counts already.
+        now = Mux(bus.done & (self.bus_index == self.follow), self.value, held)
+        asked, shown = Signal(), Signal()
+        m.d.sync += [asked.eq(dut.ready & (self.index == self.follow) & known), shown.eq(asked)]
+        with m.If(shown):
+            m.d.comb += Assert((dut.data.value == now) | (dut.data.value == held) | (dut.data.value == old))
+        m.d.comb += Cover(shown & (dut.data.value == 2))
+        return m
+
+
+class AnyTable(ListTable):
+    """What the proof of a walk takes for a list table: ``row`` for lookups of ``at``, junk for all others.
+
+    ``at_next``  what ``at`` is in the next clock, ``row`` the entry ``at``, ``accessed`` the host's transfers.
+    """
+
+    def __init__(self, entry, depth, *, at_next, moves, row, accessed, junk):
+        self.at_next = at_next
+        self.moves = moves
+        self.row = row
+        self.accessed = accessed
+        self.junk = junk
+        super().__init__(entry, depth, clear=False)
+
+    def elaborate(self, platform):
+        m = Module()
+        asked, known = Signal(), Signal()
+        was_accessed = Signal()
+        m.d.sync += [
+            asked.eq(self.ready & (self.index == self.at_next)),
+            known.eq(asked & ~self.moves),
+            was_accessed.eq(self.accessed),
+        ]
+        m.d.comb += [
+            self.ready.eq(~self.accessed),
+            Assume(~(self.accessed & was_accessed)),  # a transfer takes the host some clocks
+            Value.cast(self.data).eq(Mux(known, Value.cast(self.row), self.junk)),
+        ]
+        return m
+
+
+class WalkContract(Component):
+    """The members are the rows of the table from the list's base to the first ``last``, or to the table's end, in
+    order, each once; an empty list has one that is not present. They come as early and as late as promised.
+
+    ``patience`` is in clocks.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience: int = FIRST + 2):
+        self.monkeypatch = monkeypatch
+        self.patience = patience
+        super().__init__(
+            {
+                "start": In(1),
+                "list": In(4),
+                "take": In(1),
+                "head": In(ListHead(PARAMS)),
+                "row": In(ListMember),
+                "accessed": In(2),
+                "junk": In(16),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        walking, at, at_next, moves = Signal(), Signal(4), Signal(4), Signal()
+        tables = [
+            AnyTable(shape, 16, at_next=place, moves=changes, row=row, accessed=accessed, junk=self.junk)
+            for shape, place, changes, row, accessed in (
+                (ListHead(PARAMS), self.list, Signal(), self.head, self.accessed[0]),
+                (ListMember, at_next, moves, self.row, self.accessed[1]),
+            )
+        ]
+        self.monkeypatch.setattr(walk, "ListTable", lambda *_, clear: tables[0 if clear else 1])
+        m.submodules.dut = dut = MemberWalk(PARAMS)
+        member = dut.member.payload
+        begins, goes = Signal(), Signal()
+        m.d.comb += [
+            dut.list.eq(self.list),
+            dut.start.eq(self.start),
+            dut.member.ready.eq(self.take),
+            begins.eq(self.start & dut.ready),
+            goes.eq(dut.member.valid & self.take),
+            moves.eq(begins | goes),
+            at_next.eq(Mux(begins, self.head.base, at + goes)),
+            # Only between lists, and until it is heard.
+            Assume(~(self.start & walking)),
+        ]
+        stays(m, Assume, Cat(self.start, self.list), self.start & ~dut.ready)
+        stays(m, Assume, Cat(self.list, Value.cast(self.head)), begins | walking)
+        stays(m, Assume, Value.cast(self.row), walking & ~goes)
+        offer_stays(m, Assert, dut.member)
+        shows_until_the_next(m, Assert, dut.member)
+        m.d.sync += [at.eq(at_next), walking.eq(begins | (walking & ~(goes & member.last)))]
+        with m.If(dut.member.valid):
+            m.d.comb += [Assert(walking), Assert(member.present == self.head.valid)]
+            with m.If(member.present):
+                last = self.row.last | (at == PARAMS.members - 1)
+                m.d.comb += [Assert(member.target == self.row.target), Assert(member.last == last)]
+            with m.Else():
+                m.d.comb += Assert(member.last)
+        begun, gone = since(m, begins, 15), since(m, goes | ~walking, 15)
+        m.d.comb += [
+            Assert(~dut.member.valid | ((begun >= FIRST) & (gone >= NEXT))),
+            Assert(~walking | dut.member.valid | (begun < self.patience) | (gone < NEXT + 1)),
+            Assert(walking | dut.ready | self.accessed[0]),
+        ]
+        members = Signal(range(4))
+        with m.If(goes):
+            m.d.sync += members.eq(Mux(member.last, 0, members + 1))
+        m.d.comb += [
+            Cover(goes & (members == 2) & self.row.last),
+            Cover(goes & (members == 2) & member.last & ~self.row.last),
+            Cover(goes & ~member.present),
+        ]
+        return m
+
+
+class AnyWalk(MemberWalk):
+    """What the proof of the replicator takes for a walk; the contract drives its outputs."""
+
+    def elaborate(self, platform):
+        return Module()
+
+
+class AnyModes(ModeTable):
+    """A mode table, whose answer the contract drives."""
+
+    def elaborate(self, platform):
+        return Module()
+
+
+class ReplicatorContract(Component):
+    """Each member becomes one job, but for those that are to be left out, and behind them one that releases. A plain
+    entry makes one job, which releases. The entry goes with the release.
+
+    All of it for lists, modes, entries and back-pressure of the solver's choice. ``all_served`` claims that no member
+    is left out, which is wrong.
+    """
+
+    def __init__(self, port: int, monkeypatch: pytest.MonkeyPatch, all_served: bool = False):
+        self.port = port
+        self.monkeypatch = monkeypatch
+        self.all_served = all_served
+        members = {
+            "offer": In(1),
+            "entry": In(Entry(PARAMS, port)),
+            "take": In(1),
+            "walk_ready": In(1),
+            "member_valid": In(1),
+            "member": In(Member),
+        }
+        if port == FABRIC:
+            members |= {"mode": In(TepMode), "mtu": In(14)}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        members = AnyWalk(PARAMS)
+        self.monkeypatch.setattr(replicator, "MemberWalk", lambda _: members)
+        if self.port == FABRIC:
+            modes = AnyModes(PARAMS)
+            self.monkeypatch.setattr(replicator, "ModeTable", lambda _: modes)
+        m.submodules.dut = dut = Replicator(PARAMS, self.port)
+        entry, job = dut.entry.payload, dut.job.payload
+        m.d.comb += [dut.entry.valid.eq(self.offer), entry.eq(self.entry), dut.job.ready.eq(self.take)]
+        m.d.comb += [members.ready.eq(self.walk_ready), members.member.valid.eq(self.member_valid)]
+        m.d.comb += members.member.payload.eq(self.member)
+        if self.port == FABRIC:
+            m.d.comb += [modes.mode.eq(self.mode), dut.mtu.eq(self.mtu)]
+            stays(m, Assume, self.mtu, Value.cast(1))
+            self._table_stays(m, modes)
+        for statement, channel in ((Assume, dut.entry), (Assume, members.member), (Assert, dut.job)):
+            offer_stays(m, statement, channel)
+        shows_until_the_next(m, Assume, members.member)
+        m.d.comb += Assume(self._is_sound(entry))
+
+        goes, passes, begins, leaves = Signal(), Signal(), Signal(), Signal()
+        walking, begun, cut = Signal(), Signal(), Signal()
+        m.d.comb += [
+            goes.eq(dut.job.valid & self.take),
+            passes.eq(self.member_valid & members.member.ready),
+            begins.eq(members.start & self.walk_ready),
+            leaves.eq(self.offer & dut.entry.ready),
+        ]
+        # The walk, as it was proved: one list per start, from the start to the last member.
+        clocks = since(m, begins, FIRST)
+        m.d.comb += [
+            Assume(~self.member_valid | (walking & (clocks == FIRST))),
+            Assume(~(self.walk_ready & walking)),
+            Assume(self.member.present | self.member.last),
+            Assert(~members.start | (self.offer & entry.is_list & ~begun & ~walking)),
+            Assert(~(members.start | walking) | (members.list == entry.target[:4])),
+        ]
+        left_out = Signal()
+        m.d.comb += left_out.eq(0 if self.all_served else self._left_out(entry))
+        m.d.sync += [
+            walking.eq(begins | (walking & ~(passes & self.member.last))),
+            begun.eq((begun | begins) & ~leaves),
+            cut.eq((cut | (passes & self.member.present & left_out)) & ~leaves),
+        ]
+
+        # Every member that passes and is not left out is a job, and there are no others but the last one.
+        serves = goes & ~job.release
+        m.d.comb += [
+            Assert(serves == (passes & self.member.present & ~left_out)),
+            Assert(leaves == (goes & job.release)),
+            Assert(~goes | self.offer),
+        ]
+        with m.If(serves):
+            m.d.comb += Assert(self._is_copy(entry, job, self.member.target))
+        with m.Elif(goes & entry.is_list):
+            nothing = (FabricProgram if self.port == FABRIC else AccessProgram).NOTHING
+            m.d.comb += [
+                Assert(begun & ~walking),
+                Assert(job.program == nothing),
+                Assert(job.head == entry.head),
+            ]
+        with m.Elif(goes):
+            m.d.comb += [Assert(self._is_copy(entry, job, entry.target)), Assert(~begun)]
+        if self.port == FABRIC:
+            m.d.comb += Assert(dut.too_big == (leaves & cut))
+        self._never_waits(m, dut, passes)
+
+        served, lists = Signal(range(4)), Signal(range(4))
+        with m.If(goes & entry.is_list):
+            m.d.sync += [served.eq(Mux(job.release, 0, served + 1)), lists.eq(lists + job.release)]
+        m.d.comb += [
+            Cover(leaves & (served == 2)),
+            Cover(leaves & (served == 1) & cut),
+            Cover(leaves & ~entry.is_list & (lists == 1)),
+        ]
+        return m
+
+    def _table_stays(self, m: Module, modes: ModeTable) -> None:
+        """Asked for the same TEP, the table gives the same answer."""
+        tep, mode, first = Signal(4), Signal(TepMode), Signal(init=1)
+        m.d.sync += [tep.eq(modes.tep), mode.eq(self.mode), first.eq(0)]
+        m.d.comb += Assume(first | (modes.tep != tep) | (self.mode.as_value() == mode.as_value()))
+
+    def _is_sound(self, entry):
+        """What a queue holds: a whole frame, a program of this port; lists are encapsulated by fabric ports."""
+        sound = entry.end >= entry.start + 60
+        if self.port == ACCESS:
+            return (
+                sound
+                & (entry.program.as_value() > 0)
+                & (entry.program.as_value() <= AccessProgram.IPV6.value)
+            )
+        answers = (entry.program.as_value() > 0) & (entry.program.as_value() < 4)
+        return sound & (data.View(Encapsulating, entry.program).encapsulates | (answers & ~entry.is_list))
+
+    def _left_out(self, entry):
+        """The member on offer is to get no copy: it is the sender, or its MTU is too small for the frame."""
+        if self.port == ACCESS:
+            sender = entry.detail.sender
+            has_packet = (entry.program == AccessProgram.IPV4) | (entry.program == AccessProgram.IPV6)
+            return ~has_packet & sender.exclude & (sender.exclude_vid == self.member.target)
+        overhead = sum(
+            Mux(Value.cast(self.mode.encapsulation) == kind.value, kind.overhead, 0) for kind in Encapsulation
+        )
+        inner = entry.end - entry.start - Mux(data.View(Encapsulating, entry.program).tagged, TAG_BYTES, 0)
+        return 40 + overhead + inner > self.mtu
+
+    def _is_copy(self, entry, job, target):
+        """The job sends the frame to ``target``."""
+        same = (job.head == entry.head) & (job.start == entry.start) & (job.end == entry.end)
+        if self.port == ACCESS:
+            return same & (job.program == entry.program) & (job.tag == Cat(target, entry.pcp_dei))
+        wanted, got = (data.View(Encapsulating, which.program) for which in (entry, job))
+        mode = Mux(wanted.encapsulates, Value.cast(self.mode.encapsulation), Value.cast(wanted.encapsulation))
+        return (
+            same
+            & (Cat(wanted.tagged, wanted.encapsulates) == Cat(got.tagged, got.encapsulates))
+            & (Value.cast(got.encapsulation) == mode)
+            & (job.tep == target[:4])
+        )
+
+    def _never_waits(self, m: Module, dut: Replicator, passes: Value) -> None:
+        """What is there is on offer, or left out, a clock later at the latest."""
+        waits = Signal(range(4))
+        plain = self.offer & ~dut.entry.payload.is_list
+        with m.If((plain | self.member_valid) & ~dut.job.valid & ~passes):
+            m.d.sync += waits.eq(waits + 1)
+        with m.Else():
+            m.d.sync += waits.eq(0)
+        m.d.comb += Assert(waits <= 1)
+
+
+def test_list_table():
+    prove(ListTableContract(), depth=12)
+    prove(ListTableContract(), depth=12, mode="cover")
+
+
+def test_walk(monkeypatch):
+    prove(WalkContract(monkeypatch), depth=18)
+    prove(WalkContract(monkeypatch), depth=18, mode="cover")
+
+
+def test_an_impatient_walk_is_refused(monkeypatch):
+    with pytest.raises(ProofError, match="Assert failed"):
+        prove(WalkContract(monkeypatch, patience=FIRST), depth=12)
+
+
+@pytest.mark.parametrize("port", [pytest.param(ACCESS, id="access"), pytest.param(FABRIC, id="fabric")])
+def test_replicator(port, monkeypatch):
+    prove(ReplicatorContract(port, monkeypatch), depth=16)
+    prove(ReplicatorContract(port, monkeypatch), depth=20, mode="cover")
+
+
+def test_a_false_contract_is_refused(monkeypatch):
+    with pytest.raises(ProofError, match="Assert failed"):
+        prove(ReplicatorContract(ACCESS, monkeypatch, all_served=True), depth=12)
