@@ -56,6 +56,8 @@ class Entry(data.StructLayout):
             }
         else:
             fields |= {"target": max(list_bits, 12), "pcp_dei": 4, "detail": _DETAIL}
+            if params.tenant_counters:
+                fields["tenant"] = params.tenant_bits
         super().__init__(fields)
 
 
@@ -71,6 +73,7 @@ class Job(data.StructLayout):
                  16 bits.
     ``sid_function``
                  the outer destination ends with ``network``.
+    ``tenant``   gets the frame (access ports, if the core counts by tenant).
     """
 
     def __init__(self, params: Params, port: int):
@@ -91,6 +94,8 @@ class Job(data.StructLayout):
             }
         else:
             fields |= {"tag": 16, "octet": 8, "checksum": 16}
+            if params.tenant_counters:
+                fields["tenant"] = params.tenant_bits
         super().__init__(fields)
 
 

@@ -48,7 +48,7 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bo
 def unknown(tenant: Tenant, target: Tenant) -> Verdict:
     """A frame of ``tenant`` for an address of ``target`` that has no entry: never flooded in another tenant."""
     if tenant == target and tenant.flood_unknown:
-        return Flood(tenant.flood_list, tenant.network)
+        return Flood(tenant.flood_list, tenant.index, tenant.network)
     return Discard(Reason.UNKNOWN_UNICAST)
 
 
@@ -56,8 +56,8 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
     if is_group(frame.dst):
         entry = tables.macs.find(tenant.index, frame.dst)
         if entry is not None and isinstance(entry.place, Group):
-            return Flood(entry.place.list, tenant.network)
-        return Flood(tenant.flood_list, tenant.network)
+            return Flood(entry.place.list, tenant.index, tenant.network)
+        return Flood(tenant.flood_list, tenant.index, tenant.network)
     target = tables.tenant_of(tables.config.ports[here.port], frame.dst, frame.vid)
     if target is None or not tables.allows(tenant, target):
         return Discard(Reason.POLICY)
@@ -67,10 +67,10 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
     if isinstance(entry.place, Local):
         if entry.place == here:
             return Discard(Reason.REFLECTED)
-        return ToPlace(entry.place.port, entry.place.vid)
+        return ToPlace(entry.place.port, entry.place.vid, target.index)
     if isinstance(entry.place, Group):
-        return Flood(entry.place.list, target.network)
+        return Flood(entry.place.list, target.index, target.network)
     tep = tables.tep(entry.place.tep)
     if not fits(frame.inner, tables.config.ports[tep.port], tep):
         return Discard(Reason.TOO_BIG)
-    return ToPlace(tep.port, tep.index, target.network)
+    return ToPlace(tep.port, tep.index, target.index, target.network)

@@ -86,12 +86,12 @@ def _destination(tables: Tables, tenant: Tenant, target: Tenant, dst: int) -> Ve
     entry = tables.macs.find(target.index, dst)
     if is_group(dst):
         if entry is not None and isinstance(entry.place, Group):
-            return Flood(entry.place.list)
-        return Flood(tenant.flood_list)
+            return Flood(entry.place.list, tenant.index)
+        return Flood(tenant.flood_list, tenant.index)
     if entry is None:
         return unknown(tenant, target)
     if isinstance(entry.place, Local):
-        return ToPlace(entry.place.port, entry.place.vid)
+        return ToPlace(entry.place.port, entry.place.vid, target.index)
     if isinstance(entry.place, Group):
-        return Flood(entry.place.list)
+        return Flood(entry.place.list, target.index)
     return Discard(Reason.SPLIT_HORIZON)

@@ -40,7 +40,8 @@ def replicate(
             if from_fabric or not members:
                 continue
             kept = [member for member in members if fits(inner, port, tables.tep(member))]
-            copies = tuple(ToPlace(number, member, flood.network) for member in kept)
+            copies = tuple(ToPlace(number, member, flood.tenant, flood.network) for member in kept)
             yield Replicas(number, copies, too_big=len(copies) < len(members))
             continue
-        yield Replicas(number, tuple(ToPlace(number, m) for m in members if Local(number, m) != sender))
+        receivers = (member for member in members if Local(number, member) != sender)
+        yield Replicas(number, tuple(ToPlace(number, vid, flood.tenant) for vid in receivers))

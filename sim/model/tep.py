@@ -1,21 +1,24 @@
 """The golden model of one TEP."""
 
+from dataclasses import asdict
 from typing import Any
 
 from opentep.gateware.params import MIN_FRAME, Params
 from opentep.host.tables import Local, TepTables
 
 from .access import decide_access
-from .counters import PortCounters
+from .counters import PortCounters, TrafficCounters
 from .edit import encapsulate, push_tag
 from .fabric import decide_fabric
-from .packet import AccessFrame
+from .packet import AccessFrame, Ipv6Header
 from .reason import Reason
 from .replicate import Replicas, replicate
 from .tables import Tables
-from .verdict import Answer, Discard, ToPlace, Verdict
+from .verdict import Answer, Discard, Flood, ToPlace, Verdict
 
 __all__ = ["TepModel"]
+
+_DEFAULT = Params()
 
 
 class TepModel:
@@ -25,11 +28,14 @@ class TepModel:
     has no queues and no latency: what a frame causes is returned at once.
     """
 
-    def __init__(self, tables: TepTables, max_frame: int = Params.max_frame):
+    def __init__(self, tables: TepTables, params: Params = _DEFAULT):
+        """Of ``params`` matter ``max_frame`` and what is counted."""
         self.config = tables
-        self.max_frame = max_frame
+        self.params = params
         self._tables = Tables(tables)
         self._ports = [PortCounters() for _ in tables.ports]
+        self._teps = {tep.index: TrafficCounters() for tep in tables.teps}
+        self._tenants = {tenant.index: TrafficCounters() for tenant in tables.tenants}
         self._now = 0
 
     def receive(self, port: int, frame: bytes, time: int = 0, error: bool = False) -> list[tuple[int, bytes]]:
@@ -42,7 +48,7 @@ class TepModel:
         counters = self._ports[port]
         counters.rx_frames += 1
         counters.rx_octets += len(frame)
-        if error or not MIN_FRAME <= len(frame) <= self.max_frame:
+        if error or not MIN_FRAME <= len(frame) <= self.params.max_frame:
             counters.drops[Reason.RX_ERROR] += 1
             return []
         leaving = (
@@ -60,12 +66,20 @@ class TepModel:
 
     def counters(self) -> dict[str, Any]:
         """Every counter, under the names of ``counters.json``."""
-        macs = self._tables.macs
+        macs, params, config = self._tables.macs, self.params, self.config
+        teps = {tep.name: self._teps[tep.index] for tep in config.teps if tep.index < params.tep_counters}
+        tenants = {
+            tenant.name: self._tenants[tenant.index]
+            for tenant in config.tenants
+            if tenant.index < params.tenant_counters
+        }
         return {
             "ports": {
                 port.name: counters.as_dict()
-                for port, counters in zip(self.config.ports, self._ports, strict=True)
+                for port, counters in zip(config.ports, self._ports, strict=True)
             },
+            "teps": {name: asdict(counters) for name, counters in teps.items()},
+            "tenants": {name: asdict(counters) for name, counters in tenants.items()},
             "mac": {"learned": macs.learned, "moved": macs.moved, "aged": macs.aged, "refused": 0},
         }
 
@@ -74,10 +88,20 @@ class TepModel:
         if frame is None:
             return self._carry_out(port, Discard(Reason.UNTAGGED), b"", 0, None)
         verdict = decide_access(self._tables, port, frame, self._now)
+        if not isinstance(verdict, Discard):
+            tenant = self._tables.tenant_of(self.config.ports[port], frame.src, frame.vid)
+            assert tenant is not None
+            self._tenants[tenant.index].receive(octets)
         return self._carry_out(port, verdict, frame.inner, frame.pcp_dei, Local(port, frame.vid))
 
     def _from_fabric(self, port: int, octets: bytes) -> list[tuple[int, bytes]]:
         verdict, inner = decide_fabric(self._tables, self.config.ports[port], octets, self._now)
+        if isinstance(verdict, ToPlace | Flood):
+            packet = Ipv6Header.parse(octets)
+            assert packet is not None
+            sender = self._tables.tep_at(packet.src)
+            assert sender is not None
+            self._teps[sender.index].receive(octets)
         return self._carry_out(port, verdict, inner, 0, None)
 
     def _carry_out(
@@ -104,7 +128,11 @@ class TepModel:
 
     def _edited(self, copy: ToPlace, inner: bytes, pcp_dei: int) -> tuple[int, bytes]:
         if not self._tables.is_fabric(copy.port):
-            return copy.port, push_tag(inner, pcp_dei, copy.target)
+            frame = push_tag(inner, pcp_dei, copy.target)
+            self._tenants[copy.tenant].send(frame)
+            return copy.port, frame
         port = self.config.ports[copy.port]
         tep = self._tables.tep(copy.target)
-        return copy.port, encapsulate(inner, port, self.config.address, tep, copy.network)
+        frame = encapsulate(inner, port, self.config.address, tep, copy.network)
+        self._teps[copy.target].send(frame)
+        return copy.port, frame

@@ -18,11 +18,12 @@ class Discard:
 class ToPlace:
     """One copy: to VLAN ``target`` of an access port, or to remote TEP ``target`` of a fabric port.
 
-    ``network`` is named in tunnels that have one.
+    ``network`` is named in tunnels that have one; ``tenant`` is the index of the tenant it is for.
     """
 
     port: int
     target: int
+    tenant: int
     network: int = 0
 
 
@@ -31,6 +32,7 @@ class Flood:
     """One copy per member of a replica list, from a fabric port to access ports only."""
 
     list: int
+    tenant: int
     network: int = 0
 
 

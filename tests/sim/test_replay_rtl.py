@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.mark.structures import ParameterSet
+from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.tables import TepTables
 from opentep.sim.pcap import Packet, read_capture, write_capture
@@ -48,7 +49,15 @@ def both(
 
 
 @pytest.mark.parametrize("seed", seeds(2, 8))
-@pytest.mark.parametrize("params", [Params(), Params(access_ports=3, fabric_ports=1)], ids=["1+1", "3+1"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        Params(counted_teps=0),
+        Params(access_ports=3, fabric_ports=1),
+        pytest.param(Params(access_ports=2, fabric_ports=2, counted_tenants=1024), marks=pytest.mark.long),
+    ],
+    ids=["1+1", "3+1", "2+2"],
+)
 def test_random_traffic(tmp_path: Path, params: Params, seed: int) -> None:
     rng = random.Random(seed)
     tables = random_tables(rng, params)
@@ -70,8 +79,11 @@ def test_jumbo_frames(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds(1, 4))
 def test_learning(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    params = Params(access_ports=3, fabric_ports=1)
+    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024)
     tables = random_tables(rng, params, Learning(source=True, remote=True))
     events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters
+    for group in ("teps", "tenants"):
+        parties = rtl.counters[group].values()
+        assert all(sum(party[name] for party in parties) for name in TRAFFIC_COUNTERS)
