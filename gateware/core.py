@@ -1,9 +1,10 @@
 """The data plane: everything between the MACs and the register bus."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from .arbiter import StreamArbiter
 from .counters import CounterBank
 from .csr.bus import Bus
 from .egress.port import EgressPort
@@ -19,6 +20,7 @@ from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
 from .tables.bus import broadcast
+from .traffic import Traffic, TrafficCounters
 
 __all__ = ["Core"]
 
@@ -167,6 +169,8 @@ class Core(wiring.Component):
         ]
 
         self._count(m, counters, ingress, egress, dispatch, lookup, host)
+        counting = Signal()
+        m.d.comb += counting.eq(counters.busy | self._count_parties(m, bank, egress, dispatch))
         # Words in pipeline registers show nowhere: what has just been busy stays so for longer than any of them.
         active = Signal()
         settling = Signal(range(_SETTLE_CLOCKS + 1))
@@ -174,7 +178,7 @@ class Core(wiring.Component):
             (memory.used != 0)
             | lookup.busy
             | join.busy
-            | counters.busy
+            | counting
             | host.busy
             | Cat(rx.valid for rx in self.rx).any()
         )
@@ -184,6 +188,33 @@ class Core(wiring.Component):
             m.d.sync += settling.eq(settling - 1)
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
+
+    def _count_parties(self, m, bank, egress, dispatch) -> Value:
+        """Counters of remote TEPs and of tenants, as far as there are any; whether they are busy."""
+        params = self.params
+        access, fabric = egress[: params.access_ports], egress[params.access_ports :]
+        busy = []
+        for name, parties, exits in (
+            ("teps", params.tep_counters, fabric),
+            ("tenants", params.tenant_counters, access),
+        ):
+            if not parties:
+                continue
+            m.submodules[f"{name}_counters"] = counters = TrafficCounters(parties)
+            m.submodules[f"{name}_sent"] = sent = StreamArbiter(
+                Traffic(parties), len(exits), registered=len(exits) > 1
+            )
+            connect(m, getattr(dispatch, f"from_{name}"), counters.received)
+            for number, exit in enumerate(exits):
+                connect(m, exit.sent_to, sent.inputs[number])
+            m.d.comb += [
+                counters.sent.valid.eq(sent.output.valid),
+                counters.sent.payload.eq(sent.output.payload.data),
+                sent.output.ready.eq(counters.sent.ready),
+            ]
+            connect(m, getattr(bank, f"{name[:-1]}_counters"), counters.bus)
+            busy.append(counters.busy)
+        return Cat(busy).any()
 
     def _count(self, m, counters, ingress, egress, dispatch, lookup, host):
         params = self.params

@@ -3,7 +3,7 @@
 from .headers import Drop
 from .params import Params
 
-__all__ = ["MAC_EVENTS", "PORT_COUNTERS", "PUNT_EVENTS", "counter_names"]
+__all__ = ["MAC_EVENTS", "PORT_COUNTERS", "PUNT_EVENTS", "TRAFFIC_COUNTERS", "counter_names"]
 
 PORT_COUNTERS = (
     "rx_frames",
@@ -20,9 +20,13 @@ reasons why frames that came in on the port were dropped (``too-big`` of a group
 MAC_EVENTS = ("learned", "moved", "aged", "refused")
 """Per TEP: what happened to learned entries of the MAC table."""
 
-
 PUNT_EVENTS = ("frames", "lost")
 """Per TEP: frames for the host that went into its ring, and those that found it full."""
+
+TRAFFIC_COUNTERS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets")
+"""Per remote TEP: tunnelled frames that were taken from it, and copies sent to it, both with outer headers. Per tenant:
+frames that were taken from its VMs, and copies sent to them. Octets are those of the ports; ``queue_full`` and what
+the host injects make no difference here."""
 
 
 def counter_names(params: Params) -> list[str]:

@@ -214,22 +214,23 @@ class Descriptor(data.StructLayout):
     """
 
     def __init__(self, params: Params):
-        super().__init__(
-            {
-                "head": params.cell_bits,
-                "start": ceil_log2(CELL_BYTES),
-                "end": 14,
-                "edit": Edit,
-                "is_list": 1,
-                "target": 12,  # VID (RETAG, DECAP), TEP index (ENCAP) or list index (is_list)
-                "tagged": 1,  # the stored frame has a tag at start + 12
-                "pcp_dei": 4,  # for the pushed tag
-                "exclude": 1,  # leave out the member whose VID is ``exclude_vid`` (the sender)
-                "exclude_vid": 12,
-                "traffic_class": 8,  # this and the next as in the header
-                "flow": 20,
-                "network": 24,  # of the destination's tenant
-                "group": GroupAddress,  # that is rewritten to tenants' (ENCAP) or restored (DECAP); else NONE
-                "group_octet": 8,  # as in the header
-            }
-        )
+        fields = {
+            "head": params.cell_bits,
+            "start": ceil_log2(CELL_BYTES),
+            "end": 14,
+            "edit": Edit,
+            "is_list": 1,
+            "target": 12,  # VID (RETAG, DECAP), TEP index (ENCAP) or list index (is_list)
+            "tagged": 1,  # the stored frame has a tag at start + 12
+            "pcp_dei": 4,  # for the pushed tag
+            "exclude": 1,  # leave out the member whose VID is ``exclude_vid`` (the sender)
+            "exclude_vid": 12,
+            "traffic_class": 8,  # this and the next as in the header
+            "flow": 20,
+            "network": 24,  # of the destination's tenant
+            "group": GroupAddress,  # that is rewritten to tenants' (ENCAP) or restored (DECAP); else NONE
+            "group_octet": 8,  # as in the header
+        }
+        if params.tenant_counters:
+            fields["tenant"] = params.tenant_bits  # that gets the frame
+        super().__init__(fields)

@@ -13,6 +13,9 @@ MIN_FRAME = 60
 """Shortest Ethernet frame without FCS (IEEE 802.3, 3.2.8); the wire pads to it."""
 
 
+_MAY_BE_NONE = ("counted_teps", "counted_tenants")
+
+
 def _power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
 
@@ -58,11 +61,15 @@ class Params:
     """Frequency of the core clock: the unit of ageing and of the host link's baud rate."""
     mailbox_bytes: int = 2048
     """Memory between host and TEP: three quarters for punted frames, a quarter for one to inject."""
+    counted_teps: int = 128
+    """Remote TEPs with counters of their own, those of the lowest indices; 0 for none."""
+    counted_tenants: int = 0
+    """Tenants with counters of their own, likewise."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int) or (value < 1 and field.name not in _MAY_BE_NONE):
                 raise ValueError(f"{field.name} must be a positive integer, not {value!r}")
         if self.width not in (32, 64, 128, 256, 512):
             raise ValueError(f"width must be 32, 64, 128, 256 or 512, not {self.width}")
@@ -87,6 +94,10 @@ class Params:
             value = getattr(self, name)
             if not _power_of_two(value) or not low <= value <= high:
                 raise ValueError(f"{name} must be a power of two from {low} to {high}, not {value}")
+        for name in _MAY_BE_NONE:
+            value = getattr(self, name)
+            if value and (not _power_of_two(value) or not 16 <= value <= 4096):
+                raise ValueError(f"{name} must be 0 or a power of two from 16 to 4096, not {value}")
         if not 1518 <= self.max_frame <= 16383:
             raise ValueError(f"max_frame must be from 1518 to 16383 bytes, not {self.max_frame}")
 
@@ -144,6 +155,16 @@ class Params:
     def tenant_bits(self) -> int:
         """Width of a tenant index."""
         return ceil_log2(self.tenants)
+
+    @property
+    def tep_counters(self) -> int:
+        """How many remote TEPs have counters."""
+        return min(self.counted_teps, self.teps)
+
+    @property
+    def tenant_counters(self) -> int:
+        """How many tenants have counters."""
+        return min(self.counted_tenants, self.tenants)
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

@@ -10,7 +10,7 @@ from .csr.bank import Bank
 from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
 from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
-from .events import counter_names
+from .events import TRAFFIC_COUNTERS, counter_names
 from .hostport.format import REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
@@ -115,6 +115,19 @@ def _add_tables(builder: Builder, params: Params) -> None:
 
     counters = len(counter_names(params))
     add("counters", unsigned(COUNTER_BITS), counters, "Event counters, see below.", access=Access.READ)
+    for name, parties, meaning in (
+        ("tep", params.tep_counters, "with remote TEPs, by TEP index"),
+        ("tenant", params.tenant_counters, "with the VMs of tenants, by tenant index"),
+    ):
+        if parties:
+            kinds = ", ".join(TRAFFIC_COUNTERS)
+            add(
+                f"{name}_counters",
+                unsigned(COUNTER_BITS),
+                parties * len(TRAFFIC_COUNTERS),
+                f"Traffic {meaning}: entry `index * {len(TRAFFIC_COUNTERS)} + kind`, of kinds {kinds}.",
+                access=Access.READ,
+            )
     for name, table, meaning in (
         ("tenant", tenant_geometry(params), "Masked source (or destination) to tenant index"),
         ("source", source_geometry(params), "Outer IPv6 source to TEP index"),

@@ -8,11 +8,11 @@ before what replaces it stands. Numbers that mean someone else afterwards are va
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from opentep.gateware.events import MAC_EVENTS, PORT_COUNTERS, counter_names
+from opentep.gateware.events import MAC_EVENTS, PORT_COUNTERS, TRAFFIC_COUNTERS, counter_names
 from opentep.host.compile import usage
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
@@ -106,12 +106,24 @@ class Driver:
             self.registers.write("control.enable", 1)
         return changes
 
-    def counters(self, names: Iterable[str] | None = None) -> dict[str, Any]:
-        """Every counter by port name (``port0`` … if none are given), in the form of ``counters.json``."""
+    def counters(self, tables: TepTables | None = None) -> dict[str, Any]:
+        """Every counter by the names in ``tables``, in the form of ``counters.json``.
+
+        Without ``tables`` ports are ``port0`` …, and of remote TEPs and tenants (``tep3``, ``tenant5``) there are
+        those that the TEP knows now.
+        """
+        if tables is None:
+            tables = self._anonymous(self.read(macs=False).tables)
+        return self.port_counters([port.name for port in tables.ports]) | {
+            "teps": self._traffic("tep", {tep.index: tep.name for tep in tables.teps}),
+            "tenants": self._traffic("tenant", {tenant.index: tenant.name for tenant in tables.tenants}),
+        }
+
+    def port_counters(self, names: Iterable[str]) -> dict[str, Any]:
+        """The counters of all ports, by ``names``, and of the MAC table, which take a single burst to read."""
         values = dict(
             zip(counter_names(self.params), self.registers.table("counters").read_many(), strict=True)
         )
-        names = list(names) if names is not None else [f"port{port}" for port in range(self.params.ports)]
         drops = set(PORT_COUNTERS) - set(_PORT_TOTALS)
         ports = {}
         for port, name in enumerate(names):
@@ -119,6 +131,31 @@ class Driver:
             ports[name] = {counter: value for counter, value in counted.items() if counter not in drops}
             ports[name]["drops"] = {counter: value for counter, value in counted.items() if counter in drops}
         return {"ports": ports, "mac": {event: values[f"mac.{event}"] for event in MAC_EVENTS}}
+
+    def _traffic(self, kind: str, names: Mapping[int, str]) -> dict[str, dict[str, int]]:
+        """Counters of those of ``names``, by index, that have some."""
+        room = getattr(self.params, f"{kind}_counters")
+        counted = {index: name for index, name in names.items() if index < room}
+        if not counted:
+            return {}
+        per_party = len(TRAFFIC_COUNTERS)
+        values = self.registers.table(f"{kind}_counters").read_many(
+            per_party * index + number for index in counted for number in range(per_party)
+        )
+        return {
+            name: dict(zip(TRAFFIC_COUNTERS, values[start : start + per_party], strict=True))
+            for name, start in zip(counted.values(), range(0, len(values), per_party), strict=True)
+        }
+
+    @staticmethod
+    def _anonymous(tables: TepTables) -> TepTables:
+        """Names for what was read back from a TEP, which knows only numbers."""
+        return replace(
+            tables,
+            ports=tuple(replace(port, name=f"port{number}") for number, port in enumerate(tables.ports)),
+            teps=tuple(replace(tep, name=f"tep{tep.index}") for tep in tables.teps),
+            tenants=tuple(replace(tenant, name=f"tenant{tenant.index}") for tenant in tables.tenants),
+        )
 
     def status(self) -> dict[str, Any]:
         """State of the device."""

@@ -64,8 +64,8 @@ class ReplayResult:
 class ModelBackend:
     """The golden model with wires: a frame is processed at once when it has ended, and queues are endless."""
 
-    def __init__(self, tables: TepTables, rate: int):
-        self._model = TepModel(tables)
+    def __init__(self, tables: TepTables, rate: int, params: Params | None):
+        self._model = TepModel(tables, params or Params())
         self._lanes = [Lane(rate) for _ in tables.ports]
 
     def run(self, arrivals: Sequence[Arrival], progress: Progress) -> Iterator[Departure]:
@@ -96,8 +96,9 @@ def replay(
     Frames enter at their time stamps; one that would come faster than ``rate`` (bit/s, all ports) allows
     is delayed by as much as it takes. Simulated time is the captures' time, so that captures of both sides
     merge. Writes ``out/PORT.pcap`` for every port and ``out/counters.json``. Frames shorter than 60 octets
-    are padded, in and out, as on the wire. ``params`` are those of the ``rtl`` core, by default a core with
-    the ports of ``tables``; ``note`` is told what happens while that is built for the first time.
+    are padded, in and out, as on the wire. ``params`` are those of the core, by default one with the ports of
+    ``tables`` (the model takes of them what is counted and the longest frame); ``note`` is told what happens while the
+    ``rtl`` core is built for the first time.
 
     Raises :class:`ReplayError`, :class:`~opentep.sim.pcap.CaptureError`, :class:`OSError`, or, if the gateware
     cannot be built, :class:`~opentep.sim.toolchain.ToolError`.
@@ -152,7 +153,7 @@ def _backend(
     note: Callable[[str], None] | None,
 ) -> Backend:
     if name == "model":
-        return ModelBackend(tables, rate)
+        return ModelBackend(tables, rate, params)
     if name == "rtl":
         # Needs the packages of the extra `sim`, which the model does without.
         from .replay_rtl import RtlBackend

@@ -33,7 +33,7 @@ class RtlBackend:
     ):
         access = sum(port.role == "access" for port in tables.ports)
         self._params = params or Params(access_ports=access, fabric_ports=len(tables.ports) - access)
-        self._names = [port.name for port in tables.ports]
+        self._tables = tables
         self._board = VirtualBoard(self._params, rate=rate, progress=note)
         self._driver = Driver(RegisterAccess(LinkClient(self._board.link_transport())))
         try:
@@ -60,7 +60,7 @@ class RtlBackend:
         progress(len(arrivals), len(arrivals))
 
     def counters(self) -> dict[str, Any]:
-        return self._driver.counters(self._names)
+        return self._driver.counters(self._tables)
 
     def _departures(self, shift: int) -> Iterator[Departure]:
         for port in range(self._params.ports):

@@ -58,6 +58,8 @@ class Entry(data.StructLayout):
             }
         else:
             fields |= {"target": max(list_bits, 12), "pcp_dei": 4, "detail": _DETAIL}
+            if params.tenant_counters:
+                fields["tenant"] = params.tenant_bits
         super().__init__(fields)
 
 
@@ -76,6 +78,7 @@ class Job(data.StructLayout):
     ``oui``      what the destination begins with if the program rewrites it (fabric ports).
     ``group_octet``
                  an octet of the destination that the program rewrites or restores.
+    ``tenant``   gets the frame (access ports, if the core counts by tenant).
     """
 
     def __init__(self, params: Params, port: int):
@@ -98,6 +101,8 @@ class Job(data.StructLayout):
             }
         else:
             fields |= {"tag": 16, "octet": 8, "checksum": 16}
+            if params.tenant_counters:
+                fields["tenant"] = params.tenant_bits
         super().__init__(fields)
 
 

@@ -10,12 +10,14 @@ from ..memory.ports import ReadPort
 from ..packet import PacketSignature, Word
 from ..params import Params
 from ..tables.bus import TableBus, WordBus
+from ..traffic import Traffic
 from .editor import Editor
 from .merge import Merge
 from .queue import Queue
 from .replicator import Replicator
 from .share import Share
 from .tables import ListHead, ListMember, OuterHeader, TepMode
+from .tally import Tally
 
 __all__ = ["EgressPort", "Sent"]
 
@@ -52,6 +54,8 @@ class EgressPort(wiring.Component):
     output : Out(PacketSignature)
         Edited and injected frames, never ``error``.
     sent : Out(Sent())
+    sent_to : Out(stream of Traffic), if the core has such counters
+        The frames sent to remote TEPs (fabric ports) or to tenants (access ports), when they begin.
     heads, members : In(TableBus)
         Replica lists of this port (see :mod:`.tables`).
     outer : In(WordBus(OuterHeader)), fabric ports only
@@ -70,6 +74,7 @@ class EgressPort(wiring.Component):
         self.params = params
         self.port = port
         self.fabric = params.is_fabric(port)
+        self.counts = params.tep_counters if self.fabric else params.tenant_counters
         members = {
             "enqueue": In(stream.Signature(Descriptor(params))),
             "read": Out(ReadPort(params)),
@@ -91,6 +96,8 @@ class EgressPort(wiring.Component):
                 "mtu": In(14),
                 "too_big": Out(1),
             }
+        if self.counts:
+            members["sent_to"] = Out(stream.Signature(Traffic(self.counts)))
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -103,7 +110,13 @@ class EgressPort(wiring.Component):
         m.submodules.buffer = buffer = Buffer(Word(self.params.width))
         wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
         wiring.connect(m, queue.output, replicator.entry)
-        wiring.connect(m, replicator.job, editor.job)
+        if self.counts:
+            m.submodules.tally = tally = Tally(self.params, self.port)
+            wiring.connect(m, replicator.job, tally.job)
+            wiring.connect(m, tally.output, editor.job)
+            wiring.connect(m, tally.sent, wiring.flipped(self.sent_to))
+        else:
+            wiring.connect(m, replicator.job, editor.job)
         wiring.connect(m, editor.read, wiring.flipped(self.read))
         wiring.connect(m, editor.release, wiring.flipped(self.release))
         wiring.connect(m, editor.output, merge.main)

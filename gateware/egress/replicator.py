@@ -128,6 +128,8 @@ class Replicator(wiring.Component):
             job.octet.eq(packet.octet),
             job.checksum.eq(packet.checksum),
         ]
+        if self.params.tenant_counters:
+            m.d.comb += job.tenant.eq(entry.tenant)
 
     def _send_to_tep(self, m: Module, target: Signal, left_out: Signal, member: data.View) -> None:
         """Jobs of a fabric port to TEP ``target``, a clock late; as a member it is ``left_out`` if the packet would be

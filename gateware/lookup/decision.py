@@ -17,21 +17,22 @@ class Decision(data.StructLayout):
     """What is to happen to a frame if nothing turns out to be wrong with it."""
 
     def __init__(self, params: Params):
-        super().__init__(
-            {
-                "drop": Drop,
-                "ports": params.ports,  # where it would go out, one bit each
-                "edit": Edit,
-                "is_list": 1,
-                "target": 12,  # as in the descriptor
-                "learn": 1,  # the source is to be learned
-                "tenant": params.tenant_bits,  # of the source
-                "mac": 48,  # of the source
-                "tep": ceil_log2(params.teps),  # that it came from (fabric ports)
-                "network": 24,  # as in the descriptor
-                "rewrites": 1,  # the destination is to be rewritten, or has been and is to be restored
-            }
-        )
+        fields = {
+            "drop": Drop,
+            "ports": params.ports,  # where it would go out, one bit each
+            "edit": Edit,
+            "is_list": 1,
+            "target": 12,  # as in the descriptor
+            "learn": 1,  # the source is to be learned
+            "tenant": params.tenant_bits,  # of the source
+            "mac": 48,  # of the source
+            "tep": ceil_log2(params.teps),  # that it came from (fabric ports)
+            "network": 24,  # as in the descriptor
+            "rewrites": 1,  # the destination is to be rewritten, or has been and is to be restored
+        }
+        if params.tenant_counters:
+            fields["receiver"] = params.tenant_bits  # tenant of the destination
+        super().__init__(fields)
 
 
 class Coming(wiring.Signature):
@@ -121,6 +122,7 @@ class DecisionStage(wiring.Component):
             made.mac.eq(late.source.mac),
             made.tep.eq(late.tep),
             made.network.eq(late.network),
+            *([made.receiver.eq(late.destination.tenant)] if params.tenant_counters else []),
             self.coming.valid.eq(valid),
             self.coming.port.eq(late.port),
         ]

@@ -1,12 +1,13 @@
 """From a verdict to the egress queues."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..headers import Descriptor, Drop
 from ..memory.ports import Commit
 from ..params import Params
+from ..traffic import Traffic, is_counted
 from .verdict import Verdict
 
 __all__ = ["Dispatch", "Dropped", "Offer"]
@@ -42,21 +43,27 @@ class Dispatch(wiring.Component):
     other ports. Count and descriptors leave
     together, so that no port can release a frame before its count is set. ``dropped`` and ``queue_full`` come
     one clock later.
+
+    Frames that were taken are told to the counters, by the remote TEP they came from (``from_teps``) or by the tenant
+    of the VM (``from_tenants``), if the core has any. The next verdict waits for the counters to take it.
     """
 
     def __init__(self, params: Params):
         self.params = params
-        super().__init__(
-            {
-                "input": In(stream.Signature(Verdict(params))),
-                "commit": Out(stream.Signature(Commit(params))),
-                "enqueue": Out(stream.Signature(Descriptor(params))).array(params.ports),
-                "share": In(params.ports),
-                "host": Out(Offer(params)),
-                "dropped": Out(Dropped(params)),
-                "queue_full": Out(params.readers),
-            }
-        )
+        members = {
+            "input": In(stream.Signature(Verdict(params))),
+            "commit": Out(stream.Signature(Commit(params))),
+            "enqueue": Out(stream.Signature(Descriptor(params))).array(params.ports),
+            "share": In(params.ports),
+            "host": Out(Offer(params)),
+            "dropped": Out(Dropped(params)),
+            "queue_full": Out(params.readers),
+        }
+        if params.tep_counters:
+            members["from_teps"] = Out(stream.Signature(Traffic(params.tep_counters)))
+        if params.tenant_counters:
+            members["from_tenants"] = Out(stream.Signature(Traffic(params.tenant_counters)))
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
@@ -67,15 +74,16 @@ class Dispatch(wiring.Component):
         wanted = Signal(params.readers)
         room = Signal(params.readers)
         goes = Signal(params.readers)
+        uncounted = Signal()  # the frame before still waits for its counters
         m.d.comb += [
             wanted.eq(Cat(verdict.ports, self.host.wanted)),
             room.eq(Cat(Cat(queue.ready for queue in self.enqueue) & self.share, self.host.ready)),
             self.host.verdict.eq(verdict),
             self.host.leaves.eq(fire),
             self.host.goes.eq(goes[-1]),
-            self.commit.valid.eq(asked),
             self.commit.payload.head.eq(verdict.descriptor.head),
-            fire.eq(asked & self.commit.ready),
+            self.commit.valid.eq(asked & ~uncounted),
+            fire.eq(self.commit.valid & self.commit.ready),
             self.input.ready.eq(fire),
         ]
         m.d.sync += [
@@ -93,6 +101,14 @@ class Dispatch(wiring.Component):
                     sum(wanted[index] & room[index] for index in range(params.readers))
                 ),
             ]
+        untold = []
+        if params.tep_counters:
+            taken = fire & verdict.from_tep
+            untold.append(self._tell(m, self.from_teps, taken, verdict.tep, verdict.length))
+        if params.tenant_counters:
+            taken = fire & verdict.from_vm
+            untold.append(self._tell(m, self.from_tenants, taken, verdict.tenant, verdict.length))
+        m.d.comb += uncounted.eq(Cat(untold).any())
         for index, queue in enumerate(self.enqueue):
             m.d.comb += [
                 queue.valid.eq(fire & goes[index]),
@@ -100,3 +116,18 @@ class Dispatch(wiring.Component):
                 queue.payload.exclude.eq(verdict.exclude & (verdict.port == index)),
             ]
         return m
+
+    @staticmethod
+    def _tell(m: Module, counters, taken: Value, index: Value, length: Value) -> Value:
+        """Tell the ``counters`` of a frame of ``length`` octets that was ``taken`` from ``index``; whether they have
+        not heard of the one before."""
+        traffic = counters.payload
+        with m.If(counters.ready):
+            m.d.sync += counters.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                counters.valid.eq(is_counted(index, traffic.shape().parties)),
+                traffic.index.eq(index),
+                traffic.octets.eq(length),
+            ]
+        return counters.valid

@@ -34,18 +34,23 @@ class Verdict(data.StructLayout):
     """Where a frame goes. ``drop`` other than NONE means nowhere; ``ports`` is then 0."""
 
     def __init__(self, params: Params):
-        super().__init__(
-            {
-                "drop": Drop,
-                "port": range(max(2, params.ports)),  # it came in on
-                "ports": params.ports,  # it goes out on, one bit each
-                "descriptor": Descriptor(params),  # the same for all ports, ``exclude`` left 0
-                "exclude": 1,  # set ``exclude`` in the descriptor for the ingress port
-                "length": 14,  # octets of the stored frame
-                "stored": 1,  # it is whole in packet memory
-                "discovery": 1,  # it is neighbour discovery from the underlay
-            }
-        )
+        fields = {
+            "drop": Drop,
+            "port": range(max(2, params.ports)),  # it came in on
+            "ports": params.ports,  # it goes out on, one bit each
+            "descriptor": Descriptor(params),  # the same for all ports, ``exclude`` left 0
+            "exclude": 1,  # set ``exclude`` in the descriptor for the ingress port
+            "length": 14,  # octets of the stored frame
+            "stored": 1,  # it is whole in packet memory
+            "discovery": 1,  # it is neighbour discovery from the underlay
+        }
+        if params.tep_counters:
+            # It was taken from this remote TEP.
+            fields |= {"from_tep": 1, "tep": ceil_log2(params.teps)}
+        if params.tenant_counters:
+            # It was taken from a VM of this tenant.
+            fields |= {"from_vm": 1, "tenant": params.tenant_bits}
+        super().__init__(fields)
 
 
 class VerdictRules(wiring.Component):
@@ -164,4 +169,13 @@ class VerdictRules(wiring.Component):
             self.source.entry.port.eq(port),
             self.source.entry.id.eq(Mux(from_fabric, decision.tep, header.vid)),
         ]
+        taken = (drop == Drop.NONE) & (header.control == Control.NONE)
+        if params.tep_counters:
+            m.d.comb += [verdict.from_tep.eq(taken & from_fabric), verdict.tep.eq(decision.tep)]
+        if params.tenant_counters:
+            m.d.comb += [
+                verdict.from_vm.eq(taken & ~from_fabric),
+                verdict.tenant.eq(decision.tenant),
+                descriptor.tenant.eq(decision.receiver),
+            ]
         return m

@@ -21,7 +21,7 @@ tenants   tenants present, their OUIs and policies
 macs      MAC table: static and learned entries
 teps      remote TEPs, addresses, next hops
 lists     replica lists of tenants and groups
-counters  frames, octets, drops by reason (only those that are not 0)
+counters  frames, octets, drops by reason; traffic of TEPs and tenants (only what is not 0)
 ports     roles, MACs, MTUs, native VLANs
 id        build parameters and state of the device
 """

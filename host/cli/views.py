@@ -190,12 +190,16 @@ def lists(driver: Driver, tables: TepTables | None) -> View:
 
 
 def counters(driver: Driver, tables: TepTables | None) -> View:
-    values = driver.counters(_port_names(driver, tables))
+    fits = tables is not None and len(tables.ports) == driver.params.ports
+    values = driver.counters(tables if fits else None)
     rows: list[tuple[Cell, ...]] = []
     for port, named in values["ports"].items():
         flat = {name: value for name, value in named.items() if name != "drops"}
         flat |= {f"drop {name}": value for name, value in named["drops"].items()}
         rows += [(port, name, value) for name, value in flat.items() if value]
+    for kind, group in (("TEP", "teps"), ("tenant", "tenants")):
+        for party, named in values[group].items():
+            rows += [(f"{kind} {party}", name, value) for name, value in named.items() if value]
     rows += [("MAC table", name, value) for name, value in values["mac"].items() if value]
     return View(("where", "counter", "value"), rows, values)
 

@@ -111,12 +111,12 @@ class Rig:
 
     def drops(self, reason: str) -> int:
         """Frames that all ports together have dropped for ``reason`` so far."""
-        ports = self._driver.counters(self._names)["ports"]
+        ports = self._driver.port_counters(self._names)["ports"]
         return sum(port["drops"][reason] for port in ports.values())
 
     def mac_events(self) -> dict[str, int]:
         """Counters of the MAC table."""
-        events: dict[str, int] = self._driver.counters(self._names)["mac"]
+        events: dict[str, int] = self._driver.port_counters(self._names)["mac"]
         return events
 
     def forget_learned(self) -> None:

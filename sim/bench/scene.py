@@ -87,7 +87,7 @@ class Scene:
     def __init__(self, params: Params):
         self.params = params
         self.tables = self._tables()
-        self._model = TepModel(self.tables, params.max_frame)
+        self._model = TepModel(self.tables, params)
 
     def _tables(self) -> TepTables:
         access = range(self.params.access_ports)

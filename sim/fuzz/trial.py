@@ -73,7 +73,7 @@ class Trial:
     def __init__(self, params: Params, tables: TepTables, believed: TepTables | None = None):
         self.tables = tables
         self.delivered = 0
-        self._model = TepModel(believed or tables)
+        self._model = TepModel(believed or tables, params)
         # Together the ports bring no more than packet memory takes: what is lost would be the wire's fault.
         self._board = VirtualBoard(params, rate=params.width * params.clock_hz // params.ports)
         self._driver = Driver(RegisterAccess(LinkClient(self._board.link_transport())))
@@ -137,9 +137,14 @@ class Trial:
 
     def check_counters(self) -> Finding | None:
         """Compare all counters, which no shot of a volley should have torn."""
-        got = self._driver.counters([port.name for port in self.tables.ports])
+        got = self._driver.counters(self.tables)
         wanted = self._model.counters()
         if got == wanted:
             return None
-        ports = (name for name in wanted["ports"] if got["ports"][name] != wanted["ports"][name])
-        return Finding(Kind.COUNTERS, ", ".join(ports) or "MAC table")
+        places = (
+            name
+            for group in ("ports", "teps", "tenants")
+            for name in wanted[group]
+            if got[group][name] != wanted[group][name]
+        )
+        return Finding(Kind.COUNTERS, ", ".join(places) or "MAC table")

@@ -50,7 +50,7 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bo
 def unknown(tenant: Tenant, target: Tenant) -> Verdict:
     """A frame of ``tenant`` for an address of ``target`` that has no entry: never flooded in another tenant."""
     if tenant == target and tenant.flood_unknown:
-        return Flood(tenant.flood_list, tenant.network)
+        return Flood(tenant.flood_list, tenant.index, tenant.network)
     return Discard(Reason.UNKNOWN_UNICAST)
 
 
@@ -63,7 +63,8 @@ def group_list(tables: Tables, tenant: Tenant, mac: int, everyone: int) -> int:
 def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local) -> Verdict:
     if is_group(frame.dst):
         members = group_list(tables, tenant, frame.dst, tenant.flood_list)
-        return Flood(members, tenant.network, tenant.rewrites and restorable(frame.inner))
+        rewrites = tenant.rewrites and restorable(frame.inner)
+        return Flood(members, tenant.index, tenant.network, rewrites)
     target = tables.tenant_of(tables.config.ports[here.port], frame.dst, frame.vid)
     if target is None or not tables.allows(tenant, target):
         return Discard(Reason.POLICY)
@@ -73,11 +74,11 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
     if isinstance(entry.place, Local):
         if entry.place == here:
             return Discard(Reason.REFLECTED)
-        return ToPlace(entry.place.port, entry.place.vid)
+        return ToPlace(entry.place.port, entry.place.vid, target.index)
     if isinstance(entry.place, Group):
-        return Flood(entry.place.list, target.network)
+        return Flood(entry.place.list, target.index, target.network)
     tep = tables.tep(entry.place.tep)
     port = tables.way(tep, flow_label(frame.inner))
     if not fits(frame.inner, tables.config.ports[port], tep):
         return Discard(Reason.TOO_BIG)
-    return ToPlace(port, tep.index, target.network)
+    return ToPlace(port, tep.index, target.index, target.network)

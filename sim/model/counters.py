@@ -6,7 +6,26 @@ from typing import Any
 
 from .reason import Reason
 
-__all__ = ["PortCounters"]
+__all__ = ["PortCounters", "TrafficCounters"]
+
+
+@dataclass
+class TrafficCounters:
+    """Traffic with a remote TEP, or with the VMs of a tenant; octets are those of the ports."""
+
+    rx_frames: int = 0
+    """Frames that were taken from there: good ones that no rule dropped."""
+    rx_octets: int = 0
+    tx_frames: int = 0
+    tx_octets: int = 0
+
+    def receive(self, frame: bytes) -> None:
+        self.rx_frames += 1
+        self.rx_octets += len(frame)
+
+    def send(self, frame: bytes) -> None:
+        self.tx_frames += 1
+        self.tx_octets += len(frame)
 
 
 @dataclass

@@ -92,12 +92,12 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int) -> bool:
 def _destination(tables: Tables, tenant: Tenant, target: Tenant, dst: int, rewritten: bool) -> Verdict:
     if is_group(dst):
         # Of a tenant's own address the tenants that its rules allow have copies of their own.
-        return Flood(group_list(tables, target, dst, target.flood_list | rewritten))
+        return Flood(group_list(tables, target, dst, target.flood_list | rewritten), target.index)
     entry = tables.macs.find(target.index, dst)
     if entry is None:
         return unknown(tenant, target)
     if isinstance(entry.place, Local):
-        return ToPlace(entry.place.port, entry.place.vid)
+        return ToPlace(entry.place.port, entry.place.vid, target.index)
     if isinstance(entry.place, Group):
-        return Flood(entry.place.list)
+        return Flood(entry.place.list, target.index)
     return Discard(Reason.SPLIT_HORIZON)

@@ -36,16 +36,14 @@ def replicate(
     """
     for number, port in enumerate(tables.config.ports):
         if not tables.is_fabric(number):
-            vids = tables.vids(flood.list, number)
-            yield Replicas(
-                number, tuple(ToPlace(number, vid) for vid in vids if Local(number, vid) != sender)
-            )
+            receivers = (vid for vid in tables.vids(flood.list, number) if Local(number, vid) != sender)
+            yield Replicas(number, tuple(ToPlace(number, vid, flood.tenant) for vid in receivers))
             continue
         members = tables.receivers(flood.list | flood.rewrites, number)
         if from_fabric or not members:
             continue
         copies = tuple(
-            ToPlace(number, member.tep, flood.network, member.oui)
+            ToPlace(number, member.tep, flood.tenant, flood.network, member.oui)
             for member in members
             if fits(inner, port, tables.tep(member.tep))
         )

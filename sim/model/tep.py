@@ -1,22 +1,25 @@
 """The golden model of one TEP."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from opentep.gateware.params import MIN_FRAME, Params
 from opentep.host.tables import Local, TepTables
 
 from .access import decide_access
-from .counters import PortCounters
+from .counters import PortCounters, TrafficCounters
 from .edit import encapsulate, push_tag
 from .fabric import decide_fabric
-from .packet import AccessFrame
+from .packet import AccessFrame, Ipv6Header
 from .reason import Reason
 from .replicate import Replicas, replicate
 from .tables import Tables
-from .verdict import Answer, Discard, ToPlace, Verdict
+from .verdict import Answer, Discard, Flood, ToPlace, Verdict
 
 __all__ = ["TepModel"]
+
+_DEFAULT = Params()
 
 
 class TepModel:
@@ -29,14 +32,17 @@ class TepModel:
     def __init__(
         self,
         tables: TepTables,
-        max_frame: int = Params.max_frame,
+        params: Params = _DEFAULT,
         ways: Mapping[int, tuple[int, ...]] | None = None,
     ):
-        """``ways``: those that flows had before, by TEP index; a new configuration moves no more than it must."""
+        """Of ``params`` matter ``max_frame`` and what is counted. ``ways``: those that flows had before, by TEP index;
+        a new configuration moves no more than it must."""
         self.config = tables
-        self.max_frame = max_frame
+        self.params = params
         self._tables = Tables(tables, ways or {})
         self._ports = [PortCounters() for _ in tables.ports]
+        self._teps = {tep.index: TrafficCounters() for tep in tables.teps}
+        self._tenants = {tenant.index: TrafficCounters() for tenant in tables.tenants}
         self._now = 0
 
     @property
@@ -54,7 +60,7 @@ class TepModel:
         counters = self._ports[port]
         counters.rx_frames += 1
         counters.rx_octets += len(frame)
-        if error or not MIN_FRAME <= len(frame) <= self.max_frame:
+        if error or not MIN_FRAME <= len(frame) <= self.params.max_frame:
             counters.drops[Reason.RX_ERROR] += 1
             return []
         leaving = (
@@ -72,12 +78,20 @@ class TepModel:
 
     def counters(self) -> dict[str, Any]:
         """Every counter, under the names of ``counters.json``."""
-        macs = self._tables.macs
+        macs, params, config = self._tables.macs, self.params, self.config
+        teps = {tep.name: self._teps[tep.index] for tep in config.teps if tep.index < params.tep_counters}
+        tenants = {
+            tenant.name: self._tenants[tenant.index]
+            for tenant in config.tenants
+            if tenant.index < params.tenant_counters
+        }
         return {
             "ports": {
                 port.name: counters.as_dict()
-                for port, counters in zip(self.config.ports, self._ports, strict=True)
+                for port, counters in zip(config.ports, self._ports, strict=True)
             },
+            "teps": {name: asdict(counters) for name, counters in teps.items()},
+            "tenants": {name: asdict(counters) for name, counters in tenants.items()},
             "mac": {"learned": macs.learned, "moved": macs.moved, "aged": macs.aged, "refused": 0},
         }
 
@@ -86,10 +100,20 @@ class TepModel:
         if frame is None:
             return self._carry_out(port, Discard(Reason.UNTAGGED), b"", 0, None)
         verdict = decide_access(self._tables, port, frame, self._now)
+        if not isinstance(verdict, Discard):
+            tenant = self._tables.tenant_of(self.config.ports[port], frame.src, frame.vid)
+            assert tenant is not None
+            self._tenants[tenant.index].receive(octets)
         return self._carry_out(port, verdict, frame.inner, frame.pcp_dei, Local(port, frame.vid))
 
     def _from_fabric(self, port: int, octets: bytes) -> list[tuple[int, bytes]]:
         verdict, inner = decide_fabric(self._tables, self.config.ports[port], octets, self._now)
+        if isinstance(verdict, ToPlace | Flood):
+            packet = Ipv6Header.parse(octets)
+            assert packet is not None
+            sender = self._tables.tep_at(packet.src)
+            assert sender is not None
+            self._teps[sender.index].receive(octets)
         return self._carry_out(port, verdict, inner, 0, None)
 
     def _carry_out(
@@ -116,8 +140,12 @@ class TepModel:
 
     def _edited(self, copy: ToPlace, inner: bytes, pcp_dei: int) -> tuple[int, bytes]:
         if not self._tables.is_fabric(copy.port):
-            return copy.port, push_tag(inner, pcp_dei, copy.target)
+            frame = push_tag(inner, pcp_dei, copy.target)
+            self._tenants[copy.tenant].send(frame)
+            return copy.port, frame
         port = self.config.ports[copy.port]
         tep = self._tables.tep(copy.target)
         next_hop = tep.way(copy.port).next_hop
-        return copy.port, encapsulate(inner, port, next_hop, self.config.address, tep, copy.network, copy.oui)
+        frame = encapsulate(inner, port, next_hop, self.config.address, tep, copy.network, copy.oui)
+        self._teps[copy.target].send(frame)
+        return copy.port, frame

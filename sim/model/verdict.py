@@ -18,12 +18,13 @@ class Discard:
 class ToPlace:
     """One copy: to VLAN ``target`` of an access port, or to remote TEP ``target`` of a fabric port.
 
-    ``network`` is named in tunnels that have one. ``oui`` is that of the tenant to whose group address it is
-    rewritten, 0 if it is not.
+    ``network`` is named in tunnels that have one; ``tenant`` is the index of the tenant it is for. ``oui`` begins the
+    group address that its destination is rewritten to, 0 if it is not.
     """
 
     port: int
     target: int
+    tenant: int
     network: int = 0
     oui: int = 0
 
@@ -36,6 +37,7 @@ class Flood:
     """
 
     list: int
+    tenant: int
     network: int = 0
     rewrites: bool = False
 

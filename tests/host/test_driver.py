@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver, DriverError
 from opentep.host.held import Held
@@ -226,8 +227,28 @@ def test_counters_have_the_model_s_names(driver: Driver) -> None:
     from opentep.sim.model import TepModel
 
     (tables,) = configurations(6, 1)
-    names = [port.name for port in tables.ports]
-    assert driver.counters(names) == TepModel(tables).counters()
+    assert driver.counters(tables) == TepModel(tables).counters()
+
+
+def test_traffic_by_name_and_by_index(device) -> None:
+    """Of the TEPs that the document or the TEP itself knows, those with counters."""
+    (tables,) = configurations(11, 1)
+    driver = Driver(RegisterAccess(device), drain_seconds=0)
+    driver.apply(tables)
+    start = device.memory_map["tep_counters"].start
+    for number in range(4 * PARAMS.tep_counters):
+        device.words[start + 2 * number] = number
+        device.words[start + 2 * number + 1] = 1
+    values = {tep.index: [(1 << 32) + 4 * tep.index + k for k in range(4)] for tep in tables.teps}
+    assert values
+    for names, counters in (
+        ({tep.index: tep.name for tep in tables.teps}, driver.counters(tables)),
+        ({tep.index: f"tep{tep.index}" for tep in tables.teps}, driver.counters()),
+    ):
+        assert counters["teps"] == {
+            names[index]: dict(zip(TRAFFIC_COUNTERS, values[index], strict=True)) for index in names
+        }
+        assert counters["tenants"] == {}
 
 
 def test_entries_that_nothing_refers_to_do_not_hinder_a_fresh_start(driver: Driver, device) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.mark.structures import ParameterSet
+from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.tables import TepTables
 from opentep.sim.pcap import Packet, read_capture, write_capture
@@ -51,9 +52,9 @@ def both(
 @pytest.mark.parametrize(
     "params",
     [
-        Params(),
+        Params(counted_teps=0),
         Params(access_ports=3, fabric_ports=1),
-        Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4),
+        Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4, counted_tenants=1024),
     ],
     ids=["1+1", "3+1", "1+2"],
 )
@@ -78,8 +79,11 @@ def test_jumbo_frames(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds(1, 4))
 def test_learning(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    params = Params(access_ports=3, fabric_ports=1)
+    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024)
     tables = random_tables(rng, params, Learning(source=True, remote=True))
     events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters
+    for group in ("teps", "tenants"):
+        parties = rtl.counters[group].values()
+        assert all(sum(party[name] for party in parties) for name in TRAFFIC_COUNTERS)

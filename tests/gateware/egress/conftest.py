@@ -47,9 +47,10 @@ class Frame:
     traffic_class: int = 0
     flow: int = 0
     network: int = 0
+    tenant: int = 0
 
-    def descriptor(self, head: int) -> dict:
-        names = [name for name in self.__dataclass_fields__ if name != "octets"]
+    def descriptor(self, layout: Descriptor, head: int) -> dict:
+        names = layout.members.keys() - {"head"}
         return {"head": head} | {name: getattr(self, name) for name in names}
 
 
@@ -104,17 +105,32 @@ def edit(frame: Frame, config: Config) -> bytes:
 
 def expand(frame: Frame, config: Config, fabric: bool) -> tuple[list[bytes], bool]:
     """All copies of a frame, and whether it is too big for the members of its list."""
+    copies, too_big = replicate(frame, config, fabric)
+    return [edit(copy, config) for copy in copies], too_big
+
+
+def told(frame: Frame, config: Config, fabric: bool) -> list[tuple[int, int]]:
+    """What the counters are told of all copies: TEP or tenant, and octets."""
+    return [
+        (copy.target if fabric else copy.tenant, len(edit(copy, config)))
+        for copy in replicate(frame, config, fabric)[0]
+        if not fabric or copy.edit == Edit.ENCAP
+    ]
+
+
+def replicate(frame: Frame, config: Config, fabric: bool) -> tuple[list[Frame], bool]:
+    """A frame of its own for each copy, and whether it is too big for the members of its list."""
     if not frame.is_list:
-        return [edit(frame, config)], False
+        return [frame], False
     members = config.lists.get(frame.target, ())
     if not fabric:
         decap = frame.edit in (Edit.DECAP, Edit.DECAP_IPV4, Edit.DECAP_IPV6)
         kind = frame.edit if decap else Edit.RETAG
         kept = [vid for vid in members if not (frame.exclude and vid == frame.exclude_vid)]
-        return [edit(replace(frame, edit=kind, target=vid), config) for vid in kept], False
+        return [replace(frame, edit=kind, target=vid) for vid in kept], False
     packet = 40 + frame.end - frame.start - 4 * frame.tagged
     kept = [tep for tep in members if packet + config.modes.get(tep, PLAIN)[0].overhead <= config.mtu]
-    copies = [edit(replace(frame, edit=Edit.ENCAP, target=tep), config) for tep in kept]
+    copies = [replace(frame, edit=Edit.ENCAP, target=tep) for tep in kept]
     return copies, len(kept) < len(members)
 
 
@@ -161,6 +177,8 @@ class Run:
     words: list[list[int]] = field(default_factory=list)
     """Clock numbers of each frame's words."""
     enqueued: list[int] = field(default_factory=list)
+    told: list[tuple[int, int]] = field(default_factory=list)
+    """What the counters were told."""
     releases: int = 0
     too_big: int = 0
 
@@ -251,7 +269,7 @@ class Bench:
         waiting = deque(frames)
         pipe: deque = deque([None] * (READ_LATENCY - 1))
         offered = None
-        grant = take = released_ready = 0
+        grant = take = released_ready = told_ready = 0
         current = bytearray()
         stamps: list[int] = []
         stalled = None
@@ -270,8 +288,9 @@ class Bench:
                 dut.sent.valid,
                 dut.sent.octets,
                 *([dut.too_big] if self.fabric else []),
+                *([dut.sent_to.valid, dut.sent_to.payload] if dut.counts else []),
             )
-            _, _, ready, asks, request, valid, word, releases, head, sent, octets, *too_big = await sample
+            _, _, ready, asks, request, valid, word, releases, head, sent, octets, *more = await sample
             clock += 1
             assert clock < 400_000, "the port hangs"
             if offered is not None and ready:
@@ -284,7 +303,7 @@ class Bench:
                 if head_of_new is not None:
                     offered = waiting.popleft()
                     ctx.set(dut.enqueue.valid, 1)
-                    ctx.set(dut.enqueue.payload, layout.const(offered.descriptor(head_of_new)))
+                    ctx.set(dut.enqueue.payload, layout.const(offered.descriptor(layout, head_of_new)))
 
             pipe.append(memory.read(request.cell, request.word) if asks and grant else None)
             response = pipe.popleft()
@@ -295,13 +314,18 @@ class Bench:
             else:
                 ctx.set(dut.read.data, rng.getrandbits(self.params.width))
 
+            if dut.counts:
+                if more[-2] and told_ready:
+                    run.told.append((more[-1].index, more[-1].octets))
+                told_ready = rng.random() < self.take
+                ctx.set(dut.sent_to.ready, told_ready)
             if releases and released_ready:
                 memory.release(head)
                 run.releases += 1
 
             if sent:
                 assert lengths.popleft() == octets
-            run.too_big += too_big[0] if too_big else 0
+            run.too_big += more[0] if self.fabric else 0
             if stalled is not None:
                 assert valid and word.as_bits() == stalled, "the output changed while it was stalled"
             stalled = word.as_bits() if valid and not take else None
@@ -329,11 +353,14 @@ class Bench:
 
     def run(self, frames: list[Frame], *others) -> Run:
         """Send ``frames``; check every copy, every release, every event. ``others``: further test benches."""
-        expected, too_big = [], 0
+        expected, too_big, to_counters = [], 0, []
         for frame in frames:
             copies, big = expand(frame, self.config, self.fabric)
             expected += copies
             too_big += big
+            to_counters += [
+                traffic for traffic in told(frame, self.config, self.fabric) if traffic[0] < self.dut.counts
+            ]
 
         async def main(ctx):
             await self.configure(ctx)
@@ -345,6 +372,7 @@ class Bench:
             assert got == wanted, f"frame {number}"
         assert self.run_of.releases == len(frames)
         assert self.run_of.too_big == too_big
+        assert self.run_of.told == (to_counters if self.dut.counts else [])
         return self.run_of
 
     def simulate(self, main, *others):

@@ -1,6 +1,7 @@
 """A whole egress port: every edit, every alignment, many lengths, with and without stalls."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,18 @@ def test_edits(kit, width, count, port, stalls):
     config = kit.Config(outers=kit.outers(rng, kit.Params(), modes), modes=modes, sids=frozenset((0, 1)))
     bench = kit.Bench(kit.Params(width=width), port, config, seed=width, **(STALLS if stalls else {}))
     bench.run(list(plain(kit, rng, port, config, count)))
+
+
+@pytest.mark.parametrize("port", (ACCESS, FABRIC))
+def test_parties_without_counters(kit, port):
+    """Of TEPs and tenants only the first 16 are counted."""
+    rng = random.Random(7)
+    params = kit.Params(counted_teps=16, counted_tenants=16)
+    config = kit.Config(outers=kit.outers(rng, params))
+    frames = list(plain(kit, rng, port, config, 30))
+    frames = [replace(frame, tenant=rng.choice((3, 15, 16, 1023))) for frame in frames]
+    told = kit.Bench(params, port, config).run(frames).told
+    assert told and len(told) < len(frames)
 
 
 @pytest.mark.parametrize("port", (ACCESS, FABRIC))

@@ -27,6 +27,11 @@ def random_verdict(rng, params, number):
             "exclude_vid": rng.randrange(4096),
         },
         "exclude": rng.randrange(2),
+        "length": rng.randrange(60, 16384),
+        "from_tep": rng.randrange(2),
+        "tep": rng.randrange(params.teps),
+        "from_vm": rng.randrange(2),
+        "tenant": rng.randrange(params.tenants),
     }
 
 
@@ -39,16 +44,33 @@ def random_verdict(rng, params, number):
 )
 @pytest.mark.parametrize("offer, commit, room", [(0.3, 0.9, 0.9), (1, 1, 1), (0.9, 0.3, 0.3)])
 def test_dispatch(ports, offer, commit, room):
-    params = Params(access_ports=ports[0], fabric_ports=ports[1])
+    params = Params(access_ports=ports[0], fabric_ports=ports[1], counted_teps=16, counted_tenants=1024)
     rng = random.Random(1)
     dut = Dispatch(params)
     waiting = deque(random_verdict(rng, params, number) for number in range(COUNT))
     punts = [rng.random() < 0.3 for _ in range(COUNT)]
+    counters = {("from_tep", "tep"): dut.from_teps, ("from_vm", "tenant"): dut.from_tenants}
+    told = {names: [] for names in counters}
+    to_tell = {
+        (taken, party): [
+            (verdict[party], verdict["length"])
+            for verdict in waiting
+            if verdict[taken] and verdict[party] < getattr(params, f"{party}_counters")
+        ]
+        for taken, party in counters
+    }
     left = []
+
+    def tell(ctx, ready):
+        for names, channel in counters.items():
+            ctx.set(channel.ready, rng.random() < ready)
+            if ctx.get(channel.valid) and ctx.get(channel.ready):
+                told[names].append((ctx.get(channel.payload.index), ctx.get(channel.payload.octets)))
 
     async def bench(ctx):
         has_room = [True] * params.readers
         had_room = has_room
+        asked = False
         offering = False
         held = None  # references on offer that the memory has not taken yet
         event = (Drop.NONE, 0, None)
@@ -63,8 +85,10 @@ def test_dispatch(ports, offer, commit, room):
             ctx.set(dut.share, shared)
             ready = rng.random() < commit
             ctx.set(dut.commit.ready, ready)
+            tell(ctx, commit)
             verdict = waiting[0]
             offering = offering or rng.random() < offer
+            asking = offering
             ctx.set(dut.input.valid, offering)
             ctx.set(dut.input.payload, verdict)
             punted = punts[verdict["descriptor"]["end"]]
@@ -107,11 +131,13 @@ def test_dispatch(ports, offer, commit, room):
                 left.append(clock)
                 waiting.popleft()
                 offering, held = False, None
-            if fire or held is None:
+            if not asked:
                 shares = (*(shared >> port & 1 for port in range(params.ports)), 1)
                 had_room = [here and share for here, share in zip(has_room, shares, strict=True)]
+            asked = not fire and (asked or asking)
             await ctx.tick()
             clock += 1
+        tell(ctx, 1)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
@@ -119,3 +145,4 @@ def test_dispatch(ports, offer, commit, room):
     simulator.run()
     gaps = {later - earlier for earlier, later in pairwise(left)}
     assert min(gaps) == 2, "one verdict per two clocks"
+    assert told == to_tell

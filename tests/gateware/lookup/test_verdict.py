@@ -325,6 +325,12 @@ def check(params, findings, verdict, learn, source):
             assert descriptor.group == (context["group"] if expected.rewrites else GroupAddress.NONE)
         for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow", "group_octet"):
             assert descriptor[name] == context[name]
+    fabric = params.is_fabric(context["port"])
+    taken = expected.drop == Drop.NONE and context["control"] == Control.NONE
+    assert (verdict.from_tep, verdict.from_vm) == (taken and fabric, taken and not fabric)
+    if taken:
+        assert verdict.tep == findings["tep"] and verdict.tenant == findings["source"]["tenant"]
+        assert descriptor.tenant == findings["destination"]["tenant"]
     place_now = learned_place(params, findings, expected)
     assert learn == (place_now is not None)
     if learn:
@@ -335,7 +341,7 @@ def check(params, findings, verdict, learn, source):
 
 @pytest.mark.parametrize("ports", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
 def test_rules(ports):
-    params = Params(access_ports=ports[0], fabric_ports=ports[1])
+    params = Params(access_ports=ports[0], fabric_ports=ports[1], counted_tenants=16)
     rng = random.Random(ports[0])
     dut = Judge(params)
     frames = [random_frame(rng, params) for _ in range(COUNT)]

@@ -124,6 +124,7 @@ def test_show(fabric: Path) -> None:
     assert json.loads(rack1("show id", fabric, "--json").output)["enabled"] is True
     counters = json.loads(rack1("show counters", fabric, "--json").output)
     assert counters["ports"]["server"]["drops"]["spoofed"] == 0
+    assert counters["teps"]["rack2"]["tx_frames"] == 0
 
 
 def test_show_without_a_document(fabric: Path, tmp_path: Path) -> None:
