@@ -34,10 +34,10 @@ class TrafficCounters(wiring.Component):
     """Four 64-bit counters per party in one block RAM: :data:`.events.TRAFFIC_COUNTERS`, in this order.
 
     A frame takes two clocks, in which its counters are read, for frames and for octets; what they become is written
-    :attr:`_LOOP` clocks after each was read. A frame that counts for the same party and direction as the one before
-    waits as long, so that it meets what that one has written. Hence nothing is lost: what has not been counted waits
-    at the inputs, frames that were received first. One frame per two clocks passes, of one party and direction one per
-    four; so that a core's own rate is met, since a frame is not received and sent by tunnel, unless it is replicated.
+    a clock before :attr:`_LOOP` clocks have passed. A frame that counts for the same party and direction as the one
+    before waits as long, so that it meets what that one has written; the next one of this kind may join it meanwhile.
+    So frames of one party, or ever of another one, pass at one per two clocks, and in no order at less than one per
+    three. Nothing is lost: what has not been counted waits at the inputs, ``sent`` behind ``received``.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class TrafficCounters(wiring.Component):
     Members
     -------
     received, sent : In(stream of Traffic(parties))
-        Frames from and to parties. ``ready`` comes from flip-flops but for ``sent``'s wait for ``received``.
+        Frames from and to parties. ``ready`` depends on what is on offer.
     bus : In(TableBus)
         Counter ``index * 4 + n``; a read gives one consistent value, 4 to 9 clocks after the strobe, and holds up
         frames meanwhile. Writes change nothing. All are zero after reset, which takes ``4 * parties`` clocks, in which
@@ -79,34 +79,44 @@ class TrafficCounters(wiring.Component):
         m.submodules.access = access = TableAccess(unsigned(COUNTER_BITS), self.depth, clear_depth=self.depth)
         connect(m, flipped(self.bus), access.bus)
 
-        # The frame that is being counted: first its frames, then, in the ``second`` clock, its octets.
-        valid, second, goes, free = Signal(), Signal(), Signal(), Signal()
-        traffic = Signal(Traffic(self.parties))
-        is_sent = Signal()
-        same = Signal()  # party and direction as those of the frame before
-        chosen = Mux(self.received.valid, self.received.payload.as_value(), self.sent.payload.as_value())
-        chosen = data.View(Traffic(self.parties), chosen)
+        offer = Mux(self.received.valid, self.received.payload.as_value(), self.sent.payload.as_value())
+        offer = data.View(Traffic(self.parties), offer)
+        offered = self.received.valid | self.sent.valid
+
+        # What is being counted: first the frame, or two, then, in the ``second`` clock, its octets.
+        valid, second, goes, waits = Signal(), Signal(), Signal(), Signal()
+        index, is_sent = Signal.like(offer.index), Signal()
+        octets = Signal(len(offer.octets) + 1)
+        two = Signal()
+        similar = Signal()  # the offer, to what is counted: of the same party and direction
+        same = Signal()  # what is counted, to what was counted before
+        free, joins = Signal(), Signal()
         m.d.comb += [
+            similar.eq(Cat(offer.index, ~self.received.valid) == Cat(index, is_sent)),
             free.eq(~valid | second),
-            self.received.ready.eq(free),
-            self.sent.ready.eq(free & ~self.received.valid),
+            joins.eq(valid & ~second & waits & similar & ~two),
+            self.received.ready.eq(free | joins),
+            self.sent.ready.eq((free | joins) & ~self.received.valid),
         ]
         with m.If(free):
-            m.d.sync += valid.eq(self.received.valid | self.sent.valid)
-        with m.If(free & (self.received.valid | self.sent.valid)):
-            m.d.sync += [
-                traffic.eq(chosen),
-                is_sent.eq(~self.received.valid),
-                same.eq(Cat(chosen.index, ~self.received.valid) == Cat(traffic.index, is_sent)),
-            ]
+            m.d.sync += [valid.eq(offered), two.eq(0)]
+            with m.If(offered):
+                m.d.sync += [
+                    index.eq(offer.index),
+                    is_sent.eq(~self.received.valid),
+                    octets.eq(offer.octets),
+                    same.eq(similar),
+                ]
+        with m.Elif(joins & offered):
+            m.d.sync += [two.eq(1), octets.eq(octets + offer.octets)]
 
         # ``under_way[n]``: a counter was read n + 1 clocks ago. The host reads when none is, so that no new frame may
         # begin meanwhile.
         reads = Signal()
         under_way = Signal(self._LOOP - 1)
         frames_went = Signal(self._LOOP - 1)
-        waits = same & frames_went.any()
         m.d.comb += [
+            waits.eq(same & frames_went.any()),
             goes.eq(valid & ~second & ~waits & ~access.read & access.ready),
             reads.eq(goes | second),
             access.grant.eq(access.write | ~(second | under_way.any())),
@@ -117,16 +127,16 @@ class TrafficCounters(wiring.Component):
             under_way.eq(Cat(reads, under_way)),
             frames_went.eq(Cat(goes, frames_went)),
         ]
-        row = Cat(second, is_sent, traffic.index)
+        row = Cat(second, is_sent, index)
         m.d.comb += ram.r_addr.eq(Mux(access.read & ~second, self.bus.index, row))
 
         # What was read, and what is added to it, meet behind the RAM; the upper half is added on the way back.
-        rows, amounts = [row], [Mux(second, traffic.octets, 1)]
+        rows, amounts = [row], [Mux(second, octets, Mux(two, 2, 1))]
         for clock in range(self._LOOP - 1):
             rows.append(Signal(len(row), name=f"row_{clock}"))
             m.d.sync += rows[-1].eq(rows[-2])
         for clock in range(BLOCK_RAM_LATENCY):
-            amounts.append(Signal(len(traffic.octets), name=f"amount_{clock}"))
+            amounts.append(Signal(len(octets), name=f"amount_{clock}"))
             m.d.sync += amounts[-1].eq(amounts[-2])
         low = Signal(_LOW_BITS + 1)
         high = Signal(COUNTER_BITS - _LOW_BITS)
