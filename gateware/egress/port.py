@@ -37,8 +37,8 @@ class EgressPort(wiring.Component):
 
     The first word of a frame is out 8 clocks after its descriptor was accepted by an idle access port and 9 after one
     of a fabric port with a 32- or 64-bit datapath (one more with wider ones), if memory grants reads at once. A frame
-    takes as many clocks as it has words, and at most 3 more; answers, which are rare and put together from small
-    pieces, about 12 more.
+    takes as many clocks as it has words, and at most 3 more, 5 if its destination is restored; answers, which are rare
+    and put together from small pieces, about 12 more.
 
     Members
     -------

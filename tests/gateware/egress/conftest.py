@@ -8,11 +8,19 @@ import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.egress.port import EgressPort
 from opentep.gateware.egress.tables import ListHead, ListMember, OuterHeader, TepMode, outer_header
-from opentep.gateware.headers import Descriptor, Edit, Encapsulation
+from opentep.gateware.headers import Descriptor, Edit, Encapsulation, GroupAddress
 from opentep.gateware.memory.ports import READ_LATENCY
 from opentep.gateware.params import CELL_BYTES, Params
 
 PLAIN = (Encapsulation.ETHERNET, False)
+
+
+GROUPS = {
+    Edit.DECAP: tuple(GroupAddress),
+    Edit.DECAP_IPV4: (GroupAddress.NONE, GroupAddress.IPV4, GroupAddress.BROADCAST),
+    Edit.DECAP_IPV6: (GroupAddress.NONE, GroupAddress.IPV6, GroupAddress.BROADCAST),
+}
+"""What a frame's destination may stand for, by edit."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Frame:
     flow: int = 0
     network: int = 0
     tenant: int = 0
+    group: GroupAddress = GroupAddress.NONE
+    group_octet: int = 0
 
     def descriptor(self, layout: Descriptor, head: int) -> dict:
         names = layout.members.keys() - {"head"}
@@ -65,12 +75,12 @@ def edit(frame: Frame, config: Config) -> bytes:
         case Edit.RETAG:
             return m[s : s + 12] + tag + untagged_rest
         case Edit.DECAP:
-            return m[s : s + 12] + tag + m[s + 12 : e]
+            return restored(frame) + m[s + 6 : s + 12] + tag + m[s + 12 : e]
         case Edit.DECAP_IPV4 | Edit.DECAP_IPV6:
             octet = bytes((frame.traffic_class,))
             marked = m[s + 12 : s + 15] + octet + m[s + 16 : s + 24]
             marked += checksum if frame.edit == Edit.DECAP_IPV4 else m[s + 24 : s + 26]
-            return m[s : s + 12] + tag + marked + m[s + 26 : e]
+            return restored(frame) + m[s + 6 : s + 12] + tag + marked + m[s + 26 : e]
         case Edit.ENCAP:
             inner = m[s : s + 12] + untagged_rest
             kind, fixed = config.modes.get(frame.target, PLAIN)
@@ -101,6 +111,17 @@ def edit(frame: Frame, config: Config) -> bytes:
             flags = bytes.fromhex("20000000" if to_all else "60000000")
             return header + b"\x88\x00" + checksum + flags + own_address + b"\x02\x01" + own_mac
     raise AssertionError(frame.edit)
+
+
+def restored(frame: Frame) -> bytes:
+    """The destination that a tenant's group address stands for, or the one that the frame has."""
+    mac, octet = frame.octets[frame.start : frame.start + 6], bytes((frame.group_octet,))
+    return {
+        GroupAddress.NONE: mac,
+        GroupAddress.IPV4: b"\x01\x00\x5e" + octet + mac[4:],
+        GroupAddress.IPV6: b"\x33\x33" + octet + mac[3:],
+        GroupAddress.BROADCAST: b"\xff\xff\xff" + mac[3:],
+    }[frame.group]
 
 
 def expand(frame: Frame, config: Config, fabric: bool) -> tuple[list[bytes], bool]:
@@ -438,6 +459,8 @@ class Kit:
             "traffic_class": rng.getrandbits(8),
             "flow": rng.getrandbits(20),
             "network": rng.getrandbits(24),
+            "group": rng.choice(GROUPS.get(edit, (GroupAddress.NONE,))),
+            "group_octet": rng.getrandbits(8),
         }
         return Frame(**(fields | more))
 
