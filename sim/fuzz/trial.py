@@ -19,7 +19,7 @@ from ..packets import echo_request, ethernet
 from ..wire import pad
 from .adversary import Shot
 
-__all__ = ["Finding", "Kind", "Trial", "volleys"]
+__all__ = ["Finding", "Kind", "Trial", "share", "volleys"]
 
 _VOLLEY = 16
 _HANG_NS = 20_000_000
@@ -49,14 +49,23 @@ class Finding:
     detail: str
 
 
+def share(params: Params) -> int:
+    """Cells of packet memory that one output may surely fill: as much stays free (``gateware/egress/share.py``)."""
+    return params.cells // 2
+
+
+def _cells(shot: Shot) -> int:
+    return -(-len(shot.frame) // CELL_BYTES)
+
+
 def volleys(shots: Iterator[Shot], count: int, params: Params) -> Iterator[list[Shot]]:
-    """``count`` shots, as many at a time as surely find room in packet memory."""
-    room = params.cells * 3 // 4
+    """``count`` shots, as many at a time as surely find room, should all leave on one port; or a single larger one."""
+    room = share(params)
     volley: list[Shot] = []
     used = 0
     for _ in range(count):
         shot = next(shots)
-        cells = -(-len(shot.frame) // CELL_BYTES)
+        cells = _cells(shot)
         if volley and (used + cells > room or len(volley) == _VOLLEY):
             yield volley
             volley, used = [], 0
@@ -99,7 +108,14 @@ class Trial:
     def fire(self, volley: Sequence[Shot]) -> Finding | None:
         """Send ``volley`` and a probe; compare what leaves with what the model says."""
         wanted: _Departures = Counter()
+        # Behind what fills more than its share of packet memory the probe would find no room.
+        waits = sum(map(_cells, (*volley, self._probe))) > share(self._board.params)
         for shot in (*volley, self._probe):
+            if waits and shot is self._probe:
+                try:
+                    self._board.run_until_idle(_HANG_NS)
+                except TimeoutError as error:
+                    return Finding(Kind.HANG, str(error))
             self._board.send(shot.port, shot.frame, pad=False, error=shot.error)
             for port, frame in self._model.receive(shot.port, shot.frame, error=shot.error):
                 wanted[port, pad(frame)] += 1

@@ -14,9 +14,11 @@ from opentep.host.tables import Local, MacTableEntry, Rule, TepTables
 from opentep.sim.fuzz.adversary import Adversary, Shot
 from opentep.sim.fuzz.campaign import reproducer_of, run_round, shown, tables_of
 from opentep.sim.fuzz.reproducer import Reproducer, ReproducerError, minimise
-from opentep.sim.fuzz.trial import Finding, Kind, volleys
+from opentep.sim.fuzz.trial import Finding, Kind, Trial, share, volleys
 from opentep.sim.model import TepModel
 from opentep.sim.model.reason import Reason
+from opentep.sim.packets import ethernet, tag
+from opentep.sim.random_tables import random_tables
 
 PARAMS = Params()
 
@@ -107,7 +109,25 @@ def test_volleys_fit_into_packet_memory() -> None:
     shots = [Shot(0, bytes(rng.choice((60, 300, 1514, 9000)))) for _ in range(500)]
     fired = list(volleys(iter(shots), len(shots), PARAMS))
     assert [shot for volley in fired for shot in volley] == shots
-    assert all(sum(-(-len(shot.frame) // 128) for shot in volley) < PARAMS.cells for volley in fired)
+    for volley in fired:
+        cells = sum(-(-len(shot.frame) // 128) for shot in volley)
+        assert len(volley) == 1 or cells <= share(PARAMS), "found: a congested output lost what was more"
+
+
+def test_what_leaves_on_one_port_finds_room() -> None:
+    """Volleys of broadcasts, which fill an output's share of packet memory, and a frame that is more than it."""
+    tables = random_tables(random.Random(4294967299), PARAMS)
+    vm = next(entry for entry in tables.macs if isinstance(entry.place, Local))
+    assert isinstance(vm.place, Local)
+    sizes = [*[1380, 1500, 60, 1000, 300] * 12, 9000, 60, 8500]
+    frames = [
+        tag(ethernet(0xFFFFFFFFFFFF, vm.mac, 0x88B5, index.to_bytes(2, "big") + bytes(size)), vm.place.vid)
+        for index, size in enumerate(sizes)
+    ]
+    shots = [Shot(vm.place.port, frame) for frame in frames]
+    with Trial(PARAMS, tables) as trial:
+        for volley in volleys(iter(shots), len(shots), PARAMS):
+            assert trial.fire(volley) is None
 
 
 def test_minimise_keeps_what_it_takes() -> None:
