@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["FIFO_DEPTH", "CreditFifo"]
 
-FIFO_DEPTH = 16
-"""ECP5's distributed RAM is 16 deep; fewer would cost the same."""
+FIFO_DEPTH = 15
+"""ECP5's distributed RAM is 16 deep; fewer would cost the same. One row stays free."""
 
 
 class CreditFifo(wiring.Component):
@@ -38,7 +38,7 @@ class CreditFifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # The output is the RAM's own: a pointer is all that hangs on the output's ready.
-        m.submodules.memory = memory = Memory(shape=self.shape, depth=FIFO_DEPTH, init=[])
+        m.submodules.memory = memory = Memory(shape=self.shape, depth=FIFO_DEPTH + 1, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
         stored = Signal()
@@ -48,8 +48,8 @@ class CreditFifo(wiring.Component):
         popped = Signal()
         m.d.comb += [
             single.eq((read.addr + 1)[: len(read.addr)] == write.addr),
-            # What goes past the memory is written too, where the next word will overwrite it.
-            write.en.eq(self.write),
+            # Whatever stands at the input is written, where the next word overwrites it.
+            write.en.eq(1),
             write.data.eq(self.data),
             take.eq(stored & self.output.ready),
         ]

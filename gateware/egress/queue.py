@@ -16,7 +16,7 @@ _NARROW = 64
 
 
 class Queue(wiring.Component):
-    """FIFO of ``params.queue_depth`` + 1 entries in block RAM. Takes none in the clock behind another one's.
+    """FIFO of ``params.queue_depth`` entries in block RAM. Takes none in the clock behind another one's.
 
     An entry that finds the queue empty goes straight to the output register: latency 1 clock. Behind others
     it takes up to 3 clocks more than it has rows. The output delivers an entry every third clock at most, with two rows
@@ -44,7 +44,7 @@ class Queue(wiring.Component):
         rows = 2 if self.params.width <= _NARROW else 1
         part = -(-layout.size // rows)
         m.submodules.ram = ram = BlockRAM(part, depth * rows)
-        stored = Signal(range(depth + 1))
+        held = Signal(range(depth + 1))  # also at the output
         write_at = Signal(range(depth))
         read_at = Signal(range(depth))
         empty = Signal(init=1)
@@ -53,17 +53,21 @@ class Queue(wiring.Component):
 
         store = Signal()
         take = Signal()
-        taken = Signal()
+        comes = Signal()
+        came = Signal()
+        gone = Signal()
+        nearly_full = Signal()  # it is full with the entry that came
         single = Signal()
         free = Signal()
         m.d.comb += [
             single.eq((read_at + 1)[: len(read_at)] == write_at),
             free.eq(~self.output.valid | self.output.ready),
-            self.enqueue.ready.eq(~stored[-1]),  # depth is a power of two
-            store.eq(self.enqueue.valid & self.enqueue.ready & ~(empty & free)),
+            self.enqueue.ready.eq(~(held[-1] | (nearly_full & came))),  # depth is a power of two
+            comes.eq(self.enqueue.valid & self.enqueue.ready),
+            store.eq(comes & ~(empty & free)),
             take.eq(settled[-1] & free),
             # What goes past the RAM is written too, where the next entry to store will overwrite it.
-            ram.w_en.eq(self.enqueue.valid & self.enqueue.ready),
+            ram.w_en.eq(comes),
             ram.w_addr.eq(write_at),
             ram.w_data.eq(entry),
             ram.r_addr.eq(read_at),
@@ -75,7 +79,7 @@ class Queue(wiring.Component):
             behind = Signal(part)  # its second row
             first = Signal(part)  # the one of the entry that is read
             m.d.sync += [
-                begun.eq(self.enqueue.valid & self.enqueue.ready),
+                begun.eq(comes),
                 behind.eq(entry.as_value()[part:]),
                 written_at.eq(write_at),
             ]
@@ -93,12 +97,15 @@ class Queue(wiring.Component):
             m.d.sync += empty.eq(0)
         with m.Elif(take & single):
             m.d.sync += empty.eq(1)
-        # An entry taken makes room a clock later, to keep the output's ready off this path.
-        m.d.sync += taken.eq(take)
-        with m.If(store & ~taken):
-            m.d.sync += stored.eq(stored + 1)
-        with m.Elif(taken & ~store):
-            m.d.sync += stored.eq(stored - 1)
+        # Counted a clock late, to keep both handshakes off this path.
+        now_held = Signal.like(held)
+        m.d.comb += now_held.eq(held + came - gone)
+        m.d.sync += [
+            came.eq(comes),
+            gone.eq(self.output.valid & self.output.ready),
+            held.eq(now_held),
+            nearly_full.eq(now_held == depth - 1),
+        ]
         with m.If(store):
             m.d.sync += write_at.eq(write_at + 1)
         with m.If(take):

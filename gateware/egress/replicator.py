@@ -23,7 +23,7 @@ class Replicator(wiring.Component):
     """Turns a list entry into one job per member and a last one that only releases; makes one of any other.
 
     The job of a plain entry is there at once on access ports, a clock later on fabric ports. The first replica of a
-    list stands 6 clocks after its entry on access ports and 7 on fabric ports, the next ones 3 or 4 clocks after
+    list stands 6 clocks after its entry on access ports and 8 on fabric ports, the next ones 3 or 5 clocks after
     the one before was taken, which is hidden behind the editing of the frames; each a clock later if the host
     accesses the table just then.
 
@@ -59,7 +59,7 @@ class Replicator(wiring.Component):
 
         replicates = Signal()
         target = Signal(12)
-        left_out = Signal()
+        left_out = Signal()  # it would be too long
         settled = Signal()  # all that follows from ``target`` is there
         m.d.comb += [
             walk.list.eq(entry.target),
@@ -68,15 +68,16 @@ class Replicator(wiring.Component):
         ]
         if self.fabric:
             self._send_to_tep(m, target, left_out, member)
-            m.d.sync += settled.eq(
-                Mux(
-                    replicates,
-                    walk.member.valid & ~walk.member.ready,
-                    self.entry.valid & ~self.entry.ready & ~entry.is_list,
-                )
-            )
+            waits = walk.member.valid & ~walk.member.ready
+            waited = Signal()
+            m.d.sync += [
+                waited.eq(waits),
+                settled.eq(
+                    Mux(replicates, waits & waited, self.entry.valid & ~self.entry.ready & ~entry.is_list)
+                ),
+            ]
         else:
-            self._send_to_vlan(m, target, left_out)
+            self._send_to_vlan(m, target, walk)
             m.d.comb += settled.eq(1)
         cut = Signal()  # some member was left out
 
@@ -116,14 +117,15 @@ class Replicator(wiring.Component):
                     m.next = "ENTRY"
         return m
 
-    def _send_to_vlan(self, m: Module, target: Signal, left_out: Signal) -> None:
-        """Jobs of an access port to VLAN ID ``target``, which as a member is ``left_out`` if it is the sender's."""
+    def _send_to_vlan(self, m: Module, target: Signal, walk: MemberWalk) -> None:
+        """Jobs of an access port to VLAN ID ``target``, which as a member is excluded if it is the sender's."""
         entry, job = self.entry.payload, self.job.payload
         sender, packet = entry.detail.sender, entry.detail.packet
         change = data.View(Delivering, entry.program).change
         has_packet = (change == Change.IPV4) | (change == Change.IPV6)
         m.d.comb += [
-            left_out.eq(sender.exclude & (target == sender.exclude_vid) & ~has_packet),
+            walk.excludes.eq(sender.exclude & ~has_packet),
+            walk.excluded.eq(sender.exclude_vid),
             job.tag.eq(Cat(target, entry.pcp_dei)),
             job.octet.eq(packet.octet),
             job.checksum.eq(packet.checksum),
@@ -152,7 +154,7 @@ class Replicator(wiring.Component):
             left.eq(limit - stored),
             *(too_long[kind.value].eq(left < kind.overhead) for kind in Encapsulation),
             mode.eq(modes.entry),
-            left_out.eq(too_long.bit_select(modes.entry.encapsulation, 1)),
+            left_out.eq(too_long.bit_select(mode.encapsulation, 1)),
         ]
         completed = data.View(Encapsulating, job.program)
         with m.If(program.encapsulates):

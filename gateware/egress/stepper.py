@@ -1,6 +1,6 @@
 """Which octets come next: the programs of a port, one operation after the other."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -13,6 +13,7 @@ from .program import MAX_STEP, Assembly, Encapsulating, Operation, assemble, pro
 __all__ = ["Order", "Plan", "Stepper"]
 
 _END_BITS = 14
+_FLAGS = ("memory", "emit", "outer", "drain", "last", "rest")
 
 
 class Plan(data.StructLayout):
@@ -107,7 +108,8 @@ class Stepper(wiring.Component):
             m.d.comb += order.udp_length.eq(udp_length)
 
         # The operation at hand, from registers.
-        step = _Step(assembly, octets)
+        layout = _Step(assembly, octets)
+        step = Signal(layout)
         cursor = Signal(octet_bits)  # where the next octet of the stored frame stands in its word
         span = Signal(signed(len(step.reach) + 1))
         reach = Signal.like(span)
@@ -141,43 +143,50 @@ class Stepper(wiring.Component):
                 m.d.sync += cursor.eq(span + 1)
             with m.If(step.last):
                 m.d.sync += busy.eq(0)
-        # One enable, so that the order's ready is not in what is loaded.
+        # The order's ready enables the registers, and what is loaded does not: neither waits for the other.
+        loaded = Signal(layout)
+        loaded_at = Signal.like(at)
+        loaded_passed = Signal.like(passed)
+        m.d.comb += loaded_passed.eq(passed)
+        with m.If(busy):
+            m.d.comb += loaded_at.eq(at + 1)
+            with m.Switch(at):
+                for index, operation in enumerate(assembly.operations):
+                    with m.Case(index):
+                        m.d.comb += loaded.eq(layout.of(operation))
+        with m.Else(), m.Switch(self.plan.payload.program):
+            for program, first in assembly.begin.items():
+                with m.Case(program):
+                    m.d.comb += [
+                        loaded.eq(layout.of(assembly.operations[first])),
+                        loaded_at.eq(first + 1),
+                        loaded_passed.eq(assembly.passed[program]),
+                    ]
         with m.If(~busy | self.order.ready):
-            with m.If(busy):
-                m.d.sync += at.eq(at + 1)
-                with m.Switch(at):
-                    for index, operation in enumerate(assembly.operations):
-                        with m.Case(index):
-                            m.d.sync += step.load(operation)
-            with m.Else(), m.Switch(self.plan.payload.program):
-                for program, first in assembly.begin.items():
-                    with m.Case(program):
-                        m.d.sync += [at.eq(first + 1), passed.eq(assembly.passed[program])]
-                        m.d.sync += step.load(assembly.operations[first])
+            m.d.sync += [step.eq(loaded), at.eq(loaded_at), passed.eq(loaded_passed)]
         return m
 
 
-class _Step:
-    """Registers of an operation."""
+class _Step(data.StructLayout):
+    """The operation at hand. ``reach``: from the first octet of the second word to the last octet, if the operation
+    began with a word."""
 
     def __init__(self, assembly: Assembly, octets: int):
         self._octets = octets
-        self._starts = assembly.starts
-        self._flags = {
-            name: Signal(name=f"step_{name}") for name in ("memory", "emit", "outer", "drain", "last", "rest")
-        }
-        self.starts = Signal(len(assembly.starts), name="step_starts")
-        self.reach = Signal(range(-1 - octets, MAX_STEP), name="step_reach")
-        """From the first octet of the second word to the last octet, if the operation began with a word."""
+        self._rows = assembly.starts
+        flags = dict.fromkeys(_FLAGS, 1)
+        super().__init__(
+            flags | {"starts": len(assembly.starts), "reach": Shape.cast(range(-1 - octets, MAX_STEP))}
+        )
 
-    def __getattr__(self, name: str) -> Signal:
-        return self._flags[name]
-
-    def load(self, operation: Operation):
+    def of(self, operation: Operation) -> data.Const:
         inserts = operation.emit and not operation.memory and not operation.outer
-        starts = sum((inserts and operation.row == row) << bit for bit, row in enumerate(self._starts))
-        return [
-            *(flag.eq(getattr(operation, name)) for name, flag in self._flags.items()),
-            self.starts.eq(starts),
-            self.reach.eq(operation.octets - 1 - self._octets),
-        ]
+        return self.const(
+            {name: getattr(operation, name) for name in _FLAGS}
+            | {
+                "starts": sum(
+                    (inserts and operation.row == row) << bit for bit, row in enumerate(self._rows)
+                ),
+                "reach": operation.octets - 1 - self._octets,
+            }
+        )

@@ -12,8 +12,8 @@ from .tables import ListHead, ListMember, MemberKind
 __all__ = ["Member", "MemberWalk"]
 
 Member = data.StructLayout({"target": 12, "present": 1, "last": 1, "rewrites": 1, "oui": 24})
-"""A member of a list. The only one of an empty list is not ``present``. With ``rewrites`` its copy is for the tenant of
-``oui``, which has the I/G bit."""
+"""A member of a list. The only one of an empty list is not ``present``, nor is one that is excluded. With ``rewrites``
+its copy is for the tenant of ``oui``, which has the I/G bit."""
 
 
 class MemberWalk(wiring.Component):
@@ -28,6 +28,8 @@ class MemberWalk(wiring.Component):
     list, start
         Index of a list, and a strobe that begins to read it; only between lists. ``list`` stays until the first member
         is out.
+    excludes, excluded
+        Whether, and to which target, a member is not to be sent; stay as long as ``list``'s members come.
     ready
         ``start`` is heard.
     member : Out(stream of Member)
@@ -40,6 +42,8 @@ class MemberWalk(wiring.Component):
             {
                 "list": In(range(params.lists)),
                 "start": In(1),
+                "excludes": In(1),
+                "excluded": In(12),
                 "ready": Out(1),
                 "member": Out(stream.Signature(Member)),
                 "heads": In(TableBus(ListHead(params), params.lists)),
@@ -95,10 +99,11 @@ class MemberWalk(wiring.Component):
                     with m.Case(MemberKind.OUI_LOW):
                         m.d.sync += [oui[:12].eq(entry.target), rewrites.eq(1)]
                 is_member = entry.kind == MemberKind.TARGET
+                excluded = self.excludes & (entry.target == self.excluded)
                 m.d.sync += [
                     self.member.valid.eq(is_member | last),
                     self.member.payload.target.eq(entry.target),
-                    self.member.payload.present.eq(is_member & ~empty),
+                    self.member.payload.present.eq(is_member & ~empty & ~excluded),
                     self.member.payload.last.eq(last),
                     self.member.payload.rewrites.eq(rewrites),
                     self.member.payload.oui.eq(oui),

@@ -46,12 +46,14 @@ class Injector(wiring.Component):
         word = fifo.output
 
         rows = Signal(15 - ceil_log2(octets))  # still to read
+        more = Signal()  # there are some
         left = Signal(14)  # octets still to send
         last = Signal()
+        nothing = Signal()  # the command means no frame, or no port
         m.d.comb += [
             last.eq(left <= octets),
             self.busy.eq(command.number != self.done),
-            self.read.en.eq((rows != 0) & fifo.has_room),
+            self.read.en.eq(more & fifo.has_room),
             fifo.reserve.eq(self.read.en),
             fifo.data.eq(self.read.data),
         ]
@@ -62,7 +64,7 @@ class Injector(wiring.Component):
             comes = delayed
         m.d.comb += fifo.write.eq(comes)
         with m.If(self.read.en):
-            m.d.sync += [rows.eq(rows - 1), self.read.row.eq(self.read.row + 1)]
+            m.d.sync += [rows.eq(rows - 1), more.eq(rows != 1), self.read.row.eq(self.read.row + 1)]
 
         for port, output in enumerate(self.output):
             m.d.comb += [
@@ -74,21 +76,26 @@ class Injector(wiring.Component):
         taken = Array([output.ready for output in self.output])[command.port] & word.valid
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += self.read.row.eq(0)
+                m.d.sync += [
+                    self.read.row.eq(0),
+                    rows.eq((command.length + (octets - 1)) >> ceil_log2(octets)),
+                    left.eq(command.length),
+                    nothing.eq((command.length == 0) | (command.port >= params.ports)),
+                ]
                 with m.If(self.busy):
-                    with m.If((command.length == 0) | (command.port >= params.ports)):
-                        m.d.sync += self.done.eq(command.number)
-                    with m.Else():
-                        m.d.sync += [
-                            rows.eq((command.length + (octets - 1)) >> ceil_log2(octets)),
-                            left.eq(command.length),
-                        ]
-                        m.next = "SEND"
+                    m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.d.sync += more.eq(~nothing)
+                m.next = "SEND"
+                with m.If(nothing):
+                    m.next = "END"
             with m.State("SEND"):
                 m.d.comb += word.ready.eq(taken)
                 with m.If(taken):
                     m.d.sync += left.eq(left - octets)
                     with m.If(last):
-                        m.d.sync += self.done.eq(command.number)
-                        m.next = "IDLE"
+                        m.next = "END"
+            with m.State("END"):
+                m.d.sync += self.done.eq(command.number)
+                m.next = "IDLE"
         return m

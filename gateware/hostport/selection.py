@@ -1,6 +1,6 @@
 """Which frames the host wants to see."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,20 +48,19 @@ class Selection(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         verdict = self.verdict
-        reason = Signal(Shape.cast(Reason))
         always = Signal()
         candidate = Signal()
         due = Signal(init=1)
         left = Signal.like(self.interval)
+
+        def chosen(mask: Value) -> Value:
+            return Mux(verdict.discovery, mask[Reason.DISCOVERY.value], mask.bit_select(verdict.drop, 1))
+
         m.d.comb += [
-            reason.eq(Mux(verdict.discovery, Reason.DISCOVERY, verdict.drop)),
-            Value.cast(self.reason).eq(reason),
-            always.eq(self.always.bit_select(reason, 1)),
+            Value.cast(self.reason).eq(Mux(verdict.discovery, Reason.DISCOVERY, verdict.drop)),
+            always.eq(chosen(self.always)),
             candidate.eq(
-                self.sampled.bit_select(reason, 1)
-                & self.ports.bit_select(verdict.port, 1)
-                & ~always
-                & verdict.stored
+                chosen(self.sampled) & self.ports.bit_select(verdict.port, 1) & ~always & verdict.stored
             ),
             self.wanted.eq(verdict.stored & (always | (candidate & due))),
             self.is_sample.eq(~always),

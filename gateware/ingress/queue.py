@@ -69,7 +69,8 @@ class IngressQueue(wiring.Component):
         # One place is kept for the word that ends a frame, so that a cut frame can always be ended.
         full = Signal()
         nearly_full = Signal()
-        m.d.comb += [full.eq(~fifo.w_rdy), nearly_full.eq(fifo.level >= self.depth - 1)]
+        # As of the clock before, in which one more may have come.
+        m.d.sync += [full.eq(fifo.level >= self.depth - 1), nearly_full.eq(fifo.level >= self.depth - 2)]
 
         runt = in_short & ~(at_short & (word.count > short_count))
         giant = at_long & (~word.last | (word.count > long_count + 1))

@@ -1,6 +1,6 @@
 """The word stream of a port with a look at it: what both parsers have in common."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -96,12 +96,15 @@ class WordTap(wiring.Component):
         captured = Signal()  # the captured rank holds a whole frame
         judged = Signal()
         keyed = Signal()  # the frame under inspection has offered its keys
-        hold = Signal()
+        hold = (
+            Signal()
+        )  # the captured rank, or the keys, are those of the frame before, which nobody has taken yet
+        ends = Signal()
         m.d.comb += [
             self.finish.eq(judged & ~self.header_valid),
             self.judge.eq(captured & (~judged | self.finish)),
-            hold.eq((captured & ~self.judge) | (self.keys_valid & ~keyed)),
             self.capture.eq(pending & ~hold),
+            ends.eq(self.capture & self.word.last),
             self.input.ready.eq((~self.output.valid | self.output.ready) & ~(pending & hold)),
             self.load.eq(self.input.valid & self.input.ready),
             self.word.eq(self.output.payload),
@@ -127,6 +130,17 @@ class WordTap(wiring.Component):
             with m.Else():
                 m.d.sync += self.next_at.eq(Cat(Const(0, 1), self.next_at[:-2], self.next_at[-2:].any()))
 
+        # Two registers decide over every other one here, so ``hold`` is found out a clock ahead: will the captured rank
+        # and both behind it be full, or keys wait while the next frame's are to come?
+        header_stays = self.header_valid & ~self.header_ready
+        keys_stay = self.keys_valid & ~self.keys_ready
+        both_full = Mux(self.header_valid, header_stays & (captured | judged), judged & captured)
+        m.d.sync += hold.eq(
+            (ends & (both_full | ~keyed | keys_stay))
+            | (captured & judged & header_stays)
+            | (keys_stay & ~keyed)
+        )
+
         with m.If(self.judge):
             m.d.sync += captured.eq(0)
         with m.If(self.capture):
@@ -134,14 +148,14 @@ class WordTap(wiring.Component):
                 self.length.eq(before + self.word.count),
                 self.error.eq(self.word.error),
             ]
-            with m.If(self.word.last):
-                m.d.sync += captured.eq(1)
+        with m.If(ends):
+            m.d.sync += captured.eq(1)
 
         with m.If(self.keys_ready):
             m.d.sync += self.keys_valid.eq(0)
         with m.If(self.capture & ~keyed & (self.key_end | self.word.last)):
             m.d.sync += [self.keys_valid.eq(1), keyed.eq(1)]
-        with m.If(self.capture & self.word.last):
+        with m.If(ends):
             m.d.sync += keyed.eq(0)
 
         with m.If(self.finish):

@@ -74,6 +74,7 @@ class Dispatch(wiring.Component):
         wanted = Signal(params.readers)
         room = Signal(params.readers)
         goes = Signal(params.readers)
+        lost = Signal(params.readers)
         uncounted = Signal()  # the frame before still waits for its counters
         m.d.comb += [
             wanted.eq(Cat(verdict.ports, self.host.wanted)),
@@ -89,7 +90,7 @@ class Dispatch(wiring.Component):
         m.d.sync += [
             self.dropped.drop.eq(Mux(fire, verdict.drop, Drop.NONE)),
             self.dropped.port.eq(verdict.port),
-            self.queue_full.eq(Mux(fire, wanted & ~goes, 0)),
+            self.queue_full.eq(Mux(fire, lost, 0)),
         ]
         with m.If(fire):
             m.d.sync += asked.eq(0)
@@ -97,6 +98,7 @@ class Dispatch(wiring.Component):
             m.d.sync += [
                 asked.eq(self.input.valid),
                 goes.eq(wanted & room),
+                lost.eq(wanted & ~room),
                 self.commit.payload.references.eq(
                     sum(wanted[index] & room[index] for index in range(params.readers))
                 ),

@@ -1,6 +1,6 @@
 """Where the decision on a frame meets the frame's end."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -30,12 +30,11 @@ class _Queued(data.StructLayout):
         super().__init__({"decision": Decision(params), "encapsulation": Encapsulation} | ways)
 
 
-def _overhead(queued: data.View) -> Value:
-    """Octets that the encapsulation adds to that of plain Ethernet."""
+def _fits(slack: list[Signal], queued: data.View) -> Value:
+    """Per fabric port, whether what the frame leaves free of the MTU is enough for the encapsulation."""
     kind = queued.encapsulation
-    return one_hot_mux(
-        Cat(kind == value.value for value in Encapsulation), [value.overhead for value in Encapsulation]
-    )
+    kinds = Cat(kind == value.value for value in Encapsulation)
+    return Cat(one_hot_mux(kinds, [left >= value.overhead for value in Encapsulation]) for left in slack)
 
 
 class Join(wiring.Component):
@@ -120,14 +119,24 @@ class Join(wiring.Component):
         # A frame is chosen, goes to `judged` one clock later, and from there to the verdict as soon as that is
         # free. The next one is chosen when two clocks later there is surely a place for it.
         judged = Signal(Judged(params))
-        limits = [Signal(14, name=f"limit_{index}") for index in range(params.fabric_ports)]
+        # What frames leave free of the MTU of each fabric port, known by the time that they are chosen.
+        slacks = []
+        for number, frames in enumerate(self.frames):
+            slacks.append(
+                [Signal(signed(15), name=f"slack_{number}_{mtu}") for mtu in range(params.fabric_ports)]
+            )
+            m.d.sync += [
+                slack.eq(mtu - frames.payload.header.packet)
+                for slack, mtu in zip(slacks[-1], self.mtu, strict=True)
+            ]
+        fits = Signal(params.fabric_ports)
         judged_valid = Signal()
         fresh = Signal()  # it has come with this clock
         free = Signal()
         m.d.comb += [
             free.eq(~self.verdict.valid | self.verdict.ready),
             choice.requests.eq(decided & Cat(frames.valid for frames in self.frames)),
-            choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid)),
+            choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid & ~self.verdict.ready)),
         ]
         m.d.sync += [
             grant.eq(choice.grant & choice.accept.replicate(params.ports)),
@@ -144,7 +153,7 @@ class Join(wiring.Component):
                 judged_valid.eq(1),
                 judged.port.eq(port),
                 judged.decision.eq(oldest.decision),
-                *(limit.eq(mtu - _overhead(oldest)) for limit, mtu in zip(limits, self.mtu, strict=True)),
+                fits.eq(one_hot_mux(grant, (_fits(slack, oldest) for slack in slacks))),
                 judged.header.eq(one_hot_mux(grant, (frames.payload.header for frames in self.frames))),
                 judged.stored.eq(one_hot_mux(grant, (frames.payload.stored for frames in self.frames))),
             ]
@@ -155,7 +164,7 @@ class Join(wiring.Component):
             m.d.sync += self.verdict.payload.eq(rules.verdict)
         m.d.comb += [
             rules.input.eq(judged),
-            *(mtu.eq(limit) for mtu, limit in zip(rules.mtu, limits, strict=True)),
+            rules.fits.eq(fits),
             self.learn.payload.eq(rules.source),
             self.busy.eq(waiting.any() | judged_valid | self.verdict.valid),
         ]

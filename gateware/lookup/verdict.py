@@ -66,9 +66,8 @@ class VerdictRules(wiring.Component):
         The verdict.
     learn, source
         Whether the source is to be learned, and what.
-    mtu
-        The largest IPv6 packet that each fabric port takes, in octets, less what the target's encapsulation adds to
-        that of plain Ethernet.
+    fits
+        Per fabric port: it takes an IPv6 packet with the frame and what the target's encapsulation adds.
     """
 
     def __init__(self, params: Params):
@@ -79,7 +78,7 @@ class VerdictRules(wiring.Component):
                 "verdict": Out(Verdict(params)),
                 "learn": Out(1),
                 "source": Out(MacLearn(params)),
-                "mtu": In(14).array(params.fabric_ports),
+                "fits": In(params.fabric_ports),
             }
         )
 
@@ -89,11 +88,8 @@ class VerdictRules(wiring.Component):
         header, stored, decision = self.input.header, self.input.stored, self.input.decision
         port = self.input.port
         from_fabric = port >= params.access_ports
-        fits = Signal(params.fabric_ports)
-        m.d.comb += [fits[index].eq(header.packet <= mtu) for index, mtu in enumerate(self.mtu)]
 
         drop = Signal(Drop)
-        ports = Signal(params.ports)
         encap = decision.edit == Edit.ENCAP
         # Where the decision's target is a remote TEP, the frame's flow tells the way.
         decided = Signal(params.ports)
@@ -106,7 +102,6 @@ class VerdictRules(wiring.Component):
         is_list = Signal()
         m.d.comb += [
             drop.eq(decision.drop),
-            ports.eq(decided),
             edit.eq(decision.edit),
             is_list.eq(decision.is_list),
             self.learn.eq(decision.learn),
@@ -117,9 +112,10 @@ class VerdictRules(wiring.Component):
             m.d.comb += edit.eq(Edit.DECAP_IPV6)
         # In reverse order of priority: what stands below overrides.
         not_group = decision.rewrites & (header.group == GroupAddress.NONE)
-        with m.If(from_fabric & not_group & (decision.drop == Drop.NONE)):
+        misplaced = from_fabric & not_group
+        with m.If(misplaced & (decision.drop == Drop.NONE)):
             m.d.comb += [drop.eq(Drop.MALFORMED), self.learn.eq(0)]
-        too_big = encap & (decided[params.access_ports :] & ~fits).any()
+        too_big = encap & (decided[params.access_ports :] & ~self.fits).any()
         with m.If(too_big & (decision.drop == Drop.NONE)):
             m.d.comb += drop.eq(Drop.TOO_BIG)
         not_tunnelled = (header.drop == Drop.RX_ERROR) | (header.drop == Drop.NOT_MINE)
@@ -133,18 +129,23 @@ class VerdictRules(wiring.Component):
                 drop.eq(Drop.NONE),
                 self.learn.eq(0),
                 is_list.eq(0),
-                ports.eq(1 << port),
                 edit.eq(Mux(header.control == Control.ECHO, Edit.ECHO_REPLY, Edit.ADVERT)),
             ]
         with m.If(stored.no_buffer & (header.drop != Drop.RX_ERROR)):
             m.d.comb += [drop.eq(Drop.NO_BUFFER), self.learn.eq(0)]
+
+        # Whether ``drop`` is not NONE, but not by way of what it is.
+        answered = (header.drop == Drop.NONE) & (header.control != Control.NONE)
+        bad = (header.drop != Drop.NONE) | (decision.drop != Drop.NONE) | too_big | misplaced
+        dropped = Signal()
+        m.d.comb += dropped.eq((bad & ~answered) | (stored.no_buffer & (header.drop != Drop.RX_ERROR)))
 
         verdict = self.verdict
         descriptor = verdict.descriptor
         m.d.comb += [
             verdict.drop.eq(drop),
             verdict.port.eq(port),
-            verdict.ports.eq(Mux(drop == Drop.NONE, ports, 0)),
+            verdict.ports.eq(Mux(dropped, 0, Mux(answered, 1 << port, decided))),
             verdict.exclude.eq(is_list & ~from_fabric),
             verdict.length.eq(header.length),
             verdict.stored.eq(~stored.no_buffer),
@@ -169,7 +170,7 @@ class VerdictRules(wiring.Component):
             self.source.entry.port.eq(port),
             self.source.entry.id.eq(Mux(from_fabric, decision.tep, header.vid)),
         ]
-        taken = (drop == Drop.NONE) & (header.control == Control.NONE)
+        taken = ~dropped & (header.control == Control.NONE)
         if params.tep_counters:
             m.d.comb += [verdict.from_tep.eq(taken & from_fabric), verdict.tep.eq(decision.tep)]
         if params.tenant_counters:

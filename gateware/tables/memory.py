@@ -156,15 +156,34 @@ class BlockRAM(wiring.Component):
         )
 
     def elaborate(self, platform) -> Module:
-        if not is_ecp5(platform):
-            return self._generic({})
         if Shape.cast(self.shape).width * self.depth <= _LUT_RAM_BITS:
-            return self._generic({"ram_style": "distributed"})
-        return self._ecp5()
+            return self._distributed()
+        return self._ecp5() if is_ecp5(platform) else self._generic()
 
-    def _generic(self, attributes: dict[str, str]) -> Module:
+    def _distributed(self) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs=attributes)
+        m.submodules.memory = memory = Memory(
+            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "distributed"}
+        )
+        write = memory.write_port()
+        read = memory.read_port(domain="comb")
+        enabled = Signal()
+        m.d.comb += [
+            write.en.eq(self.w_en),
+            write.addr.eq(self.w_addr),
+            Value.cast(write.data).eq(Value.cast(self.w_data)),
+        ]
+        # A RAM of several rows has logic behind it: there are registers on both sides.
+        m.d.sync += enabled.eq(self.r_en)
+        with m.If(self.r_en):
+            m.d.sync += read.addr.eq(self.r_addr)
+        with m.If(enabled):
+            m.d.sync += Value.cast(self.r_data).eq(Value.cast(read.data))
+        return m
+
+    def _generic(self) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[])
         write = memory.write_port()
         read = memory.read_port()
         m.d.comb += [

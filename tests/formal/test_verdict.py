@@ -31,7 +31,7 @@ class IsolationContract(Component):
                 "findings": In(Findings(PARAMS)),
                 "header": In(Header(PARAMS)),
                 "stored": In(Stored(PARAMS)),
-                "mtu": In(14).array(PARAMS.fabric_ports),
+                "fits": In(PARAMS.fabric_ports),
             }
         )
 
@@ -46,7 +46,7 @@ class IsolationContract(Component):
             rules.input.decision.eq(stage.output.decision),
             rules.input.header.eq(self.header),
             rules.input.stored.eq(self.stored),
-            *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
+            rules.fits.eq(self.fits),
         ]
         # What the decision at the output was made of.
         before, found = Signal(Findings(PARAMS)), Signal(Findings(PARAMS))

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 import pytest
-from amaranth.hdl import Assert, Module, Signal
+from amaranth.hdl import Assert, Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -76,7 +76,7 @@ class Judge(wiring.Component):
             rules.input.decision.eq(stage.output.decision),
             rules.input.header.eq(self.header),
             rules.input.stored.eq(self.stored),
-            *(mine.eq(mtu) for mine, mtu in zip(rules.mtu, self.mtu, strict=True)),
+            rules.fits.eq(Cat(self.header.packet <= mtu for mtu in self.mtu)),
             self.done.eq(stage.output.valid),
             self.verdict.eq(rules.verdict),
             self.learn.eq(rules.learn),
