@@ -92,6 +92,7 @@ class Core(wiring.Component):
                 entry.address.eq(bank.address),
                 entry.advert_sum.eq(registers.advert_sum),
                 entry.sid_function.eq(bank.sid_function),
+                entry.group_prefix.eq(bank.group_prefix),
                 lookup.key_mask[port].eq(registers.key_mask),
             ]
 

@@ -13,6 +13,7 @@ __all__ = [
     "ETHERTYPE_VLAN",
     "FUNCTION_BITS",
     "GROUP_BIT",
+    "GROUP_PREFIX_BITS",
     "IPV6_BYTES",
     "OUTER_BYTES",
     "TAG_BYTES",
@@ -40,6 +41,9 @@ TAG_BYTES = 4
 """802.1Q tag."""
 FUNCTION_BITS = 24
 """Low bits of an IPv6 address that are the function of a SID, where it has one (RFC 8986, 3.1)."""
+GROUP_PREFIX_BITS = 96
+"""First bits that the group addresses of the underlay have in common. The others are in the MAC address, too (RFC 2464,
+7)."""
 GROUP_BIT = 40
 """I/G bit of a MAC address whose first octet is most significant."""
 UNSPECIFIED_BIT = 19

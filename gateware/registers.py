@@ -11,6 +11,7 @@ from .csr.element import Access, Register, Table
 from .csr.memory_map import Builder, MemoryMap
 from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import TRAFFIC_COUNTERS, counter_names
+from .headers import GROUP_PREFIX_BITS
 from .hostport.format import REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
@@ -22,7 +23,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 5
+API_VERSION = 6
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -50,6 +51,13 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         "sid_function",
         Register(
             1, "The last 24 bits of `address` are a function, which names the virtual network of a tunnel."
+        ),
+    )
+    builder.add(
+        "group_prefix",
+        Register(
+            GROUP_PREFIX_BITS,
+            "First bits of the IPv6 group addresses at which the TEP takes tunnel packets, too; none if 0.",
         ),
     )
     builder.add("age_seconds", Register(16, "Lifetime of learned MAC entries without traffic.", reset=300))

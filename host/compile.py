@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
 from opentep.host.encode import encode_members, tenant_keys
+from opentep.host.fabric.addresses import format_ipv6, group_mac
 from opentep.host.fabric.errors import FabricError, Problem
 from opentep.host.fabric.identity import names_network
 from opentep.host.fabric.model import Fabric, Tep, Vm
@@ -74,8 +75,14 @@ class _Compiler:
             self.remote_teps[tenant_name].discard(name)
         self.groups = [group for group in fabric.groups.values() if group.tenant in present]
         remotes = set().union(*self.remote_teps.values())
+        underlay = {fabric.tenants[tenant].underlay_group for tenant in present}
+        underlay |= {fabric.underlay_group(group) for group in self.groups}
+        self.underlay_groups = {format_ipv6(address): address for address in sorted(underlay - {0})}
+        """By name: they stand among the remote TEPs, whose names have no colons."""
         self.tenant_index = self._number("tenants", (t for t in fabric.tenants if t in present))
-        self.tep_index = self._number("teps", (t for t in fabric.teps if t in remotes))
+        self.tep_index = self._number(
+            "teps", (*(t for t in fabric.teps if t in remotes), *self.underlay_groups)
+        )
         self.rewriting = {name for name in present if fabric.tenants[name].group == "ingress"}
         """Tenants whose group frames travel with group addresses of the tenants that they are for."""
         self.addressed = set().union(*(self.audience[tenant] for tenant in self.rewriting))
@@ -129,6 +136,7 @@ class _Compiler:
         result = []
         masks = [self.fabric.key_mask(port) for port in self.tep.ports.values() if port.role == "access"]
         by_oui, by_vlan = any(mask.mac for mask in masks), any(mask.vid for mask in masks)
+        block_bits = self.fabric.block_bits
         for name, index in self.tenant_index.items():
             tenant = self.fabric.tenants[name]
             result.append(
@@ -138,6 +146,7 @@ class _Compiler:
                     ouis=tenant.ouis if by_oui else (),
                     network=tenant.network,
                     vlan=tenant.vlan if by_vlan else 0,
+                    block=tenant.block if by_oui and block_bits else 0,
                     learn_source=tenant.source == "learn",
                     learn_remote=tenant.remote == "learn",
                     flood_unknown=tenant.unknown == "flood",
@@ -165,7 +174,24 @@ class _Compiler:
         first = index % len(ways) if ways else 0
         return (*ways[first : first + 1], *ways[:first], *ways[first + 1 :])
 
+    def _underlay_group(self, name: str, index: int) -> RemoteTep:
+        """A group goes out of one port, and needs no next hop: its MAC address follows from its own."""
+        address = self.underlay_groups[name]
+        ports = self.tep.fabric_ports
+        port = self.tep.port_index(ports[index % len(ports)].name)
+        return RemoteTep(
+            index=index,
+            name=name,
+            address=address,
+            sources=(),
+            ways=(Way(port, group_mac(name)),),
+            hop_limit=self.fabric.hop_limit,
+            dscp=self.fabric.dscp,
+        )
+
     def _remote(self, name: str, index: int) -> RemoteTep | None:
+        if name in self.underlay_groups:
+            return self._underlay_group(name, index)
         remote = self.fabric.teps[name]
         ways = self._ways(name, index)
         if not ways:
@@ -223,17 +249,27 @@ class _Compiler:
                 members.setdefault(port_of[tep], set()).add(member)
         return ReplicaList(index, {port: in_order(members[port]) for port in sorted(members)})
 
-    def _plain(self, teps: Iterable[str]) -> Iterator[int]:
-        return (self.tep_index[name] for name in teps)
+    def _towards(self, teps: Iterable[str], group: int) -> set[str]:
+        """Names of what a frame for ``teps`` is sent to. The ``group`` of the underlay, if there is one, takes the
+        place of all but foreign TEPs, which may not listen to it."""
+        targets = set(teps)
+        if group:
+            listening = {name for name in targets if not self.fabric.teps[name].foreign}
+            targets -= listening
+            targets |= {format_ipv6(group)} if listening else set()
+        return targets
 
-    def _rewritten(self, teps_of: dict[str, set[str]]) -> Iterator[int | Rewritten]:
-        """The TEPs of each tenant. A foreign one, and one that the network of the sender's tenant is named to, get the
-        frame as it is."""
+    def _plain(self, teps: Iterable[str], group: int) -> Iterator[int]:
+        return (self.tep_index[name] for name in self._towards(teps, group))
+
+    def _rewritten(self, teps_of: dict[str, set[str]], groups: dict[str, int]) -> Iterator[int | Rewritten]:
+        """The TEPs of each tenant, or its group of the underlay. A foreign TEP, and one that the sender's network
+        is named to, get the frame as it is."""
         for tenant, teps in teps_of.items():
-            for name in teps:
+            for name in self._towards(teps, groups[tenant]):
                 index = self.tep_index[name]
-                tep = self.fabric.teps[name]
-                as_it_is = tep.foreign or names_network(tep)
+                tep = self.fabric.teps.get(name)
+                as_it_is = tep is not None and (tep.foreign or names_network(tep))
                 yield index if as_it_is else Rewritten(self._group_oui(tenant), index)
 
     def lists(self, teps: tuple[RemoteTep, ...]) -> tuple[ReplicaList, ...]:
@@ -244,19 +280,21 @@ class _Compiler:
             vms = [vm for vm in self.vms if vm.tenant in audience]
             remotes = set().union(*(self.remote_teps[tenant] for tenant in audience))
             index = self.list_index[f"tenant/{name}"]
-            lists.append(self._list(index, vms, self._plain(remotes), port_of))
+            underlay = {tenant: self.fabric.tenants[tenant].underlay_group for tenant in audience}
+            lists.append(self._list(index, vms, self._plain(remotes, underlay[name]), port_of))
             if name in self.rewriting | self.addressed:
                 own = [vm for vm in vms if vm.tenant == name and name in self.addressed]
                 teps_of = {t: self.remote_teps[t] for t in audience} if name in self.rewriting else {}
-                lists.append(self._list(index + 1, own, self._rewritten(teps_of), port_of))
+                lists.append(self._list(index + 1, own, self._rewritten(teps_of, underlay), port_of))
         for group in self.groups:
             vms = [self.fabric.vms[member] for member in group.members]
             remotes = {self.fabric.tep_of(vm) for vm in vms} - {self.tep.name}
             index = self.list_index[f"group/{group.name}"]
-            lists.append(self._list(index, vms, self._plain(remotes), port_of))
+            underlay = {group.tenant: self.fabric.underlay_group(group)}
+            lists.append(self._list(index, vms, self._plain(remotes, underlay[group.tenant]), port_of))
             if group.tenant in self.rewriting:
                 teps_of = {group.tenant: remotes}
-                lists.append(self._list(index + 1, (), self._rewritten(teps_of), port_of))
+                lists.append(self._list(index + 1, (), self._rewritten(teps_of, underlay), port_of))
         for (tenant, low), receivers in self._own_groups().items():
             lists.append(self._list(self.list_index[f"own/{tenant}/{low:06x}"], receivers, (), port_of))
         return tuple(sorted(lists, key=lambda entry: entry.index))
@@ -278,6 +316,7 @@ class _Compiler:
                 )
             ),
             sid_function=self.tep.sid_function,
+            group_prefix=self.fabric.group_prefix,
             age_seconds=self.tep.age_seconds,
         )
         for use in usage(tables, self.tep.params):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
 from opentep.host.tables import (
     Group,
@@ -99,6 +100,8 @@ def _tenant(tenant: Tenant) -> str:
     keys = []
     if tenant.ouis:
         keys.append(f"OUI {', '.join(map(format_oui, sorted(tenant.ouis)))}")
+    if tenant.block:
+        keys.append(f"block {format_mac(tenant.block)}")
     if tenant.vlan:
         keys.append(f"VLAN {tenant.vlan:#05x}")
     if tenant.network:
@@ -107,7 +110,7 @@ def _tenant(tenant: Tenant) -> str:
 
 
 def _tep(tep: RemoteTep, names: Names) -> str:
-    sources = ", ".join(map(format_ipv6, sorted(tep.sources)))
+    sources = ", ".join(map(format_ipv6, sorted(tep.sources))) or "nobody"
     ways = " and ".join(
         f"on {names.port(way.port)} via "
         + (format_mac(way.next_hop) if way.next_hop else f"{format_ipv6(way.router)} (to be found)")
@@ -161,6 +164,12 @@ def diff(held: TepTables, desired: TepTables) -> list[Change]:
     if held.sid_function != desired.sid_function:
         before, after = ("a network" if t.sid_function else "none" for t in (held, desired))
         changes.append(Change("address", "SID function", before, after))
+    if held.group_prefix != desired.group_prefix:
+        before, after = (
+            f"{format_ipv6(t.group_prefix)}/{GROUP_PREFIX_BITS}" if t.group_prefix else "none"
+            for t in (held, desired)
+        )
+        changes.append(Change("address", "underlay groups", before, after))
     if held.age_seconds != desired.age_seconds:
         changes.append(Change("ageing", "lifetime", f"{held.age_seconds} s", f"{desired.age_seconds} s"))
     changes += _compare(

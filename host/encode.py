@@ -31,6 +31,7 @@ __all__ = [
     "encode_tenant",
     "encode_ways",
     "fabric_number",
+    "is_group",
     "is_outer",
     "rule_key",
     "tenant_keys",
@@ -99,6 +100,7 @@ def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Ten
         name="",
         ouis=tuple(sorted({mac >> 24 for mac in macs if mac})),
         vlan=max((field["vid"] for field in fields), default=0),
+        block=max((mac & 0xFFFFFF for mac in macs), default=0),
         learn_source=bool(flags["learn_source"]),
         learn_remote=bool(flags["learn_remote"]),
         flood_unknown=bool(flags["flood_unknown"]),
@@ -147,6 +149,11 @@ def _integer(octets: list[int]) -> int:
 def is_outer(header: dict[str, Any]) -> bool:
     """Whether an entry of ``outer_headers`` is an outer header; others were never written, or taken back."""
     return _integer(header["ethertype"]) == ETHERTYPE_IPV6
+
+
+def is_group(header: dict[str, Any]) -> bool:
+    """Whether an outer header leads to a group of TEPs."""
+    return is_outer(header) and header["destination_address"][0] == 0xFF
 
 
 def encode_ways(ports: Iterable[int], params: Params) -> list[int]:

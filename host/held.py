@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.gateware.lookup.tables import rule_geometry, source_geometry, tenant_geometry
 from opentep.host.encode import (
     decode_members,
@@ -12,6 +13,7 @@ from opentep.host.encode import (
     decode_tenant,
     decode_ways,
     fabric_number,
+    is_group,
     is_outer,
 )
 from opentep.host.exact import ExactTable
@@ -125,6 +127,7 @@ class Reader:
             lists=lists,
             rules=tuple(sorted(decode_rule(key, self.params) for key in keys["rule"])),
             sid_function=bool(registers.read("sid_function")),
+            group_prefix=registers.read("group_prefix") << 128 - GROUP_PREFIX_BITS,
             age_seconds=age_seconds,
         )
         return Held(tables, tuple(learned), enabled, ports, outer, modes, ways, runs, remote_ports, keys)
@@ -177,7 +180,8 @@ class Reader:
         macs: list[FoundMac],
         lists: tuple[ReplicaList, ...],
     ) -> tuple[RemoteTep, ...]:
-        """TEPs that have a source. Their first port is that of what refers to them, else of their outer header."""
+        """TEPs that have a source, and groups of them, which have none. Their first port is that of what refers to
+        them, else of their outer header."""
         ports = {tep: port for port, tep in sorted(outer, reverse=True)}
         for replicas in lists:
             for port, members in replicas.members.items():
@@ -186,7 +190,9 @@ class Reader:
         ports |= {
             found.entry.place.tep: found.port for found in macs if isinstance(found.entry.place, Remote)
         }
-        sources: dict[int, list[int]] = {}
+        sources: dict[int, list[int]] = {
+            index: [] for (_, index), header in outer.items() if is_group(header)
+        }
         for source, index in keys.items():
             sources.setdefault(index, []).append(source)
 

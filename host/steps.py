@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from opentep.gateware.csr.codec import Codec
+from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.host.encode import (
     NO_HEAD,
     NO_OUTER,
@@ -15,6 +16,7 @@ from opentep.host.encode import (
     encode_tenant,
     encode_ways,
     fabric_number,
+    is_group,
     rule_key,
     tenant_keys,
 )
@@ -22,7 +24,7 @@ from opentep.host.exact import ExactTable
 from opentep.host.held import Held, Reader
 from opentep.host.link.protocol import Read, Write
 from opentep.host.members import MemberSpace
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, TepTables
+from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, Tenant, TepTables
 from opentep.host.ways import share
 
 __all__ = ["Steps"]
@@ -64,12 +66,12 @@ class Steps:
         ]
 
     def late_requests(self) -> list[Request]:
-        """Outer headers of TEPs at ports that no longer lead to them."""
+        """Outer headers of TEPs at ports that no longer lead to them, and of groups, which nothing else tells of."""
         ways = {tep.index: {way.port for way in tep.ways} for tep in self._desired.teps}
         return [
             request
-            for port, index in self._held.outer
-            if port not in ways.get(index, {port})
+            for (port, index), header in self._held.outer.items()
+            if port not in ways.get(index, set() if is_group(header) else {port})
             for request in self._write(
                 f"outer_headers[{fabric_number(self._params, port)}]", [(index, NO_OUTER)]
             )
@@ -88,6 +90,8 @@ class Steps:
             yield self._register("age_seconds", desired.age_seconds)
         if held.sid_function != desired.sid_function:
             yield self._register("sid_function", int(desired.sid_function))
+        if held.group_prefix != desired.group_prefix:
+            yield self._register("group_prefix", desired.group_prefix >> 128 - GROUP_PREFIX_BITS)
         if held.address != desired.address:
             yield self._register("address", desired.address)
         for index, port in enumerate(desired.ports):
@@ -230,13 +234,20 @@ class _Stale:
     def __init__(self, desired: TepTables):
         self._tenants = {tenant.index: tenant for tenant in desired.tenants}
         self._teps = {tep.index for tep in desired.teps}
+        self._key_masks = desired.key_masks
         self._owners = {entry.place: entry.tenant for entry in desired.macs if isinstance(entry.place, Local)}
+
+    def _is_of(self, tenant: Tenant, mac: int) -> bool:
+        """Whether some port takes ``mac`` for the tenant's, as far as the OUI and the block go."""
+        return mac >> 24 in tenant.ouis and any(
+            (mac ^ tenant.block) & mask.mac & 0xFFFFFF == 0 for mask in self._key_masks
+        )
 
     def __call__(self, entry: MacTableEntry) -> bool:
         tenant = self._tenants.get(entry.tenant)
         if tenant is None:
             return True
-        if tenant.ouis and not tenant.network and entry.mac >> 24 not in tenant.ouis:
+        if tenant.ouis and not tenant.network and not self._is_of(tenant, entry.mac):
             return True
         match entry.place:
             case Local():

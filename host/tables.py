@@ -91,6 +91,8 @@ class Tenant:
     none."""
     vlan: int = 0
     """VLAN ID, as far as it identifies the tenant on ports whose mask has such bits."""
+    block: int = 0
+    """Likewise, the last 24 bits of its MAC addresses."""
 
     @property
     def flood_lists(self) -> set[int]:
@@ -112,7 +114,8 @@ class Tenant:
         """MAC and VLAN ID of the tenant's keys on ports with ``mask``: one per OUI if the mask has MAC bits; and of its
         group addresses, with an I/G bit that no source address has."""
         ouis = self.ouis if mask.mac else (0,)
-        keys = {masked_key(mask, mac=oui << 24, vid=self.vlan) for oui in ouis}
+        block = self.block if mask.mac else 0
+        keys = {masked_key(mask, mac=oui << 24 | block, vid=self.vlan) for oui in ouis}
         if self.group_key:
             keys.add((self.group_oui << 24, 0))
         return keys
@@ -171,14 +174,14 @@ class Way:
 
 @dataclass(frozen=True)
 class RemoteTep:
-    """A tunnel end point on the other side of the underlay."""
+    """A tunnel end point on the other side of the underlay, or a group of them that IPv6 multicast reaches."""
 
     index: int
     name: str
     address: int
     """Outer destination address (or SID, RFC 8986)."""
     sources: tuple[int, ...]
-    """Outer source addresses that it sends from."""
+    """Outer source addresses that it sends from; a group of TEPs has none."""
     ways: tuple[Way, ...]
     """On different fabric ports; flows are spread over them, and group frames take the first."""
     hop_limit: int = 64
@@ -239,6 +242,8 @@ class TepTables:
     rules: tuple[Rule, ...] = ()
     sid_function: bool = False
     """The last 24 bits of the destination of packets to this TEP may be a virtual network."""
+    group_prefix: int = 0
+    """First 96 bits of the IPv6 group addresses at which this TEP takes tunnel packets, too; 0: none."""
     age_seconds: int = 300
     """Lifetime of learned MAC entries without traffic."""
 

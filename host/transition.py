@@ -29,14 +29,16 @@ _Place = Local | Remote
 
 
 def _repurposed_tenants(held: TepTables, desired: TepTables) -> set[int]:
-    """Tenant indices that mean a tenant with no OUI in common, or with another VLAN ID."""
+    """Tenant indices that mean a tenant with no OUI in common, or with another block or VLAN ID."""
     wanted = {tenant.index: tenant for tenant in desired.tenants}
 
     def is_another(now: Tenant) -> bool:
         then = wanted.get(now.index)
         if then is None:
             return False
-        return now.vlan != then.vlan or (now.ouis != then.ouis and not set(now.ouis) & set(then.ouis))
+        if (now.vlan, now.block) != (then.vlan, then.block):
+            return True
+        return now.ouis != then.ouis and not set(now.ouis) & set(then.ouis)
 
     return {tenant.index for tenant in held.tenants if is_another(tenant)}
 

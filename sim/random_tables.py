@@ -58,8 +58,10 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
     the whole range of each table, so that every address bit is used.
     """
     address = 0x20010DB8 << 96 | rng.getrandbits(64)
-    ports = tuple(_ports(rng, params))
-    teps = tuple(_teps(rng, params, address))
+    beyond = rng.choice((0, 0, 0xF00000, 0x000FFF))
+    ports = tuple(_beyond_oui(port, beyond) for port in _ports(rng, params))
+    group_prefix = (0xFF3E << 112 | rng.getrandbits(80) << 32) if rng.random() < 0.5 else 0
+    teps = tuple(_teps(rng, params, address, group_prefix))
     tenants = _tenants(rng, params, learning, by_vlan=any(port.key_mask.vid for port in ports))
     lists = _Lists(rng, params)
     macs: list[MacTableEntry] = []
@@ -67,7 +69,10 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
     # frames have room for they take beside that.
     room = max(1, min(params.members // 3, params.macs // 8) // len(tenants))
     vids = {port: _vids(rng, ports[port].native_vid) for port in range(params.access_ports)}
-    tenants = list(_with_groups(rng, tenants, params.lists))
+    if beyond:
+        tenants = [replace(tenant, block=rng.getrandbits(24) & beyond) for tenant in tenants]
+    else:
+        tenants = list(_with_groups(rng, tenants, params.lists))
     result = []
     for tenant in tenants:
         places = _vm_places(rng, ports, tenant, vids, min(room, 6))
@@ -76,9 +81,9 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
         everyone = lists.add(_members(rng, places, remote, whole=True), paired)
         taken: set[int] = set()
         everywhere: list[Local | Remote] = [*places]
-        everywhere += [Remote(tep.index) for tep in remote for _ in range(rng.randint(1, 2))]
+        everywhere += [Remote(tep.index) for tep in remote if tep.sources for _ in range(rng.randint(1, 2))]
         for place in everywhere:
-            macs.append(MacTableEntry(tenant.index, _new_mac(rng, tenant, taken), place))
+            macs.append(MacTableEntry(tenant.index, _new_mac(rng, tenant, beyond, taken), place))
         groups = [_new_group(rng, taken) for _ in range(rng.randint(0, 2))]
         for mac in groups:
             group = lists.add(_members(rng, places, remote, whole=False), tenant.rewrites)
@@ -99,6 +104,7 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
         lists=tuple(lists.made),
         rules=tuple(sorted(_rules(rng, tenants))),
         sid_function=rng.random() < 0.5,
+        group_prefix=group_prefix,
     )
 
 
@@ -119,13 +125,22 @@ def _ports(rng: random.Random, params: Params) -> list[Port]:
     return access + fabric
 
 
-def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
+def _beyond_oui(port: Port, bits: int) -> Port:
+    """The port, going by more ``bits`` of the MAC address, if it goes by the OUI."""
+    mask = port.key_mask
+    return replace(port, key_mask=replace(mask, mac=mask.mac | bits)) if mask.mac else port
+
+
+def _teps(rng: random.Random, params: Params, own: int, group_prefix: int) -> list[RemoteTep]:
     if not params.fabric_ports:
         return []
     teps = []
     for index in rng.sample(range(params.teps), _some(rng, 1, 6, params.teps // 4)):
         sid_function = rng.random() < 0.3
         address = (own & ~0xFFFFFF) ^ (index + 1) << 64 | (0 if sid_function else rng.getrandbits(16))
+        if group_prefix and rng.random() < 0.2:
+            teps.append(_underlay_group(rng, params, index, group_prefix))
+            continue
         # A Linux kernel sends from its own address and receives at a SID (RFC 8986).
         sources = (address,) if rng.random() < 0.7 else (address ^ 1 << 80,)
         teps.append(
@@ -142,6 +157,13 @@ def _teps(rng: random.Random, params: Params, own: int) -> list[RemoteTep]:
             )
         )
     return teps
+
+
+def _underlay_group(rng: random.Random, params: Params, index: int, prefix: int) -> RemoteTep:
+    """What stands among the remote TEPs for all that listen to a group."""
+    low = rng.getrandbits(32)
+    way = Way(rng.randrange(params.access_ports, params.ports), 0x3333 << 32 | low)
+    return RemoteTep(index, f"group{index}", prefix | low, (), ways=(way,))
 
 
 def _ways(rng: random.Random, params: Params) -> Iterator[Way]:
@@ -235,11 +257,10 @@ def _vm_places(
     return places
 
 
-def _new_mac(rng: random.Random, tenant: Tenant, taken: set[int]) -> int:
+def _new_mac(rng: random.Random, tenant: Tenant, block_bits: int, taken: set[int]) -> int:
     while True:
-        mac = rng.choice(tenant.ouis) << 24 | (
-            rng.getrandbits(24) if rng.random() < 0.5 else rng.randrange(16)
-        )
+        low = rng.getrandbits(24) if rng.random() < 0.5 else rng.randrange(16)
+        mac = rng.choice(tenant.ouis) << 24 | low & ~block_bits | tenant.block
         if mac not in taken:
             taken.add(mac)
             return mac

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from opentep.gateware.headers import OUTER_BYTES
 from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
@@ -51,6 +53,7 @@ class Traffic:
         self._far = [m for m in tables.macs if isinstance(m.place, Remote)]
         self._groups = [m for m in tables.macs if m.mac >> 40 & 1]
         self._ouis = {tenant.index: tenant.ouis for tenant in tables.tenants}
+        self._block_bits = reduce(or_, (mask.mac for mask in tables.key_masks)) & 0xFFFFFF
         self._vlans = {tenant.index: tenant.vlan for tenant in tables.tenants}
         self._networks = {tenant.index: tenant.network for tenant in tables.tenants}
 
@@ -109,17 +112,29 @@ class Traffic:
         if rng.random() < 0.1:
             network = rng.choice((*self._networks.values(), rng.getrandbits(24)))
         header, payload = random_encapsulation(rng, inner, network)
+        own_mac, own_address = self._tunnel_end()
         return tunnel(
-            own,
+            own_mac,
             self._mac(),
             rng.choice(sources) if sources and rng.random() < 0.95 else rng.getrandbits(128),
-            self.tables.address,
+            own_address,
             payload,
             next_header=header,
             flow=rng.getrandbits(20),
             traffic_class=rng.getrandbits(8),
             hop_limit=rng.randrange(1, 256),
         )
+
+    def _tunnel_end(self) -> tuple[int, int]:
+        """MAC and IPv6 address that a packet is sent to: the TEP's own, or a group's that it listens to; or that of
+        another group."""
+        rng, tables = self.rng, self.tables
+        if rng.random() < 0.8:
+            return tables.ports[self.port].mac, tables.address
+        address = tables.group_prefix | rng.getrandbits(32)
+        if not tables.group_prefix or rng.random() < 0.1:
+            address ^= 0xFF << 120 | 1 << rng.randrange(32, 120)
+        return 0x333300000000 | address & 0xFFFFFFFF, address
 
     def _solicitation(self) -> bytes:
         rng, own = self.rng, self.tables.address
@@ -191,9 +206,10 @@ class Traffic:
         if tenants and self.rng.random() < 0.6:
             tenant = self.rng.choice(tenants)
             # Few addresses, so that learned ones are met again.
-            return MacTableEntry(
-                tenant.index, self.rng.choice(tenant.ouis) << 24 | 0xFFFF00 | self.rng.randrange(8), Remote(0)
-            )
+            low = 0xFFFF00 | self.rng.randrange(8)
+            if self.rng.random() < 0.9:
+                low = low & ~self._block_bits | tenant.block
+            return MacTableEntry(tenant.index, self.rng.choice(tenant.ouis) << 24 | low, Remote(0))
         return MacTableEntry(-1, self._mac(), Remote(0))
 
     def _mac(self) -> int:

@@ -8,6 +8,7 @@ from ..headers import (
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
     FUNCTION_BITS,
+    GROUP_PREFIX_BITS,
     IPV6_BYTES,
     NEXT_HEADER_ICMPV6,
     OUTER_BYTES,
@@ -79,7 +80,9 @@ class _Judged(data.Struct):
     total: ReplySum.TOTAL_BITS
     unspecified: 1
     rx_error: 1
-    tunnel: 1
+    to_tunnel: 1
+    """For this TEP, if it is a tunnel."""
+    found: 1
     start: 7
     """Of the tunnelled frame."""
     reach: 7
@@ -139,6 +142,8 @@ class FabricParser(wiring.Component):
         Stream of :class:`Header`.
     mac, address
         The TEP's own, on this port. Static while frames pass.
+    group_prefix
+        First bits of group addresses at which tunnelled frames are taken, too; none if 0. Static while frames pass.
     advert_sum
         :func:`~opentep.gateware.ingress.checksum.advert_sum` of ``address`` and ``mac``. Static.
     """
@@ -155,6 +160,7 @@ class FabricParser(wiring.Component):
                 "address": In(128),
                 "advert_sum": In(16),
                 "sid_function": In(1),
+                "group_prefix": In(GROUP_PREFIX_BITS),
             }
         )
 
@@ -177,9 +183,6 @@ class FabricParser(wiring.Component):
         m.submodules.inner = inner = MovingTap(self.params, finder.places, _INNER_SPAN)
         m.submodules.decongestion = decongestion = Decongestion()
         captured = Signal(_Captured)
-        named = Signal()  # the destination's function is a virtual network
-        own_function = self.address[:FUNCTION_BITS]
-        m.d.comb += named.eq(self.sid_function & (captured.function != own_function))
         for tapped, fields in (
             (
                 tap,
@@ -217,7 +220,6 @@ class FabricParser(wiring.Component):
             inner.first.eq(tap.at[0]),
             inner.begins.eq(finder.begins),
             tap.key_end.eq(inner.at(_KEY_END)),
-            self.keys.payload.is_network.eq(finder.is_network | named),
             self.keys.payload.network.eq(Mux(finder.is_network, finder.network, captured.function)),
         ]
         m.d.comb += [
@@ -237,10 +239,20 @@ class FabricParser(wiring.Component):
         is_ipv6 = match(ETHERTYPE_IPV6, 12, 2, "ethertype") & (captured.version_class[12:] == 6)
         # Locator and function of the destination; they meet in the middle of a unit.
         locator_end = Signal()
-        with m.If(tap.passes(_FUNCTION - 1)):
-            m.d.sync += locator_end.eq(octet_at(tap.word, _FUNCTION - 1) == self.address.word_select(3, 8))
+        function_start = Signal()
+        with m.If(tap.passes(_FUNCTION)):
+            m.d.sync += [
+                locator_end.eq(octet_at(tap.word, _FUNCTION - 1) == self.address.word_select(3, 8)),
+                function_start.eq(octet_at(tap.word, _FUNCTION) == self.address.word_select(2, 8)),
+            ]
         to_locator = match(self.address >> 32, 38, 12, "locator") & locator_end
-        to_address = to_locator & (captured.function == own_function)
+        own_function = match(self.address, 52, 2, "function") & function_start
+        to_address = to_locator & own_function
+        # Every group's address begins with ff.
+        grouped = match(self.group_prefix, 38, GROUP_PREFIX_BITS // 8, "group_prefix") & self.group_prefix[-1]
+        # The destination's function is a virtual network. Behind a group's prefix it is only part of the address.
+        named = self.sid_function & ~own_function & ~grouped
+        m.d.comb += self.keys.payload.is_network.eq(finder.is_network | named)
         to_group_address = match(solicited_node, 38, 16, "solicited_node")
         is_request = match(_ECHO_REQUEST, 54, 2, "echo")
         is_solicitation = match(_SOLICITATION, 54, 2, "solicitation")
@@ -277,7 +289,11 @@ class FabricParser(wiring.Component):
                 judged.total.eq(Mux(finder.found, decongestion.new_sum, reply.total)),
                 judged.unspecified.eq(reply.unspecified),
                 judged.rx_error.eq(tap.error | (tap.length < MIN_FRAME)),
-                judged.tunnel.eq(is_ipv6 & to_mac & to_locator & (named | to_address) & finder.found),
+                judged.to_tunnel.eq(
+                    is_ipv6
+                    & ((to_mac & to_locator & (own_function | self.sid_function)) | (to_group & grouped))
+                ),
+                judged.found.eq(finder.found),
                 judged.start.eq(OUTER_BYTES + finder.overhead),
                 judged.reach.eq(OUTER_BYTES + finder.reach),
                 judged.echo.eq(
@@ -317,7 +333,8 @@ class FabricParser(wiring.Component):
 
         header = self.header.payload
         whole = judged.end <= judged.length
-        tunnel = judged.tunnel & (judged.reach <= judged.end) & (judged.reach <= judged.length)
+        told = (judged.reach <= judged.end) & (judged.reach <= judged.length)
+        tunnel = judged.to_tunnel & judged.found & told
         contradicts = judged.wrong | (judged.is_udp & (judged.udp_end != judged.end))
         has_packet = judged.inner >= _INNER_ETHERNET + _IPV4_HEADER
         cut_short = Mux(

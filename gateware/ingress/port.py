@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..buffer import Buffer
-from ..headers import Header, Keys, Stored
+from ..headers import GROUP_PREFIX_BITS, Header, Keys, Stored
 from ..packet import PacketSignature, Word
 from ..params import Params
 from .access import AccessParser
@@ -26,7 +26,8 @@ class Frame(data.StructLayout):
 class IngressPort(wiring.Component):
     """Gate, queue and parser of port ``port``; pairs each header with the place where packet memory put the frame.
 
-    ``native_vid`` matters to access ports; ``mac``, ``address``, ``advert_sum`` and ``sid_function`` to fabric ports.
+    ``native_vid`` matters to access ports; ``mac``, ``address``, ``advert_sum``, ``sid_function`` and ``group_prefix``
+    to fabric ports.
     ``keys`` and ``frames`` have one each for every frame that passed the gate, bad ones included, keys first.
     The consumer of ``frames`` must not be ready without ``valid``, which keeps the ports' handshakes short.
     """
@@ -43,6 +44,7 @@ class IngressPort(wiring.Component):
                 "address": In(128),
                 "advert_sum": In(16),
                 "sid_function": In(1),
+                "group_prefix": In(GROUP_PREFIX_BITS),
                 "words": Out(PacketSignature(params.width)),
                 "stored": In(stream.Signature(Stored(params))),
                 "keys": Out(stream.Signature(Keys)),
@@ -65,6 +67,7 @@ class IngressPort(wiring.Component):
                 parser.address.eq(self.address),
                 parser.advert_sum.eq(self.advert_sum),
                 parser.sid_function.eq(self.sid_function),
+                parser.group_prefix.eq(self.group_prefix),
             ]
         else:
             m.submodules.parser = parser = AccessParser(params)

@@ -3,6 +3,8 @@
 import ipaddress
 from collections.abc import Iterator
 
+from opentep.gateware.headers import GROUP_PREFIX_BITS
+
 __all__ = [
     "GROUP_BIT",
     "LOCAL_BIT",
@@ -12,6 +14,7 @@ __all__ = [
     "format_oui",
     "group_mac",
     "oui_of",
+    "parse_group_prefix",
     "parse_ipv6",
     "parse_mac",
     "parse_oui",
@@ -50,6 +53,14 @@ def parse_ipv6(text: str) -> int:
     if address.scope_id:
         raise ValueError(f"'{text}' has a zone, which means nothing in a tunnel header")
     return int(address)
+
+
+def parse_group_prefix(text: str) -> int:
+    """A prefix of :data:`GROUP_PREFIX_BITS` of IPv6 group addresses, as an address; raises ``ValueError``."""
+    prefix = ipaddress.IPv6Network(text)
+    if prefix.prefixlen != GROUP_PREFIX_BITS or not prefix.is_multicast:
+        raise ValueError(f"'{text}' is not {GROUP_PREFIX_BITS} bits of IPv6 group addresses")
+    return int(prefix.network_address)
 
 
 def format_mac(mac: int) -> str:

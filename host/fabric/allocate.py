@@ -7,7 +7,7 @@ stays in the document. Released values rest: the search for a free one starts be
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .addresses import aai_ouis, format_mac, format_oui, oui_of
+from .addresses import aai_ouis, format_mac, format_oui
 from .errors import FabricError, KeyPath, Problem
 from .model import Fabric, Vm, VSwitch
 from .source import Source
@@ -15,8 +15,8 @@ from .state import State
 
 __all__ = ["allocate"]
 
-_MAC_SPACE = range(1, 0xFFFFFF)
-"""Low 24 bits; all zeros and all ones look like mistakes to people and are left out."""
+_LOW_BITS = 24
+"""Bits of a MAC address behind its OUI."""
 _VLAN_SPACE = range(1, 4095)
 _FIRST_VLAN = 2
 """VLAN 1 is what many switches put untagged frames in: it is given out last."""
@@ -30,6 +30,22 @@ def _next_free(space: range, cursor: int, taken: set[int]) -> int | None:
             if value not in taken:
                 return value
     return None
+
+
+def _spread(number: int, bits: int) -> int:
+    """The bits of ``number``, from the lowest on, in the places that ``bits`` has ones."""
+    result = 0
+    for place in range(bits.bit_length()):
+        if bits >> place & 1:
+            result |= (number & 1) << place
+            number >>= 1
+    return result
+
+
+def _gather(value: int, bits: int) -> int:
+    """The reverse of :func:`_spread`."""
+    places = [place for place in range(bits.bit_length()) if bits >> place & 1]
+    return sum((value >> place & 1) << index for index, place in enumerate(places))
 
 
 class _Allocator:
@@ -47,26 +63,27 @@ class _Allocator:
         self.state.ouis = kept = {
             name: oui for name, oui in kept.items() if name in tenants and not tenants[name].ouis
         }
-        owners = {oui: name for name, oui in kept.items()}
+        allocated = {oui: name for name, oui in kept.items()}
+        taken = set(allocated)
         for name, tenant in tenants.items():
             for oui in tenant.ouis:
-                if oui in owners:
+                if oui in allocated:
                     self.report(
                         ("tenants", name),
-                        f"{format_oui(oui)} was allocated to tenant '{owners[oui]}' before",
+                        f"{format_oui(oui)} was allocated to tenant '{allocated[oui]}' before",
                         "choose another",
                     )
-                owners[oui] = name
+                taken.add(oui)
         candidates = aai_ouis(self.state.cursors.get("ouis", 1))
         for name, tenant in tenants.items():
             if tenant.ouis or name in kept:
                 continue
-            free = next((candidate for candidate in candidates if candidate not in owners), None)
+            free = next((candidate for candidate in candidates if candidate not in taken), None)
             if free is None:
                 self.report(("tenants", name), "all 2^20 tenant OUIs are in use", "remove unused tenants")
                 break
             kept[name] = free
-            owners[free] = name
+            taken.add(free)
             self.state.cursors["ouis"] = ((free >> 20 << 16) | free & 0xFFFF) + 1
         return {
             name: tenant.ouis or (kept[name],)
@@ -76,11 +93,21 @@ class _Allocator:
 
     def macs(self, ouis: dict[str, tuple[int, ...]]) -> dict[str, int]:
         vms, kept = self.fabric.vms, self.state.macs
-        # A VM that changed its tenant, or a tenant that changed its OUI, needs another MAC.
+        bits = self.fabric.block_bits
+        free_bits = (1 << _LOW_BITS) - 1 & ~bits
+        # All zeros and all ones look like mistakes to people and are left out.
+        many = 1 << free_bits.bit_count()
+        space = range(1, many - 1) if many > 2 else range(many)
+
+        def owns(tenant: str, mac: int) -> bool:
+            named = tenant in ouis
+            return named and self.fabric.owns(replace(self.fabric.tenants[tenant], ouis=ouis[tenant]), mac)
+
+        # A VM that changed its tenant, or a tenant that changed its OUI or block, needs another MAC.
         self.state.macs = kept = {
             name: mac
             for name, mac in kept.items()
-            if name in vms and vms[name].mac is None and oui_of(mac) in ouis.get(vms[name].tenant, ())
+            if name in vms and vms[name].mac is None and owns(vms[name].tenant, mac)
         }
         owners = {mac: name for name, mac in kept.items()}
         for name, vm in vms.items():
@@ -93,22 +120,24 @@ class _Allocator:
                     )
                 owners[vm.mac] = name
         taken: dict[int, set[int]] = {}
+        """Numbers in use, per OUI and block."""
         for mac in owners:
-            taken.setdefault(oui_of(mac), set()).add(mac & 0xFFFFFF)
+            taken.setdefault(mac & ~free_bits, set()).add(_gather(mac, free_bits))
         for name, vm in vms.items():
             if vm.mac is not None or name in kept or vm.tenant not in ouis:
                 continue
             oui = ouis[vm.tenant][0]
-            pool = f"macs/{format_oui(oui)}"
-            low = _next_free(_MAC_SPACE, self.state.cursors.get(pool, 1), taken.setdefault(oui, set()))
-            if low is None:
+            block = oui << _LOW_BITS | self.fabric.tenants[vm.tenant].block
+            pool = f"macs/{format_mac(block) if bits else format_oui(oui)}"
+            number = _next_free(space, self.state.cursors.get(pool, 1), taken.setdefault(block, set()))
+            if number is None:
                 self.report(
                     ("vms", name), f"tenant '{vm.tenant}' has no free MAC address", "remove unused VMs"
                 )
                 continue
-            taken[oui].add(low)
-            kept[name] = oui << 24 | low
-            self.state.cursors[pool] = low + 1
+            taken[block].add(number)
+            kept[name] = block | _spread(number, free_bits)
+            self.state.cursors[pool] = number + 1
         return kept
 
     def _unusable(self, vswitch: VSwitch) -> Iterable[int]:

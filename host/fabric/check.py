@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from opentep.gateware.headers import GROUP_PREFIX_BITS
+
 from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
 from .errors import KeyPath, Problem
 from .identity import identity, names_network
@@ -155,6 +157,30 @@ def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 )
 
 
+def underlay_groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """Group addresses of the underlay are among those that TEPs listen to, and the MAC addresses behind them tell the
+    tenant."""
+    low = (1 << 128 - GROUP_PREFIX_BITS) - 1
+    entries: list[tuple[str, str, int]] = [
+        *(("tenants", name, tenant.underlay_group) for name, tenant in fabric.tenants.items()),
+        *(("groups", name, group.underlay_group) for name, group in fabric.groups.items()),
+    ]
+    for kind, name, address in entries:
+        if not address:
+            continue
+        path: KeyPath = (kind, name, "underlay_group")
+        if not fabric.group_prefix:
+            remedy = f"add 'groups: \"{format_ipv6(address & ~low)}/{GROUP_PREFIX_BITS}\"' to 'underlay'"
+            yield source.problem(path, "the underlay has no groups", remedy, key=True)
+        elif address & ~low != fabric.group_prefix:
+            known = f"{format_ipv6(fabric.group_prefix)}/{GROUP_PREFIX_BITS}"
+            message = f"{format_ipv6(address)} is not among the underlay's groups"
+            yield source.problem(path, message, f"choose one of {known}")
+        elif any(mask.vid or not mask.mac for mask in fabric.key_masks):
+            message = "VLAN IDs tell tenants apart, and frames to a group do not carry them"
+            yield source.problem(path, message, "remove it, or choose 'tenant_key: oui'", key=True)
+
+
 def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """OUIs can identify tenants, and each belongs to one, as each network does."""
     taken: dict[int, str] = {}
@@ -168,20 +194,20 @@ def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 f"network {tenant.network} already belongs to tenant '{taken_networks[tenant.network]}'",
                 "give every tenant its own network",
             )
-        if "oui" in raw and "ouis" in raw:
-            yield source.problem(
-                (*path, "ouis"), "both 'oui' and 'ouis' are given", "keep one of them", key=True
-            )
+        given = [key for key in ("oui", "ouis", "block") if key in raw]
+        if len(given) > 1:
+            message = f"both '{given[0]}' and '{given[1]}' are given"
+            yield source.problem((*path, given[1]), message, "keep one of them", key=True)
             continue
         for index, oui in enumerate(tenant.ouis):
-            here = (*path, "oui") if "oui" in raw else (*path, "ouis", index)
+            here = (*path, "ouis", index) if "ouis" in raw else (*path, given[0])
             reason = refusal(oui, owned=tenant.owned)
             if reason is not None:
                 remedy = "choose another, for example 12:00:01, or leave it out to have one allocated"
                 if refusal(oui, owned=True) is None:
                     remedy = "declare 'owned: true' if it is your organisation's, or choose another"
                 yield source.problem(here, f"{format_oui(oui)} cannot identify a tenant: {reason}", remedy)
-            elif taken.setdefault(oui, name) != name:
+            elif not fabric.block_bits and taken.setdefault(oui, name) != name:
                 yield source.problem(
                     here,
                     f"{format_oui(oui)} already belongs to tenant '{taken[oui]}'",
@@ -291,8 +317,12 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
                     f"the document names no OUI for tenant '{vm.tenant}'",
                     f"add 'oui: {format_oui(oui_of(vm.mac))}' to the tenant, or leave out the VM's MAC",
                 )
-            elif oui_of(vm.mac) not in tenant.ouis:
+            elif not fabric.owns(tenant, vm.mac):
                 ouis = ", ".join(map(format_oui, tenant.ouis))
+                if fabric.block_bits:
+                    ouis = (
+                        f"{format_mac(tenant.ouis[0] << 24 | tenant.block)}, {format_mac(fabric.block_bits)}"
+                    )
                 yield source.problem(
                     (*path, "mac"),
                     f"{format_mac(vm.mac)} is outside tenant '{vm.tenant}' ({ouis})",
@@ -366,7 +396,17 @@ def rules(fabric: Fabric, source: Source) -> Iterator[Problem]:
             )
 
 
-_MEANING: tuple[_Check, ...] = (teps, tenants, identity, networks, vswitches, vms, groups, rules)
+_MEANING: tuple[_Check, ...] = (
+    teps,
+    tenants,
+    identity,
+    networks,
+    vswitches,
+    vms,
+    groups,
+    underlay_groups,
+    rules,
+)
 
 
 def check(fabric: Fabric, source: Source) -> list[Problem]:

@@ -36,13 +36,6 @@ def _sound_masks(fabric: Fabric, source: Source) -> Iterator[Problem]:
             yield source.problem(
                 path, "a key without any bit tells no tenants apart", "choose oui, vlan or oui+vlan", key=True
             )
-        if mask.mac & ~_OUI_BITS:
-            yield source.problem(
-                path,
-                f"{format_mac(mask.mac)} goes beyond the OUI, and the rest of a MAC address is the VM's",
-                "use bits of ff:ff:ff:00:00:00 only",
-                key=True,
-            )
 
 
 def _vlan_of(name: str, tenant: Tenant, bits: int, source: Source) -> Iterator[Problem]:
@@ -63,11 +56,23 @@ def _vlan_of(name: str, tenant: Tenant, bits: int, source: Source) -> Iterator[P
         )
 
 
+def _blocks(name: str, tenant: Tenant, bits: int, source: Source) -> Iterator[Problem]:
+    """The tenant's block has no bits but those that ports go by."""
+    if tenant.block & ~bits:
+        yield source.problem(
+            ("tenants", name, "block"),
+            f"{format_mac(tenant.block)} has bits that no port goes by",
+            f"stay within {format_mac(bits)}"
+            if bits
+            else "give an 'oui', or a 'tenant_key' that goes beyond it",
+        )
+
+
 def _distinct(fabric: Fabric, mask: KeyMask, source: Source) -> Iterator[Problem]:
     """No two tenants have a key in common under ``mask``. Allocated OUIs are distinct as a whole."""
     taken: dict[tuple[int, int], str] = {}
     for name, tenant in fabric.tenants.items():
-        if not tenant.ouis and mask.mac not in (0, _OUI_BITS):
+        if not tenant.ouis and mask.mac and _OUI_BITS & ~mask.mac:
             yield source.problem(
                 ("tenants", name),
                 f"part of the OUI is the key ({format_mac(mask.mac)}), and the document names none",
@@ -75,13 +80,13 @@ def _distinct(fabric: Fabric, mask: KeyMask, source: Source) -> Iterator[Problem
                 key=True,
             )
         for oui in tenant.ouis if mask.mac else (0,):
-            key = masked_key(mask, mac=oui << 24, vid=tenant.vlan)
+            key = masked_key(mask, mac=oui << 24 | tenant.block, vid=tenant.vlan)
             if key != (0, 0) and taken.setdefault(key, name) != name:
                 yield source.problem(
                     ("tenants", name),
                     f"tenants '{taken[key]}' and '{name}' have the same key under {format_mac(mask.mac)},"
                     f" VLAN {mask.vid:#05x}",
-                    "give one of them another OUI or VLAN ID",
+                    "give one of them another OUI, block or VLAN ID",
                     key=True,
                 )
 
@@ -138,9 +143,10 @@ def identity(fabric: Fabric, source: Source) -> Iterator[Problem]:
         bits |= mask.vid
     for name, tenant in fabric.tenants.items():
         yield from _vlan_of(name, tenant, bits, source)
+        yield from _blocks(name, tenant, fabric.block_bits, source)
     for mask in sorted(masks, key=lambda mask: (mask.mac, mask.vid)):
-        # Whole OUIs are checked one by one.
-        if mask != OUI_KEY:
+        # Where OUIs belong to one tenant each, they are checked one by one.
+        if mask != OUI_KEY or fabric.block_bits:
             yield from _distinct(fabric, mask, source)
     yield from _in_tunnels(fabric, source)
     yield from _group_methods(fabric, source)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from opentep.gateware.headers import Encapsulation
 from opentep.host.tables import OUI_KEY, KeyMask
 
-from .addresses import group_mac, parse_ipv6, parse_mac, parse_oui
+from .addresses import group_mac, oui_of, parse_group_prefix, parse_ipv6, parse_mac, parse_oui
 from .check import check
 from .errors import FabricError, KeyPath, Problem
 from .model import Fabric, Group, Link, NextHop, Port, Rule, Tenant, Tep, Vm, VSwitch
@@ -45,6 +45,9 @@ class _Loader:
 
     def ipv6(self, path: KeyPath, text: str) -> int:
         return self.convert(path, text, parse_ipv6, 0, "give an IPv6 address like fd00:1::1")
+
+    def underlay_group(self, path: KeyPath, raw: dict[str, Any]) -> int:
+        return self.ipv6((*path, "underlay_group"), raw["underlay_group"]) if "underlay_group" in raw else 0
 
     def port(self, path: KeyPath, raw: dict[str, Any], mac: str, mtu: int) -> Port:
         own = raw.get("mac", mac if raw["role"] == "fabric" else "")
@@ -91,9 +94,13 @@ class _Loader:
 
     def tenant(self, name: str, raw: dict[str, Any]) -> Tenant:
         ouis = [raw["oui"]] if "oui" in raw else []
+        block = parse_mac(raw["block"]) if "block" in raw else None
         return Tenant(
             name=name,
-            ouis=tuple(parse_oui(text) for text in ouis + raw.get("ouis", [])),
+            ouis=tuple(parse_oui(text) for text in ouis + raw.get("ouis", []))
+            if block is None
+            else (oui_of(block),),
+            block=0 if block is None else block & 0xFFFFFF,
             network=raw.get("network", 0),
             vlan=raw.get("vlan", 0),
             owned=raw.get("owned", False),
@@ -101,6 +108,7 @@ class _Loader:
             remote=raw.get("remote", "static"),
             unknown=raw.get("unknown", "drop"),
             group=raw.get("group", "egress"),
+            underlay_group=self.underlay_group(("tenants", name), raw),
             teps=tuple(raw.get("teps", ())),
         )
 
@@ -144,7 +152,13 @@ class _Loader:
             0,
             "give a multicast address like 239.1.2.3, ff05::1:3 or 01:00:5e:01:02:03",
         )
-        return Group(name=name, tenant=raw["tenant"], mac=mac, members=tuple(raw["members"]))
+        return Group(
+            name=name,
+            tenant=raw["tenant"],
+            mac=mac,
+            members=tuple(raw["members"]),
+            underlay_group=self.underlay_group(("groups", name), raw),
+        )
 
     def fabric(self) -> Fabric:
         raw = self.source.data
@@ -156,6 +170,15 @@ class _Loader:
             mtu=mtu,
             hop_limit=underlay.get("hop_limit", 64),
             dscp=None if dscp == "copy" else dscp,
+            group_prefix=self.convert(
+                ("underlay", "groups"),
+                underlay["groups"],
+                parse_group_prefix,
+                0,
+                "give the first 96 bits of IPv6 group addresses, such as ff3e:30:fd00::/96",
+            )
+            if "groups" in underlay
+            else 0,
             tenant_key=_key_mask(raw.get("tenant_key", "oui")),
             tenants={
                 name: self.tenant(name, tenant or {}) for name, tenant in raw.get("tenants", {}).items()

@@ -5,10 +5,14 @@ document may leave out to have it allocated is ``None`` until :func:`opentep.hos
 """
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from opentep.gateware.headers import GROUP_BIT, Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.tables import OUI_KEY, KeyMask
+
+from .addresses import oui_of
 
 __all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
 
@@ -96,6 +100,8 @@ class Tenant:
     name: str
     ouis: tuple[int, ...] = ()
     """Empty: one is allocated."""
+    block: int = 0
+    """Last 24 bits of its MAC addresses, as far as ports go by them."""
     network: int = 0
     """24-bit identifier of the virtual network in tunnels that have one; 0: none."""
     vlan: int = 0
@@ -105,6 +111,8 @@ class Tenant:
     remote: str = "static"
     unknown: str = "drop"
     group: str = "egress"
+    underlay_group: int = 0
+    """IPv6 group address that its group frames are sent to, instead of one by one to TEPs; 0: none."""
     teps: tuple[str, ...] = ()
 
 
@@ -145,6 +153,8 @@ class Group:
     tenant: str
     mac: int
     members: tuple[str, ...]
+    underlay_group: int = 0
+    """As that of a :class:`Tenant`; 0: the tenant's."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,8 @@ class Fabric:
     hop_limit: int = 64
     dscp: int | None = None
     """Of all tunnel packets; ``None``: as in the frames."""
+    group_prefix: int = 0
+    """What all group addresses of the underlay begin with, 96 bits; 0: there are none."""
     tenant_key: KeyMask = OUI_KEY
     """What access ports go by, if they say nothing else."""
     tenants: dict[str, Tenant] = field(default_factory=dict)
@@ -171,6 +183,10 @@ class Fabric:
     vms: dict[str, Vm] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+
+    def underlay_group(self, group: Group) -> int:
+        """Where frames of ``group`` are sent in the underlay, if that has groups."""
+        return group.underlay_group or self.tenants[group.tenant].underlay_group
 
     def tep_of(self, vm: Vm) -> str:
         """Name of the TEP that ``vm`` is behind."""
@@ -190,6 +206,16 @@ class Fabric:
         """Of all access ports."""
         ports = (port for tep in self.teps.values() for port in tep.ports.values())
         return {self.key_mask(port) for port in ports if port.role == "access"}
+
+    @property
+    def block_bits(self) -> int:
+        """What of the last 24 bits of a MAC address tells the tenant."""
+        masks = (*self.key_masks, self.tenant_key)
+        return reduce(or_, (mask.mac for mask in masks)) & 0xFFFFFF
+
+    def owns(self, tenant: Tenant, mac: int) -> bool:
+        """Whether ``mac`` is an address of ``tenant``, whose OUIs are known."""
+        return oui_of(mac) in tenant.ouis and (mac ^ tenant.block) & self.block_bits == 0
 
     def vlan_bits(self, vswitch: VSwitch) -> int:
         """What of the VLAN ID tells the tenant behind ``vswitch``."""

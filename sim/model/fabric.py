@@ -1,6 +1,6 @@
 """Forwarding of frames from fabric ports (SPEC §4, second list)."""
 
-from opentep.gateware.headers import FUNCTION_BITS, NEXT_HEADER_ICMPV6
+from opentep.gateware.headers import FUNCTION_BITS, GROUP_PREFIX_BITS, NEXT_HEADER_ICMPV6
 from opentep.host.tables import Group, Local, Port, Remote, Tenant
 
 from .access import group_list, is_link_local, unknown
@@ -16,6 +16,9 @@ from .verdict import Answer, Discard, Flood, ToPlace, Verdict
 
 __all__ = ["decide_fabric"]
 
+_GROUP_MAC = 0x3333
+"""First octets of the MAC addresses of IPv6 groups (RFC 2464, 7)."""
+
 
 def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[Verdict, bytes]:
     """Judge a well-received frame; returns the verdict and the inner frame that it is about (else empty)."""
@@ -28,7 +31,11 @@ def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[
         return (Discard(Reason.NOT_MINE) if reply is None else Answer(reply)), b""
     tunnelled = find_tunnel(packet)
     is_mine, function = _destination_of(tables, packet.dst)
-    if outer.dst != port.mac or not is_mine or tunnelled is None:
+    if _is_group_of(tables, packet.dst):
+        is_mine, function = outer.dst >> 32 == _GROUP_MAC, None
+    elif outer.dst != port.mac:
+        is_mine = False
+    if not is_mine or tunnelled is None:
         return Discard(Reason.NOT_MINE), b""
     sender = tables.tep_at(packet.src)
     if sender is None:
@@ -46,6 +53,12 @@ def decide_fabric(tables: Tables, port: Port, frame: bytes, time: int) -> tuple[
         return Discard(Reason.ECN), b""
     network = function if tunnelled.network is None else tunnelled.network
     return _decide_inner(tables, port, Remote(sender.index), inner, network, time)
+
+
+def _is_group_of(tables: Tables, dst: int) -> bool:
+    """Whether an outer destination is one of the underlay's groups for tunnel packets."""
+    low = 128 - GROUP_PREFIX_BITS
+    return dst >> 120 == 0xFF and dst >> low == tables.config.group_prefix >> low
 
 
 def _destination_of(tables: Tables, dst: int) -> tuple[bool, int | None]:

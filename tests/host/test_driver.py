@@ -10,7 +10,7 @@ from opentep.gateware.params import Params
 from opentep.host.driver import Driver, DriverError
 from opentep.host.held import Held
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
+from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, TepTables, Way, target_of
 from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params(access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64)
@@ -22,6 +22,13 @@ def normal(tables: TepTables) -> TepTables:
         replace(entry, members={port: members for port, members in sorted(entry.members.items()) if members})
         for entry in tables.lists
     ]
+    referred = {target_of(m) for entry in tables.lists for members in entry.members.values() for m in members}
+    referred |= {entry.place.tep for entry in tables.macs if isinstance(entry.place, Remote)}
+
+    def ways(tep: RemoteTep) -> tuple[Way, ...]:
+        """What refers to a TEP tells which of its ways is the first."""
+        return tep.ways if tep.index in referred else tuple(sorted(tep.ways, key=lambda way: way.port))
+
     return replace(
         tables,
         name="",
@@ -35,7 +42,7 @@ def normal(tables: TepTables) -> TepTables:
         macs=tuple(sorted(tables.macs, key=lambda entry: (entry.tenant, entry.mac))),
         teps=tuple(
             sorted(
-                (replace(t, name="", sources=tuple(sorted(t.sources))) for t in tables.teps),
+                (replace(t, name="", sources=tuple(sorted(t.sources)), ways=ways(t)) for t in tables.teps),
                 key=lambda t: t.index,
             )
         ),

@@ -23,7 +23,8 @@ _GROUPS = {b"\x01\0": GroupAddress.IPV4, b"\x33\x33": GroupAddress.IPV6, b"\xff\
 MAC = 0x0200DEADBEEF
 ADDRESS = 0xFD00_0001_0002_0003_0004_0005_0006_0A0B
 SOLICITED_NODE = 0xFF02 << 112 | 0x1FF << 24 | ADDRESS & 0xFFFFFF
-CONFIG = {"mac": MAC, "address": ADDRESS, "advert_sum": advert_sum(ADDRESS, MAC)}
+GROUPS = 0xFF3E_0030_FD00_0000_0000_0001
+CONFIG = {"mac": MAC, "address": ADDRESS, "advert_sum": advert_sum(ADDRESS, MAC), "group_prefix": GROUPS}
 
 
 def ipv6(
@@ -85,7 +86,11 @@ def tunnelled(rng: random.Random) -> bytes:
     length = max(0, len(payload) + rng.randrange(-70, 3))
     wrong = rng.choice([{}] * 5 + [{"length": length}, {"length": 65535}])
     dst = ADDRESS if rng.random() < 0.8 else ADDRESS >> 24 << 24 | rng.choice((0, rng.getrandbits(24)))
-    return ipv6(MAC, dst, header, payload, src=source(rng), traffic_class=rng.getrandbits(8), **wrong)
+    mac = MAC
+    if rng.random() < 0.2:
+        dst = (GROUPS ^ (rng.random() < 0.1) << rng.randrange(96)) << 32 | rng.getrandbits(32)
+        mac = 0x333300000000 | dst & 0xFFFFFFFF
+    return ipv6(mac, dst, header, payload, src=source(rng), traffic_class=rng.getrandbits(8), **wrong)
 
 
 def echo(rng: random.Random) -> bytes:
@@ -122,7 +127,7 @@ def fabric_frame(rng: random.Random) -> bytes:
 
 def expected_tunnel(packet: Ipv6Header, tunnelled: Tunnelled) -> dict:
     network = tunnelled.network
-    if network is None and packet.dst != ADDRESS:
+    if network is None and packet.dst >> 24 == ADDRESS >> 24 and packet.dst != ADDRESS:
         network = packet.dst & 0xFFFFFF
     fields = {"outer_src": packet.src, "control": Control.NONE}
     inner = tunnelled.inner
@@ -189,7 +194,8 @@ def expected(octets: bytes, error: bool, sid_function: bool = False) -> dict:
     mac = int.from_bytes(octets[:6], "big")
     tunnelled = find_tunnel(packet)
     mine = packet.dst == ADDRESS or (sid_function and packet.dst >> 24 == ADDRESS >> 24)
-    if mac != MAC or not mine or tunnelled is None:
+    at_group = mac >> 32 == 0x3333 and packet.dst >> 32 == GROUPS
+    if not ((mac == MAC and mine) or at_group) or tunnelled is None:
         return not_mine
     return expected_tunnel(packet, tunnelled)
 

@@ -78,7 +78,8 @@ def test_oui_and_vlan() -> None:
     ("old", "new", "path", "message"),
     [
         ("{vlan: 0xf00}", "{vlan: 0}", "tenant_key", "no tenants apart"),
-        ("{vlan: 0xf00}", "{mac: ff:ff:ff:ff:00:00}", "tenant_key", "beyond the OUI"),
+        ("oui: 12:00:01", "block: 12:00:01:10:00:00", "tenants.red.block", "no port goes by"),
+        ("oui: 12:00:01", "oui: 12:00:01, block: 12:00:01:10:00:00", "tenants.red.block", "both 'oui' and"),
         ("{vlan: 0xf00}", "port", "tenant_key", ""),
         ("vlan: 0x200", "vlan: 0x201", "tenants.blue.vlan", "bits that no access port goes by"),
         ("vlan: 0x200, ", "", "tenants.blue", "the tenant has none"),
@@ -107,6 +108,74 @@ def test_refused(old: str, new: str, path: str, message: str) -> None:
     assert found, [str(problem) for problem in caught.value.problems]
     assert not path or path in {problem.path for problem in found}
     assert all(problem.remedy for problem in found)
+
+
+BLOCKS = """\
+version: 1
+tenant_key: {mac: ff:ff:ff:f0:00:00}
+teps:
+  rack1:
+    address: "fd00:1::1"
+    ports:
+      srv: {role: access}
+      up: {role: fabric, mac: 02:00:5e:01:00:01, next_hop: 02:00:5e:ff:00:01}
+tenants:
+  red: {block: 12:00:01:10:00:00}
+  blue: {block: 12:00:01:20:00:00}
+  green: {}
+vswitches:
+  s1: {tep: rack1, port: srv}
+vms:
+  a: {tenant: red, vswitch: s1}
+  b: {tenant: blue, vswitch: s1, mac: 12:00:01:2f:ff:ff}
+  c: {tenant: blue, vswitch: s1}
+  d: {tenant: green, vswitch: s1}
+"""
+
+
+def test_blocks_smaller_than_an_oui() -> None:
+    tables = compiled(BLOCKS)
+    green = next(tenant for tenant in tables.tenants if tenant.name == "green")
+    assert tables.ports[0].key_mask == KeyMask(0xFFFFFFF00000)
+    assert keys(tables) == {
+        "red": {(0x120001100000, 0)},
+        "blue": {(0x120001200000, 0)},
+        "green": {(green.ouis[0] << 24, 0)},
+    }
+    owners = {entry.mac >> 20: entry.tenant for entry in tables.macs}
+    names = {tenant.index: tenant.name for tenant in tables.tenants}
+    assert {prefix: names[index] for prefix, index in owners.items()} == {
+        0x1200011: "red",
+        0x1200012: "blue",
+        green.ouis[0] << 4: "green",
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "message"),
+    [
+        ("01:20:00:00", "01:10:00:00", "tenants.blue", "have the same key"),
+        ("01:20:00:00", "01:28:00:00", "tenants.blue.block", "bits that no port goes by"),
+        ("12:00:01:2f:ff:ff", "12:00:01:1f:ff:ff", "vms.b.mac", "outside tenant 'blue'"),
+        ("block: 12:00:01:20:00:00", "oui: 12:00:01, group: ingress", "tenants.blue.group", "writes OUIs"),
+    ],
+)
+def test_refused_blocks(old: str, new: str, path: str, message: str) -> None:
+    assert old in BLOCKS
+    with pytest.raises(FabricError) as caught:
+        loads(BLOCKS.replace(old, new))
+    assert [p for p in caught.value.problems if message in p.message and p.path == path]
+
+
+def test_a_block_is_full_when_its_addresses_are_given_out() -> None:
+    """Two bits are the VM's own, neither at the end; 00 and 11 are left out."""
+    text = BLOCKS.replace("ff:ff:ff:f0:00:00", "ff:ff:ff:f7:ff:fb").replace(
+        "mac: 12:00:01:2f:ff:ff", "vlan: 7"
+    )
+    macs = {entry.mac for entry in compiled(text).macs}
+    assert {0x120001200004, 0x120001280000} < macs
+    with pytest.raises(FabricError, match="tenant 'blue' has no free MAC address"):
+        compiled(text + "  e: {tenant: blue, vswitch: s1}\n")
 
 
 def test_a_vlan_that_no_longer_tells_the_tenant_is_given_up() -> None:
