@@ -79,9 +79,22 @@ class TrafficCounters(wiring.Component):
         m.submodules.access = access = TableAccess(unsigned(COUNTER_BITS), self.depth, clear_depth=self.depth)
         connect(m, flipped(self.bus), access.bus)
 
-        offer = Mux(self.received.valid, self.received.payload.as_value(), self.sent.payload.as_value())
-        offer = data.View(Traffic(self.parties), offer)
-        offered = self.received.valid | self.sent.valid
+        # The next frame, which waits for what is being counted.
+        offer = Signal(Traffic(self.parties))
+        offered, offers_sent, taken = Signal(), Signal(), Signal()
+        accepts = ~offered | taken
+        m.d.comb += [
+            self.received.ready.eq(accepts),
+            self.sent.ready.eq(accepts & ~self.received.valid),
+        ]
+        with m.If(accepts):
+            m.d.sync += [
+                offered.eq(self.received.valid | self.sent.valid),
+                offers_sent.eq(~self.received.valid),
+                offer.eq(
+                    Mux(self.received.valid, self.received.payload.as_value(), self.sent.payload.as_value())
+                ),
+            ]
 
         # What is being counted: first the frame, or two, then, in the ``second`` clock, its octets.
         valid, second, goes, waits = Signal(), Signal(), Signal(), Signal()
@@ -92,18 +105,17 @@ class TrafficCounters(wiring.Component):
         same = Signal()  # what is counted, to what was counted before
         free, joins = Signal(), Signal()
         m.d.comb += [
-            similar.eq(Cat(offer.index, ~self.received.valid) == Cat(index, is_sent)),
+            similar.eq(Cat(offer.index, offers_sent) == Cat(index, is_sent)),
             free.eq(~valid | second),
             joins.eq(valid & ~second & waits & similar & ~two),
-            self.received.ready.eq(free | joins),
-            self.sent.ready.eq((free | joins) & ~self.received.valid),
+            taken.eq(free | joins),
         ]
         with m.If(free):
             m.d.sync += [valid.eq(offered), two.eq(0)]
             with m.If(offered):
                 m.d.sync += [
                     index.eq(offer.index),
-                    is_sent.eq(~self.received.valid),
+                    is_sent.eq(offers_sent),
                     octets.eq(offer.octets),
                     same.eq(similar),
                 ]
@@ -147,6 +159,8 @@ class TrafficCounters(wiring.Component):
             ram.w_en.eq(access.clearing | under_way[-1]),
             ram.w_addr.eq(Mux(access.clearing, access.clear_index, rows[-1])),
             ram.w_data.eq(Cat(low[:_LOW_BITS], high + low[_LOW_BITS])),
-            self.busy.eq(self.received.valid | self.sent.valid | valid | under_way.any() | ~access.ready),
+            self.busy.eq(
+                self.received.valid | self.sent.valid | offered | valid | under_way.any() | ~access.ready
+            ),
         ]
         return m

@@ -43,36 +43,36 @@ class CreditFifo(wiring.Component):
         read = memory.read_port(domain="comb")
         stored = Signal()
         single = Signal()
-        store = Signal()
-        take = Signal()
         popped = Signal()
+        pop = Signal()
         m.d.comb += [
             single.eq((read.addr + 1)[: len(read.addr)] == write.addr),
             # Whatever stands at the input is written, where the next word overwrites it.
             write.en.eq(1),
             write.data.eq(self.data),
-            take.eq(stored & self.output.ready),
+            pop.eq(self.output.valid & self.output.ready),
         ]
         if self.bypass:
             m.d.comb += [
                 self.output.valid.eq(stored | self.write),
                 self.output.payload.eq(Mux(stored, read.data, self.data)),
-                store.eq(self.write & (stored | ~self.output.ready)),
             ]
         else:
             m.d.comb += [
                 self.output.valid.eq(stored),
                 self.output.payload.eq(read.data),
-                store.eq(self.write),
             ]
-        with m.If(store):
-            m.d.sync += [write.addr.eq(write.addr + 1), stored.eq(1)]
-        with m.Elif(take & single):
-            m.d.sync += stored.eq(0)
-        with m.If(take):
+        # What goes past the memory passes through it as well.
+        with m.If(self.write):
+            m.d.sync += write.addr.eq(write.addr + 1)
+        with m.If(pop):
             m.d.sync += read.addr.eq(read.addr + 1)
+        with m.If(self.write & ~pop):
+            m.d.sync += stored.eq(1)
+        with m.Elif(pop & ~self.write & single):
+            m.d.sync += stored.eq(0)
         # A word popped gives room a clock later, to keep the output's ready off this path.
-        m.d.sync += popped.eq(self.output.valid & self.output.ready)
+        m.d.sync += popped.eq(pop)
         with m.If(popped & ~self.reserve):
             m.d.sync += [self.room.eq(self.room + 1), self.has_room.eq(1)]
         with m.Elif(self.reserve & ~popped):

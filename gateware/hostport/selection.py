@@ -19,7 +19,8 @@ class Selection(wiring.Component):
     verdict
         Stays while it is on offer.
     leaves
-        Strobe: ``verdict`` is being carried out; the next one is there a clock later at the earliest.
+        Strobe: ``verdict``, which has been on offer for a clock or more, is being carried out; the next one is there a
+        clock later at the earliest.
     always
         One bit per :class:`Reason`: the host gets every frame.
     sampled, ports, interval
@@ -50,6 +51,7 @@ class Selection(wiring.Component):
         verdict = self.verdict
         always = Signal()
         candidate = Signal()
+        was_candidate = Signal()  # a clock ago, when the same verdict was on offer
         due = Signal(init=1)
         left = Signal.like(self.interval)
 
@@ -65,7 +67,8 @@ class Selection(wiring.Component):
             self.wanted.eq(verdict.stored & (always | (candidate & due))),
             self.is_sample.eq(~always),
         ]
-        with m.If(self.leaves & candidate):
+        m.d.sync += was_candidate.eq(candidate)
+        with m.If(self.leaves & was_candidate):
             with m.If(due):
                 m.d.sync += [left.eq(self.interval - 1), due.eq(self.interval <= 1)]
             with m.Else():

@@ -41,8 +41,8 @@ class Dispatch(wiring.Component):
     count, the descriptors go. As nobody else fills the queues, they still have the room. A full queue, or a port
     that fills its ``share`` of packet memory, loses its copy, which is counted (``queue_full``), and never delays the
     other ports. Count and descriptors leave
-    together, so that no port can release a frame before its count is set. ``dropped`` and ``queue_full`` come
-    one clock later.
+    together, so that no port can release a frame before its count is set. ``dropped`` comes
+    one clock later, ``queue_full`` two.
 
     Frames that were taken are told to the counters, by the remote TEP they came from (``from_teps``) or by the tenant
     of the VM (``from_tenants``), if the core has any. The next verdict waits for the counters to take it.
@@ -75,6 +75,7 @@ class Dispatch(wiring.Component):
         room = Signal(params.readers)
         goes = Signal(params.readers)
         lost = Signal(params.readers)
+        fired = Signal()
         uncounted = Signal()  # the frame before still waits for its counters
         m.d.comb += [
             wanted.eq(Cat(verdict.ports, self.host.wanted)),
@@ -90,7 +91,8 @@ class Dispatch(wiring.Component):
         m.d.sync += [
             self.dropped.drop.eq(Mux(fire, verdict.drop, Drop.NONE)),
             self.dropped.port.eq(verdict.port),
-            self.queue_full.eq(Mux(fire, lost, 0)),
+            fired.eq(fire),
+            self.queue_full.eq(Mux(fired, lost, 0)),
         ]
         with m.If(fire):
             m.d.sync += asked.eq(0)

@@ -19,6 +19,9 @@ from .ways import TepWays
 
 __all__ = ["UNDER_WAY", "Join"]
 
+_NARROW = 128
+"""Width of the widest datapath on which every frame is more than three words: who takes verdicts is not asked in the
+clock in which the next one could come."""
 UNDER_WAY = 16
 """Frames of a port between admission and verdict: the depth of ECP5's distributed RAM, and more than packet memory
 accepts of a port at a time."""
@@ -40,8 +43,8 @@ def _fits(slack: list[Signal], queued: data.View) -> Value:
 class Join(wiring.Component):
     """Keeps the decisions of each port until their frames have ended; then gives the verdicts.
 
-    One verdict per two clocks at most, in round-robin order of the ports. A verdict is out 3 clocks after the
-    frame's end was offered, if its decision came no later than with it.
+    One verdict per two clocks at most, three with a narrow datapath, in round-robin order of the ports. A verdict is
+    out 3 clocks after the frame's end was offered, if its decision came no later than with it.
 
     Members
     -------
@@ -133,10 +136,11 @@ class Join(wiring.Component):
         judged_valid = Signal()
         fresh = Signal()  # it has come with this clock
         free = Signal()
+        taken = self.verdict.valid & self.verdict.ready
         m.d.comb += [
-            free.eq(~self.verdict.valid | self.verdict.ready),
+            free.eq(~self.verdict.valid | (taken if params.width > _NARROW else 0)),
             choice.requests.eq(decided & Cat(frames.valid for frames in self.frames)),
-            choice.accept.eq(~grant.any() & ~(judged_valid & self.verdict.valid & ~self.verdict.ready)),
+            choice.accept.eq(~grant.any() & ~(judged_valid & ~free)),
         ]
         m.d.sync += [
             grant.eq(choice.grant & choice.accept.replicate(params.ports)),
@@ -144,6 +148,8 @@ class Join(wiring.Component):
             fresh.eq(grant.any()),
             self.learn.valid.eq(fresh & rules.learn),  # `judged` stays for two clocks at least
         ]
+        with m.If(taken):
+            m.d.sync += self.verdict.valid.eq(0)
         with m.If(free):
             m.d.sync += [self.verdict.valid.eq(judged_valid), judged_valid.eq(0)]
         with m.If(grant.any()):

@@ -28,6 +28,7 @@ BLOCK_RAM_LATENCY = 2
 
 _LUT_RAM_BITS = 1024
 """A sixteenth of a DP16KD: sixteen TRELLIS_DPR16X4, and a multiplexer of about half their size."""
+_COMPARED_BITS = 4
 _DP16KD_ASPECTS = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
 """Width to depth of one DP16KD (Lattice FPGA-TN-02204)."""
 
@@ -273,7 +274,8 @@ class TableMemory(wiring.Component):
             self.entry, self.depth, clear_depth=self.depth if self.clear else 0
         )
         wiring.connect(m, wiring.flipped(bus), access.bus)
-        other = ~lookup.enable | (lookup.index != bus.index)
+        # Some bits of the index are enough to tell another entry, nearly always, and are compared sooner.
+        other = ~lookup.enable | (lookup.index[:_COMPARED_BITS] != bus.index[:_COMPARED_BITS])
         m.d.comb += [
             access.grant.eq(Mux(access.write, other, ~lookup.enable)),
             Value.cast(access.data).eq(Value.cast(ram.r_data)),

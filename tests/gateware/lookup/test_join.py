@@ -12,10 +12,12 @@ from opentep.gateware.params import Params
 COUNT = 200
 
 
-@pytest.mark.parametrize("ports", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
+@pytest.mark.parametrize(
+    "ports, width", [((1, 1), 32), ((3, 2), 32), ((1, 1), 256)], ids=["1+1", "3+2", "1+1 wide"]
+)
 @pytest.mark.parametrize("decide, end, take", [(1, 1, 1), (1, 0.05, 1), (0.05, 1, 0.5), (0.4, 0.4, 0.2)])
-def test_join(ports, decide, end, take):
-    params = Params(access_ports=ports[0], fabric_ports=ports[1])
+def test_join(ports, width, decide, end, take):
+    params = Params(access_ports=ports[0], fabric_ports=ports[1], width=width)
     rng = random.Random(1)
     dut = Join(params)
     admitted = [0] * params.ports
@@ -115,4 +117,5 @@ def test_join(ports, decide, end, take):
     simulator.run()
     assert judged == [COUNT] * params.ports
     if decide == end == take == 1:
-        assert verdicts_at[-1] - verdicts_at[0] <= 2 * COUNT * params.ports + 20
+        clocks = 2 if width > 128 else 3
+        assert verdicts_at[-1] - verdicts_at[0] <= clocks * COUNT * params.ports + 20
