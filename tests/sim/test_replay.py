@@ -61,7 +61,7 @@ def test_frames_counters_and_times(tables: TepTables, tmp_path: Path) -> None:
     assert counters["ports"]["server0"]["rx_frames"] == 3
     assert counters["ports"]["server0"]["drops"]["spoofed"] == 1
     assert counters["ports"]["server1"]["rx_octets"] == 60
-    assert counters["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0}
+    assert counters["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0, "events_lost": 0}
     assert result.entered == {"server0": 3, "server1": 1, "fabric": 0}
     assert result.left == {"server0": 3, "server1": 1, "fabric": 1}
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -108,7 +108,7 @@ def test_ageing_happens_in_capture_time(tables: TepTables, tmp_path: Path) -> No
     )
     result = replay(tables, {"server0": source}, tmp_path / "out", "model")
     assert result.left["server0"] == 2
-    assert result.counters["mac"] == {"learned": 1, "moved": 0, "aged": 1, "refused": 0}
+    assert result.counters["mac"] == {"learned": 1, "moved": 0, "aged": 1, "refused": 0, "events_lost": 0}
 
 
 def test_wrong_requests(tables: TepTables, tmp_path: Path) -> None:
