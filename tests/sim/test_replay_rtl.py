@@ -9,12 +9,14 @@ from _pytest.mark.structures import ParameterSet
 from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.tables import TepTables
+from opentep.sim.packets import ethernet, tunnel
 from opentep.sim.pcap import Packet, read_capture, write_capture
 from opentep.sim.replay import ReplayResult, replay
 from opentep.sim.traffic import Learning, random_tables, schedule
 
 LEARNING_GAP = 10_000
 """Nanoseconds between frames: many times what learning takes."""
+SECOND = 1_000_000_000
 COPIES = 7
 """More than any random replica list has on one port."""
 
@@ -87,3 +89,23 @@ def test_learning(tmp_path: Path, seed: int) -> None:
     for group in ("teps", "tenants"):
         parties = rtl.counters[group].values()
         assert all(sum(party[name] for party in parties) for name in TRAFFIC_COUNTERS)
+
+
+def test_another_way_from_the_same_tep_is_no_move(tmp_path: Path) -> None:
+    """Nor is it after a while, when the entry is refreshed."""
+    params = Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4, counted_tenants=1024)
+    tables = random_tables(random.Random(2), params, Learning(remote=True))
+    tenant = next(tenant for tenant in tables.tenants if tenant.learn_remote and tenant.ouis)
+    inner = ethernet(0xFFFFFFFFFFFF, tenant.ouis[0] << 24 | 0x777777, 0x88B5, bytes(46))
+    source = tables.teps[0].sources[0]
+    events = [
+        (
+            seconds * SECOND,
+            port,
+            tunnel(tables.ports[port].mac, 0x020000000001, source, tables.address, inner),
+        )
+        for seconds, port in ((0, 1), (1, 2), (tables.age_seconds // 2, 1), (tables.age_seconds, 2))
+    ]
+    rtl, model = both(tmp_path, tables, params, events)
+    assert rtl.counters == model.counters
+    assert (rtl.counters["mac"]["learned"], rtl.counters["mac"]["moved"]) == (1, 0)
