@@ -8,14 +8,7 @@ from amaranth.utils import ceil_log2
 from ..memory.ports import ReadPort
 from ..params import Params
 from .event_queue import QueuedEvent
-from .format import (
-    MAC_RECORD_BYTES,
-    MacRecord,
-    PuntHeader,
-    Reason,
-    RingPointer,
-    Time,
-)
+from .format import MAC_RECORD_BYTES, MacRecord, PuntHeader, Reason, RingPointer, Time
 from .mailbox import RowWrite
 
 __all__ = ["Copier", "Punted"]
@@ -94,6 +87,7 @@ class Copier(wiring.Component):
         frame, event = self.frames.payload, self.events.payload
         octets = params.word_bytes
         ring = params.ring_rows
+
         captured = Signal(14)
         left = Signal(15 - ceil_log2(octets))  # rows of the frame still to copy
         at = Signal(RingPointer(params))  # the row to write next
@@ -136,7 +130,7 @@ class Copier(wiring.Component):
             with m.If(at.row == ring - 1):
                 m.d.sync += [at.row.eq(0), at.lap.eq(~at.lap)]
 
-        # ``roomy`` is late by no more than an event, for which a quarter of the ring has room many times.
+        # ``roomy`` is late by no more than an event: a quarter of the ring has room for another one all the same.
         tells = Signal()
         m.d.comb += [tells.eq(roomy | ~self.listening), self.busy.eq(self.events.valid & tells)]
         with m.FSM():
