@@ -8,7 +8,7 @@ from .arbiter import StreamArbiter
 from .counters import CounterBank
 from .csr.bus import Bus
 from .egress.port import EgressPort
-from .events import MAC_EVENTS, counter_names
+from .events import counter_names
 from .headers import Drop
 from .hostport.port import HostPort
 from .ingress.port import IngressPort
@@ -20,6 +20,7 @@ from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
 from .tables.bus import broadcast
+from .tables.mac_entry import MacChange
 from .traffic import Traffic, TrafficCounters
 
 __all__ = ["Core"]
@@ -140,8 +141,9 @@ class Core(wiring.Component):
         m.d.comb += [
             *(
                 getattr(host, name).eq(getattr(bank.punt, name))
-                for name in ("always", "sampled", "ports", "interval", "snap", "consumed")
+                for name in ("always", "sampled", "ports", "interval", "changes", "snap", "consumed")
             ),
+            host.event.eq(lookup.event),
             bank.punt.produced.eq(host.produced),
             host.command.eq(bank.inject.command),
             bank.inject.done.eq(host.done),
@@ -235,9 +237,12 @@ class Core(wiring.Component):
                 events[Drop.TOO_BIG.label] += egress[port].too_big
             for name, event in events.items():
                 m.d.sync += counters.increment[f"port[{port}].{name}"].eq(event)
-        for name in MAC_EVENTS:
-            m.d.sync += counters.increment[f"mac.{name}"].eq(getattr(lookup, name))
+        for change in MacChange:
+            if change is not MacChange.NONE:
+                m.d.sync += counters.increment[f"mac.{change.label}"].eq(lookup.event.change == change)
         m.d.sync += [
+            counters.increment["mac.refused"].eq(lookup.refused),
+            counters.increment["mac.events_lost"].eq(host.event_lost),
             counters.increment["punt.frames"].eq(host.punted),
             counters.increment["punt.lost"].eq(host.lost + dispatch.queue_full[-1]),
         ]

@@ -3,7 +3,7 @@
 from .headers import Drop
 from .params import Params
 
-__all__ = ["MAC_EVENTS", "PORT_COUNTERS", "PUNT_EVENTS", "TRAFFIC_COUNTERS", "counter_names"]
+__all__ = ["MAC_COUNTERS", "PORT_COUNTERS", "PUNT_EVENTS", "TRAFFIC_COUNTERS", "counter_names"]
 
 PORT_COUNTERS = (
     "rx_frames",
@@ -17,8 +17,8 @@ PORT_COUNTERS = (
 transmitted frames. ``queue_full`` counts copies that the port's egress queue had no room for; the others are the
 reasons why frames that came in on the port were dropped (``too-big`` of a group frame: on the fabric port)."""
 
-MAC_EVENTS = ("learned", "moved", "aged", "refused")
-"""Per TEP: what happened to learned entries of the MAC table."""
+MAC_COUNTERS = ("learned", "moved", "aged", "refused", "events_lost")
+"""Per TEP: what happened to learned entries of the MAC table, and what of it the host wanted to hear but did not."""
 
 PUNT_EVENTS = ("frames", "lost")
 """Per TEP: frames for the host that went into its ring, and those that found it full."""
@@ -32,4 +32,4 @@ the host injects make no difference here."""
 def counter_names(params: Params) -> list[str]:
     """Names of all counters in the order of their indices: ``port[0].rx_frames`` … ``punt.lost``."""
     names = [f"port[{port}].{name}" for port in range(params.ports) for name in PORT_COUNTERS]
-    return names + [f"mac.{name}" for name in MAC_EVENTS] + [f"punt.{name}" for name in PUNT_EVENTS]
+    return names + [f"mac.{name}" for name in MAC_COUNTERS] + [f"punt.{name}" for name in PUNT_EVENTS]

@@ -12,7 +12,7 @@ from .csr.memory_map import Builder, MemoryMap
 from .egress.tables import ListHead, ListMember, OuterHeader, TepMode
 from .events import TRAFFIC_COUNTERS, counter_names
 from .headers import GROUP_PREFIX_BITS
-from .hostport.format import REASONS, InjectCommand, RingPointer, Time
+from .hostport.format import CHANGES, REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
 from .params import Params
@@ -95,6 +95,13 @@ def _add_host_port(builder: Builder, params: Params) -> None:
         builder.add(
             "interval", Register(16, "The host gets one of so many frames that may be samples.", reset=1)
         )
+        builder.add(
+            "changes",
+            Register(
+                CHANGES,
+                "Changes of learned addresses that the host is told of, one bit each: 1 learned, 2 moved, 3 aged.",
+            ),
+        )
         builder.add("snap", Register(14, "Octets that the host gets of a frame at most.", reset=128))
         builder.add(
             "consumed", Register(RingPointer(params), "What the host has read of the ring goes to here.")
@@ -114,7 +121,9 @@ def _add_status(builder: Builder, params: Params) -> None:
         builder.add(
             "link_errors", Register(32, "Damaged frames that the host link discarded.", access=Access.READ)
         )
-        builder.add("time", Register(Time, "The present, as punted frames tell it.", access=Access.READ))
+        builder.add(
+            "time", Register(Time, "The present, as punted frames and events tell it.", access=Access.READ)
+        )
 
 
 def _add_tables(builder: Builder, params: Params) -> None:
@@ -181,8 +190,8 @@ def _add_tables(builder: Builder, params: Params) -> None:
         "mailbox",
         unsigned(params.width),
         params.mailbox_rows,
-        "First the ring of punted frames, each a header and its octets in whole rows; behind it, in the last quarter, "
-        "the frame to inject. First octet lowest.",
+        "First the ring of punted frames and events, each a header and its octets in whole rows; behind it, in the "
+        "last quarter, the frame to inject. First octet lowest.",
     )
 
 

@@ -19,7 +19,7 @@ from opentep.host.tables import (
     TepTables,
 )
 
-__all__ = ["Change", "Names", "diff"]
+__all__ = ["Change", "Names", "diff", "place_numbers"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,17 @@ class Names:
         if isinstance(member, Rewritten):
             return f"{self.tep(member.tep)} (as {format_oui(member.oui)})"
         return self.tep(member)
+
+
+def place_numbers(place: Local | Remote | Group) -> dict[str, int]:
+    """A place for programs."""
+    match place:
+        case Local(port, vid):
+            return {"port": port, "vlan": vid}
+        case Remote(tep):
+            return {"tep": tep}
+        case Group(index):
+            return {"list": index}
 
 
 def _tenant(tenant: Tenant) -> str:

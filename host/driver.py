@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from opentep.gateware.events import MAC_EVENTS, PORT_COUNTERS, TRAFFIC_COUNTERS, counter_names
+from opentep.gateware.events import MAC_COUNTERS, PORT_COUNTERS, TRAFFIC_COUNTERS, counter_names
 from opentep.host.compile import usage
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
@@ -130,7 +130,7 @@ class Driver:
             counted = {counter: values[f"port[{port}].{counter}"] for counter in PORT_COUNTERS}
             ports[name] = {counter: value for counter, value in counted.items() if counter not in drops}
             ports[name]["drops"] = {counter: value for counter, value in counted.items() if counter in drops}
-        return {"ports": ports, "mac": {event: values[f"mac.{event}"] for event in MAC_EVENTS}}
+        return {"ports": ports, "mac": {event: values[f"mac.{event}"] for event in MAC_COUNTERS}}
 
     def _traffic(self, kind: str, names: Mapping[int, str]) -> dict[str, dict[str, int]]:
         """Counters of those of ``names``, by index, that have some."""

@@ -10,7 +10,7 @@ from opentep.host.link.protocol import Read, Write
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Group, Local, MacTableEntry, Remote
 
-__all__ = ["FoundMac", "MacAccess"]
+__all__ = ["FoundMac", "MacAccess", "decode_place"]
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,20 @@ def _place(entry: MacTableEntry, ports: dict[int, int]) -> dict[str, Any]:
             return {"kind": MacKind.GROUP, "id": index}
 
 
+def decode_place(kind: MacKind, port: int, number: int) -> Local | Remote | Group:
+    """The place of an entry with ``number`` as its ``id``."""
+    match kind:
+        case MacKind.LOCAL:
+            return Local(port, number)
+        case MacKind.REMOTE:
+            return Remote(number)
+        case _:
+            return Group(number)
+
+
 def _found(response: dict[str, Any]) -> FoundMac:
     entry = response["entry"]
-    match entry["kind"]:
-        case MacKind.LOCAL:
-            place: Local | Remote | Group = Local(entry["port"], entry["id"])
-        case MacKind.REMOTE:
-            place = Remote(entry["id"])
-        case _:
-            place = Group(entry["id"])
+    place = decode_place(entry["kind"], entry["port"], entry["id"])
     return FoundMac(
         MacTableEntry(response["tenant"], response["mac"], place),
         entry["port"],

@@ -1,18 +1,21 @@
-"""Frames that a TEP hands to the host."""
+"""Frames that a TEP hands to the host, and events that it tells it of."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from opentep.gateware.csr.codec import Codec
 from opentep.gateware.events import PUNT_EVENTS, counter_names
-from opentep.gateware.hostport.format import PUNT_HEADER_BYTES, PuntHeader, Reason, Time
+from opentep.gateware.hostport.format import PUNT_HEADER_BYTES, MacRecord, PuntHeader, Reason, Time
+from opentep.gateware.tables.mac_entry import MacChange
+from opentep.host.events import LearningEvent
+from opentep.host.macs import decode_place
 from opentep.host.registers import RegisterAccess
 
 __all__ = ["PuntedFrame", "Punts", "Selection"]
 
 _HEADER = Codec(PuntHeader)
+_RECORD = Codec(MacRecord)
 _SECOND = 1_000_000_000
 _LAP = 1 << Codec(Time.as_shape().members["seconds"]).width
 """Seconds after which the time of the TEP begins anew."""
@@ -20,7 +23,7 @@ _LAP = 1 << Codec(Time.as_shape().members["seconds"]).width
 
 @dataclass(frozen=True)
 class Selection:
-    """Which frames the host gets."""
+    """Which frames the host gets, and which events."""
 
     always: frozenset[Reason] = frozenset()
     """Every frame that has one of these reasons."""
@@ -31,6 +34,8 @@ class Selection:
     interval: int = 1
     snap: int = 128
     """Octets of each frame at most."""
+    changes: Collection[MacChange] = ()
+    """Events: what becomes of learned addresses."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class PuntedFrame:
 
 
 class Punts:
-    """The ring of punted frames behind ``registers``; what it held before is thrown away.
+    """The ring of punted frames and events behind ``registers``; what it held before is thrown away, and events that
+    waited for it.
 
     ``clock``  time in nanoseconds since the epoch.
     """
@@ -64,23 +70,30 @@ class Punts:
         self._rows = params.ring_rows
         self._ports = params.ports
         self._mailbox = registers.table("mailbox")
+        registers.write("punt.changes", 0)
         self._next = registers.read("punt.produced")
-        self._latest = 0
+        self._latest = {False: 0, True: 0}
+        """Time of the last frame, and of the last event, which may have waited longer."""
         registers.write("punt.consumed", self._next)
 
     def select(self, selection: Selection) -> None:
-        """Ask for the frames of ``selection`` from now on, and for no others."""
+        """Ask for the frames and events of ``selection`` from now on, and for no others."""
         for name, value in (
             ("snap", selection.snap),
             ("interval", selection.interval),
             ("ports", _mask(range(self._ports) if selection.ports is None else selection.ports)),
             ("sampled", _mask(reason.value for reason in selection.sampled)),
             ("always", _mask(reason.value for reason in selection.always)),
+            ("changes", _mask(change.value for change in selection.changes)),
         ):
             self._registers.write(f"punt.{name}", value)
 
     def fetch(self) -> list[PuntedFrame]:
-        """The frames that have come since the last call, oldest first; possibly none. Never waits."""
+        """The frames of :meth:`fetch_all`."""
+        return [item for item in self.fetch_all() if isinstance(item, PuntedFrame)]
+
+    def fetch_all(self) -> list[PuntedFrame | LearningEvent]:
+        """What has come since the last call, in the order in which it was written; possibly nothing. Never waits."""
         produced = self._registers.read("punt.produced")
         if produced == self._next:
             return []
@@ -92,18 +105,22 @@ class Punts:
         self._next = produced
         return self._parse(b"".join(row.to_bytes(self._row_bytes, "little") for row in rows), now, host_now)
 
-    def _parse(self, octets: bytes, now: dict[str, int], host_now: int) -> list[PuntedFrame]:
-        frames = []
+    def _parse(self, octets: bytes, now: dict[str, int], host_now: int) -> list[PuntedFrame | LearningEvent]:
+        items: list[PuntedFrame | LearningEvent] = []
         position = 0
         while position < len(octets):
             header = _HEADER.decode(int.from_bytes(octets[position : position + PUNT_HEADER_BYTES], "little"))
             position += self._padded(PUNT_HEADER_BYTES)
             content = octets[position : position + header["captured"]]
             position += self._padded(header["captured"])
-            at = max(host_now - self._age(header["time"], now), self._latest)
-            self._latest = at
-            frames.append(PuntedFrame(header["port"], header["reason"], content, header["length"], at))
-        return frames
+            is_event = header["reason"] is Reason.MAC_EVENT
+            at = max(host_now - self._age(header["time"], now), self._latest[is_event])
+            self._latest[is_event] = at
+            if is_event:
+                items.append(_event(header["port"], content, at))
+            else:
+                items.append(PuntedFrame(header["port"], header["reason"], content, header["length"], at))
+        return items
 
     def _padded(self, octets: int) -> int:
         return -(-octets // self._row_bytes) * self._row_bytes
@@ -115,10 +132,22 @@ class Punts:
 
     def counts(self) -> dict[str, int]:
         """Frames that went into the ring, and those that found it full, since the TEP's reset."""
+        return dict(zip(PUNT_EVENTS, self._counters(f"punt.{event}" for event in PUNT_EVENTS), strict=True))
+
+    def events_lost(self) -> int:
+        """Events that found the queue to the ring full, since the TEP's reset."""
+        (lost,) = self._counters(["mac.events_lost"])
+        return lost
+
+    def _counters(self, wanted: Iterable[str]) -> list[int]:
         names = counter_names(self._registers.params)
-        indices = [names.index(f"punt.{event}") for event in PUNT_EVENTS]
-        values: list[Any] = self._registers.table("counters").read_many(indices)
-        return dict(zip(PUNT_EVENTS, values, strict=True))
+        return self._registers.table("counters").read_many(names.index(name) for name in wanted)
+
+
+def _event(port: int, octets: bytes, time: int) -> LearningEvent:
+    record = _RECORD.decode(int.from_bytes(octets, "little"))
+    place = decode_place(record["kind"], port, record["id"])
+    return LearningEvent(record["change"], record["tenant"], record["mac"], place, time)
 
 
 def _mask(bits: Iterable[int]) -> int:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from opentep.gateware.params import Params
+from opentep.host.diff import Names
+from opentep.host.events import LearningEvent, event_item
 from opentep.host.tables import TepTables
 
 from .model import TepModel
@@ -51,14 +53,18 @@ class Backend(Protocol):
     def counters(self) -> dict[str, Any]:
         """Every counter, after :meth:`run` has ended."""
 
+    def events(self) -> list[LearningEvent]:
+        """What became of learned addresses, in order, after :meth:`run` has ended. Called once."""
+
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What happened: frames per port name, and the counters that were written."""
+    """What happened: frames per port name, and the counters and events that were written."""
 
     entered: dict[str, int]
     left: dict[str, int]
     counters: dict[str, Any]
+    events: list[LearningEvent]
 
 
 class ModelBackend:
@@ -79,6 +85,9 @@ class ModelBackend:
     def counters(self) -> dict[str, Any]:
         return self._model.counters()
 
+    def events(self) -> list[LearningEvent]:
+        return self._model.events()
+
 
 def replay(
     tables: TepTables,
@@ -95,10 +104,10 @@ def replay(
 
     Frames enter at their time stamps; one that would come faster than ``rate`` (bit/s, all ports) allows
     is delayed by as much as it takes. Simulated time is the captures' time, so that captures of both sides
-    merge. Writes ``out/PORT.pcap`` for every port and ``out/counters.json``. Frames shorter than 60 octets
-    are padded, in and out, as on the wire. ``params`` are those of the core, by default one with the ports of
-    ``tables`` (the model takes of them what is counted and the longest frame); ``note`` is told what happens while the
-    ``rtl`` core is built for the first time.
+    merge. Writes ``out/PORT.pcap`` for every port, ``out/counters.json``, and what became of learned addresses as
+    ``out/events.json``. Frames shorter than 60 octets are padded, in and out, as on the wire. ``params`` are those of
+    the core, by default one with the ports of ``tables`` (the model takes of them what is counted and the longest
+    frame); ``note`` is told what happens while the ``rtl`` core is built for the first time.
 
     Raises :class:`ReplayError`, :class:`~opentep.sim.pcap.CaptureError`, :class:`OSError`, or, if the gateware
     cannot be built, :class:`~opentep.sim.toolchain.ToolError`.
@@ -118,7 +127,9 @@ def replay(
             left[names[departure.port]] += 1
     counters = tep.counters()
     (out / "counters.json").write_text(json.dumps(counters, indent=2) + "\n")
-    return ReplayResult(entered, left, counters)
+    events, of = tep.events(), Names(tables)
+    (out / "events.json").write_text(json.dumps([event_item(event, of) for event in events], indent=2) + "\n")
+    return ReplayResult(entered, left, counters, events)
 
 
 def _check(names: list[str], inputs: Mapping[str, Path], out: Path) -> None:

@@ -1,13 +1,14 @@
 """From packet memory to the ring that the host reads."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..memory.ports import ReadPort
 from ..params import Params
-from .format import PUNT_HEADER_BYTES, PuntHeader, Reason, RingPointer, Time
+from .event_queue import QueuedEvent
+from .format import MAC_RECORD_BYTES, MacRecord, PuntHeader, Reason, RingPointer, Time
 from .mailbox import RowWrite
 
 __all__ = ["Copier", "Punted"]
@@ -30,12 +31,15 @@ class Punted(data.StructLayout):
 
 
 class Copier(wiring.Component):
-    """Copies the beginnings of frames into the ring, one after the other, and gives up their references.
+    """Copies the beginnings of frames into the ring, one after the other, and gives up their references; writes events
+    between them.
 
     A frame for which the ring has no room is given up at once: packet memory never waits for the host. Samples are
     refused already when less than a quarter of the ring is free, which keeps room for what is not only statistics.
+    Events wait until as much is free.
 
-    A word takes four clocks while no port reads.
+    A word of a frame takes four clocks while no port reads. An event takes a clock per row and three more, and nothing
+    but the ring.
 
     Members
     -------
@@ -43,15 +47,19 @@ class Copier(wiring.Component):
         Stream of :class:`Punted`.
     snap
         Octets to copy of each frame at most.
+    events, listening
+        Stream of :class:`QueuedEvent`; while nobody listens they are thrown away.
     read, release
         As an egress port has them.
     write
         Into the ring; never waits.
     consumed, produced
         The ring between them holds frames for the host. Rows are whole words of the datapath; a frame is its
-        :class:`PuntHeader`, then its octets, both in whole rows.
+        :class:`PuntHeader`, then its octets, both in whole rows; an event is a header, then a :class:`MacRecord`.
     punted, lost
         Strobes: a frame is in the ring; or found no room there.
+    busy
+        An event is being written, or about to be. (Frames occupy packet memory.)
     """
 
     def __init__(self, params: Params):
@@ -60,6 +68,8 @@ class Copier(wiring.Component):
             {
                 "frames": In(stream.Signature(Punted(params))),
                 "snap": In(14),
+                "events": In(stream.Signature(QueuedEvent(params))),
+                "listening": In(1),
                 "read": Out(ReadPort(params)),
                 "release": Out(stream.Signature(params.cell_bits)),
                 "write": Out(RowWrite(params)),
@@ -67,51 +77,82 @@ class Copier(wiring.Component):
                 "produced": Out(RingPointer(params)),
                 "punted": Out(1),
                 "lost": Out(1),
+                "busy": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         params = self.params
-        frame = self.frames.payload
+        frame, event = self.frames.payload, self.events.payload
         octets = params.word_bytes
         ring = params.ring_rows
-        header_rows = -(-PUNT_HEADER_BYTES // octets)
 
         captured = Signal(14)
         left = Signal(15 - ceil_log2(octets))  # rows of the frame still to copy
         at = Signal(RingPointer(params))  # the row to write next
         free = Signal(range(ring + 1))
+        roomy = Signal()
         enough = Signal()
+        is_event = Signal()
         header = Signal(PuntHeader)
-        part = Signal(range(max(2, header_rows)))  # of the header
+        record = Signal(MacRecord)
         m.d.comb += [
-            *(header[name].eq(frame[name]) for name in ("length", "port", "reason", "time")),
+            *(record[name].eq(event[name]) for name in ("mac", "tenant", "change", "kind", "id")),
+            header.length.eq(Mux(is_event, MAC_RECORD_BYTES, frame.length)),
             header.captured.eq(captured),
+            header.port.eq(Mux(is_event, event.port, frame.port)),
+            header.reason.eq(Mux(is_event, Reason.MAC_EVENT, frame.reason)),
+            header.time.eq(Mux(is_event, event.time, frame.time)),
             self.read.request.payload.cell.eq(self._cell(m)),
             self.release.payload.eq(frame.head),
         ]
         behind = at.row - self.consumed.row
-        m.d.sync += free.eq(ring - behind - Mux(at.lap == self.consumed.lap, 0, ring))
+        m.d.sync += [
+            free.eq(ring - behind - Mux(at.lap == self.consumed.lap, 0, ring)),
+            roomy.eq(free >= ring // 4),
+        ]
+        # A row of the header is chosen in one clock and written in the next: it comes from two queues.
+        header_rows = _rows(header, params.width)
+        event_rows = header_rows + _rows(record, params.width)
+        part = Signal(range(len(event_rows)))
+        chooses = Signal()
+        chosen = Signal()
+        row = Signal(params.width)
+        m.d.sync += [chosen.eq(chooses), row.eq(Array(event_rows)[part])]
         # Registered: the RAM's write port is far from what decides.
         put = Signal()
         word = Signal(params.width)
+        m.d.comb += [put.eq(chosen | self.read.valid), word.eq(Mux(chosen, row, self.read.data))]
         m.d.sync += [self.write.en.eq(put), self.write.row.eq(at.row), self.write.data.eq(word)]
         with m.If(put):
             m.d.sync += at.row.eq(at.row + 1)
             with m.If(at.row == ring - 1):
                 m.d.sync += [at.row.eq(0), at.lap.eq(~at.lap)]
 
+        # ``roomy`` is late by no more than an event: a quarter of the ring has room for another one all the same.
+        tells = Signal()
+        m.d.comb += [tells.eq(roomy | ~self.listening), self.busy.eq(self.events.valid & tells)]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += captured.eq(Mux(frame.length < self.snap, frame.length, self.snap))
-                with m.If(self.frames.valid):
+                m.d.sync += [
+                    self.produced.eq(at),
+                    is_event.eq(0),
+                    captured.eq(Mux(frame.length < self.snap, frame.length, self.snap)),
+                    part.eq(0),
+                ]
+                with m.If(self.events.valid & tells):
+                    m.d.sync += [is_event.eq(1), captured.eq(MAC_RECORD_BYTES)]
+                    m.next = "FORGET"
+                    with m.If(self.listening):
+                        m.next = "HEADER"
+                with m.Elif(self.frames.valid):
                     m.next = "MEASURE"
             with m.State("MEASURE"):
-                m.d.sync += [left.eq((captured + (octets - 1)) >> ceil_log2(octets)), part.eq(0)]
+                m.d.sync += left.eq((captured + (octets - 1)) >> ceil_log2(octets))
                 m.next = "COMPARE"
             with m.State("COMPARE"):
-                m.d.sync += enough.eq((left + header_rows <= free) & (~frame.is_sample | (free >= ring // 4)))
+                m.d.sync += enough.eq((left + len(header_rows) <= free) & (~frame.is_sample | roomy))
                 m.next = "DECIDE"
             with m.State("DECIDE"):
                 m.d.comb += [self.punted.eq(enough), self.lost.eq(~enough)]
@@ -119,21 +160,23 @@ class Copier(wiring.Component):
                 with m.If(enough):
                     m.next = "HEADER"
             with m.State("HEADER"):
-                whole = Cat(header, Const(0, header_rows * params.width - len(header.as_value())))
-                m.d.comb += [put.eq(1), word.eq(whole.word_select(part, params.width))]
+                m.d.comb += chooses.eq(1)
                 m.d.sync += part.eq(part + 1)
-                with m.If(part == header_rows - 1):
+                with m.If(is_event & (part == len(event_rows) - 1)):
+                    m.next = "FORGET"
+                with m.If(~is_event & (part == len(header_rows) - 1)):
                     m.next = "REQUEST"
+            with m.State("FORGET"):
+                m.d.comb += self.events.ready.eq(1)
+                m.next = "IDLE"
             with m.State("REQUEST"):
                 with m.If(left == 0):
-                    m.d.sync += self.produced.eq(at)
                     m.next = "RELEASE"
                 with m.Else():
                     m.d.comb += self.read.request.valid.eq(1)
                     with m.If(self.read.request.ready):
                         m.next = "RESPONSE"
             with m.State("RESPONSE"):
-                m.d.comb += [put.eq(self.read.valid), word.eq(self.read.data)]
                 with m.If(self.read.valid):
                     m.d.sync += left.eq(left - 1)
                     m.next = "REQUEST"
@@ -154,3 +197,9 @@ class Copier(wiring.Component):
             with m.If(word == self.params.cell_words - 1):
                 m.d.sync += [word.eq(0), cell.eq(self.read.next_cell)]
         return cell
+
+
+def _rows(record: data.View, width: int) -> list[Value]:
+    """``record`` in whole rows of ``width`` bits."""
+    bits = record.as_value()
+    return [bits[start : start + width] for start in range(0, len(bits), width)]

@@ -1,16 +1,28 @@
-"""What host and gateware tell each other about frames that are punted or injected."""
+"""What host and gateware tell each other about frames that are punted or injected, and about learned addresses."""
 
 from amaranth.hdl import Shape
 from amaranth.lib import data, enum
 
 from ..headers import Drop
 from ..params import Params
+from ..tables.mac_entry import MacChange, MacKind
 
-__all__ = ["PUNT_HEADER_BYTES", "REASONS", "InjectCommand", "PuntHeader", "Reason", "RingPointer", "Time"]
+__all__ = [
+    "CHANGES",
+    "MAC_RECORD_BYTES",
+    "PUNT_HEADER_BYTES",
+    "REASONS",
+    "InjectCommand",
+    "MacRecord",
+    "PuntHeader",
+    "Reason",
+    "RingPointer",
+    "Time",
+]
 
 
 class Reason(enum.Enum, shape=5):
-    """Why the host gets a frame. All values but two are those of :class:`Drop`."""
+    """Why the host gets a frame. All values but three are those of :class:`Drop`."""
 
     FORWARDED = Drop.NONE.value
     """The frame went where it should; this is a copy."""
@@ -31,6 +43,8 @@ class Reason(enum.Enum, shape=5):
     NO_BUFFER = Drop.NO_BUFFER.value
     """Never: there is no frame to give."""
     ECN = Drop.ECN.value
+    MAC_EVENT = 30
+    """It is no frame: a :class:`MacRecord` stands in its place."""
     DISCOVERY = 31
     """Neighbour discovery (RFC 4861) from the underlay, be it answered or :attr:`NOT_MINE`."""
 
@@ -42,6 +56,9 @@ class Reason(enum.Enum, shape=5):
 REASONS = 1 << Shape.cast(Reason).width
 """Width of a mask with one bit per reason."""
 
+CHANGES = 1 << Shape.cast(MacChange).width
+"""Width of a mask with one bit per change of a learned address."""
+
 
 class Time(data.Struct):
     """Time of the TEP modulo eight seconds: enough to tell how long ago something was that the host fetches soon."""
@@ -52,21 +69,38 @@ class Time(data.Struct):
 
 
 class PuntHeader(data.Struct):
-    """Stands before every frame in the ring, in rows of its own."""
+    """Stands before every frame, or record, in the ring, in rows of its own."""
 
     length: 16
     """Octets of the whole frame, without FCS."""
     captured: 16
     """How many of them follow, from the first one on."""
     port: 8
-    """It came in on."""
+    """It came in on; of an event: that of the entry."""
     reason: Reason
     reserved: 19
     time: Time
-    """Of the verdict."""
+    """Of the verdict, or of the event."""
 
 
 PUNT_HEADER_BYTES = Shape.cast(PuntHeader).width // 8
+
+
+class MacRecord(data.Struct):
+    """What became of a learned address."""
+
+    mac: 48
+    tenant: 12
+    """By index."""
+    change: MacChange
+    kind: MacKind
+    """What is behind the address now, or was until it was removed."""
+    id: 12
+    """See :class:`MacKind`."""
+    reserved: 20
+
+
+MAC_RECORD_BYTES = Shape.cast(MacRecord).width // 8
 
 
 class RingPointer(data.StructLayout):

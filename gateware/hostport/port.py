@@ -10,8 +10,10 @@ from ..memory.ports import ReadPort
 from ..packet import PacketSignature
 from ..params import Params
 from ..tables.bus import TableBus
+from ..tables.mac_entry import MacEvent
 from .copier import Copier, Punted
-from .format import REASONS, InjectCommand, RingPointer, Time
+from .event_queue import EventQueue
+from .format import CHANGES, REASONS, InjectCommand, RingPointer, Time
 from .injector import Injector
 from .mailbox import Mailbox
 from .selection import Selection
@@ -23,7 +25,8 @@ _WAITING = 2
 
 
 class HostPort(wiring.Component):
-    """Egress of punted frames and ingress of injected ones, at the pace of a slow host that nobody waits for.
+    """Egress of punted frames and events, and ingress of injected frames, at the pace of a slow host that nobody waits
+    for.
 
     The frame is not edited, so that all an egress port is made of would be waste: a word at a time is copied to a
     ring of its own, after which packet memory has it back. An injected frame goes straight to its port's output.
@@ -40,6 +43,8 @@ class HostPort(wiring.Component):
         The host's access to frames.
     always, sampled, ports, interval
         See :class:`.selection.Selection`.
+    event, changes, event_lost
+        See :class:`.event_queue.EventQueue`.
     snap, consumed, produced
         See :class:`.copier.Copier`.
     command, done
@@ -51,7 +56,7 @@ class HostPort(wiring.Component):
     punted, lost
         Strobes: a frame is in the ring; or the ring was full.
     busy
-        An injected frame is on its way. (Punted ones occupy packet memory.)
+        An injected frame or an event is on its way. (Punted frames occupy packet memory.)
     """
 
     def __init__(self, params: Params):
@@ -67,6 +72,9 @@ class HostPort(wiring.Component):
                 "sampled": In(REASONS),
                 "ports": In(params.ports),
                 "interval": In(16),
+                "event": In(MacEvent(params)),
+                "changes": In(CHANGES),
+                "event_lost": Out(1),
                 "snap": In(14),
                 "consumed": In(RingPointer(params)),
                 "produced": Out(RingPointer(params)),
@@ -87,6 +95,7 @@ class HostPort(wiring.Component):
         layout = Punted(params)
         m.submodules.selection = selection = Selection(params)
         m.submodules.waiting = waiting = SyncFIFO(width=layout.size, depth=_WAITING)
+        m.submodules.events = events = EventQueue(params)
         m.submodules.copier = copier = Copier(params)
         m.submodules.mailbox = mailbox = Mailbox(params)
         m.submodules.injector = injector = Injector(params)
@@ -112,15 +121,21 @@ class HostPort(wiring.Component):
                 getattr(selection, name).eq(getattr(self, name))
                 for name in ("always", "sampled", "ports", "interval")
             ),
+            events.event.eq(self.event),
+            events.changes.eq(self.changes),
+            events.time.eq(self.time),
+            self.event_lost.eq(events.lost),
             copier.snap.eq(self.snap),
+            copier.listening.eq(self.changes.any()),
             copier.consumed.eq(self.consumed),
             self.produced.eq(copier.produced),
             injector.command.eq(self.command),
             self.done.eq(injector.done),
             self.punted.eq(copier.punted),
             self.lost.eq(copier.lost),
-            self.busy.eq(injector.busy),
+            self.busy.eq(injector.busy | copier.busy),
         ]
+        connect(m, events.output, copier.events)
         connect(m, copier.read, flipped(self.read))
         connect(m, copier.release, flipped(self.release))
         connect(m, copier.write, mailbox.write)

@@ -10,7 +10,7 @@ from ..headers import Keys
 from ..params import Params
 from ..tables.bus import TableBus
 from ..tables.mac import MacTable
-from ..tables.mac_entry import MacLearn
+from ..tables.mac_entry import MacEvent, MacLearn
 from ..tables.memory import BLOCK_RAM_LATENCY, TableMemory
 from .admission import Admission
 from .decision import Coming, Decided, DecisionStage
@@ -39,7 +39,7 @@ class LookupPipeline(wiring.Component):
         ``ready`` low is lost.
     refused
         Entries that found no room: those that :class:`MacTable` refused and sources that were lost.
-    learned, moved, aged, age_seconds, second
+    event, age_seconds, second
         Of :class:`MacTable`.
     busy
         Some key or table operation is inside.
@@ -65,9 +65,7 @@ class LookupPipeline(wiring.Component):
                 "age_seconds": In(16),
                 "second": In(1),
                 "busy": Out(1),
-                "learned": Out(1),
-                "moved": Out(1),
-                "aged": Out(1),
+                "event": Out(MacEvent(params)),
                 "refused": Out(range(3)),
                 "tenant_slots": In(self.tenants.slots_bus.signature.flip()),
                 "tenant_stash": In(self.tenants.stash_bus.signature.flip()),
@@ -121,9 +119,7 @@ class LookupPipeline(wiring.Component):
             sources.input.key.eq(frame.payload.outer_src),
             macs.age_seconds.eq(self.age_seconds),
             macs.second.eq(self.second),
-            self.learned.eq(macs.learned),
-            self.moved.eq(macs.moved),
-            self.aged.eq(macs.aged),
+            self.event.eq(macs.event),
             self.refused.eq(macs.refused + (self.learn.valid & ~self.learn.ready)),
         ]
 

@@ -167,7 +167,8 @@ class VerdictRules(wiring.Component):
             self.source.tenant.eq(decision.tenant),
             self.source.mac.eq(decision.mac),
             self.source.entry.kind.eq(Mux(from_fabric, MacKind.REMOTE, MacKind.LOCAL)),
-            self.source.entry.port.eq(port),
+            # Where several ways lead to a TEP, a frame that came by another one has not moved.
+            self.source.entry.port.eq(Mux(from_fabric, params.access_ports, port)),
             self.source.entry.id.eq(Mux(from_fabric, decision.tep, header.vid)),
         ]
         taken = ~dropped & (header.control == Control.NONE)

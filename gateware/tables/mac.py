@@ -8,7 +8,7 @@ from ..params import Params
 from .bus import TableBus
 from .hash import SEED_BITS
 from .mac_engine import MacEngine
-from .mac_entry import MacEntry, MacLearn, MacRequest
+from .mac_entry import MacEntry, MacEvent, MacLearn, MacRequest
 from .mac_lookup import MacLookup, MacLookupSignature
 from .mac_queue import LearnQueue
 from .mac_steps import BURST
@@ -27,7 +27,7 @@ class MacTable(wiring.Component):
                  lookups that leave none stop it.
     ``seed``     of the hash. To change it, clear the table (``MacOp.CLEAR``) and change it before the first
                  insert.
-    ``second``, ``age_seconds``, ``learned``, ``moved``, ``aged``, ``refused``, ``ready``, ``busy``
+    ``second``, ``age_seconds``, ``event``, ``refused``, ``ready``, ``busy``
                  see :class:`MacEngine`.
 
     Nothing hits before ``ready``. An entry that is inserted, changed or removed is seen whole, before or
@@ -47,9 +47,7 @@ class MacTable(wiring.Component):
                 "bus": In(TableBus(MacRequest, BURST)),
                 "second": In(1),
                 "age_seconds": In(16),
-                "learned": Out(1),
-                "moved": Out(1),
-                "aged": Out(1),
+                "event": Out(MacEvent(params)),
                 "refused": Out(1),
                 "ready": Out(1),
                 "busy": Out(1),
@@ -72,9 +70,7 @@ class MacTable(wiring.Component):
             lookup.enable.eq(engine.ready),
             engine.second.eq(self.second),
             engine.age_seconds.eq(self.age_seconds),
-            self.learned.eq(engine.learned),
-            self.moved.eq(engine.moved),
-            self.aged.eq(engine.aged),
+            self.event.eq(engine.event),
             self.refused.eq(engine.refused),
             self.ready.eq(engine.ready),
             self.busy.eq(engine.busy),

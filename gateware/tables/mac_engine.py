@@ -9,9 +9,9 @@ from amaranth.utils import exact_log2
 from ..params import Params
 from .bus import TableBus
 from .mac_ageing import AgeingClock
-from .mac_entry import AGE_FRESH, WAYS, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
+from .mac_entry import AGE_FRESH, WAYS, MacChange, MacEvent, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
 from .mac_lookup import MacPass
-from .mac_steps import BURST, EVICT_STEPS, MAX_STEPS, Event, Step, walk_way
+from .mac_steps import BURST, EVICT_STEPS, MAX_STEPS, Step, walk_way
 
 __all__ = ["MacEngine"]
 
@@ -23,9 +23,8 @@ class MacEngine(wiring.Component):
                   the outcome of the last one. The index does not matter.
     ``learn``     sources to be learned, from a queue; ``payload`` must stay until it is taken.
     ``second``    strobe per second, the unit of ``age_seconds`` (0: entries do not age).
-    ``learned``, ``moved``, ``aged``, ``refused``
-                  strobes: a learned entry is new, is now in another place, or was removed by age; an INSERT
-                  or LEARN found no room.
+    ``event``     :class:`MacEvent`: what became of a learned entry, a clock after it was written.
+    ``refused``   strobe: an INSERT or LEARN found no room.
     ``ready``     the table has been cleared, some ``2.5 * macs`` clocks after reset; operations wait for it.
     ``busy``      an operation or a scan is going on.
 
@@ -44,9 +43,7 @@ class MacEngine(wiring.Component):
                 "learn": In(stream.Signature(MacLearn(params))),
                 "second": In(1),
                 "age_seconds": In(16),
-                "learned": Out(1),
-                "moved": Out(1),
-                "aged": Out(1),
+                "event": Out(MacEvent(params)),
                 "refused": Out(1),
                 "ready": Out(1),
                 "busy": Out(1),
@@ -67,7 +64,7 @@ class MacEngine(wiring.Component):
         ages = Signal()  # instead of an operation
         step = Signal(Step, init=Step.CLEAR)
         status = Signal(MacStatus)
-        event = Signal(Event)
+        change = Signal(MacChange)  # to tell once the entry is written
         refused_count = Signal(16)
         response = Signal(MacRequest)
         scan = Signal(MacSlot(params), init={"bucket": -1, "way": -1}, reset_less=True)
@@ -174,6 +171,13 @@ class MacEngine(wiring.Component):
             Value.cast(bus.r_data).eq(Value.cast(response)),
         ]
         m.d.comb += [response.refused.eq(refused_count), self.refused.eq(refuses)]
+        # What is in hand stays there for clocks after the entry was written.
+        m.d.sync += self.event.change.eq(MacChange.NONE)
+        m.d.comb += [
+            self.event.mac.eq(key[:48]),
+            self.event.tenant.eq(key[48:]),
+            self.event.entry.eq(entry),
+        ]
         # What FINISH does takes a clock more, in which the next operation leaves all this alone.
         finished = Signal()
         m.d.sync += [bus.done.eq(bus.r_stb | finished), finished.eq(0), ageing.done.eq(0)]
@@ -206,7 +210,7 @@ class MacEngine(wiring.Component):
                     ages.eq(0),
                     op.eq(Mux(wanted, request.op, MacOp.LEARN)),
                     status.eq(MacStatus.OK),
-                    event.eq(Event.NONE),
+                    change.eq(MacChange.NONE),
                     table.valid.eq(1),
                     table.direct.eq(0),
                 ]
@@ -263,8 +267,12 @@ class MacEngine(wiring.Component):
                     with m.Case(Step.FIND):
                         m.d.sync += table.valid.eq(op != MacOp.DELETE)
                         with m.If(op == MacOp.LEARN):
-                            m.d.sync += event.eq(
-                                Mux(~hit, Event.LEARNED, Mux(same_place, Event.NONE, Event.MOVED))
+                            m.d.sync += change.eq(
+                                Mux(
+                                    ~hit,
+                                    MacChange.LEARNED,
+                                    Mux(same_place, MacChange.NONE, MacChange.MOVED),
+                                )
                             )
                         go(Step.STORE, way, store=True)
                         with m.If(full & (walks | ~hit)):
@@ -303,7 +311,7 @@ class MacEngine(wiring.Component):
                             m.d.sync += entry.age.eq(entry.age - 1)
                             m.d.sync += ageing.done.eq(scanned)
                             with m.If(entry.age == 0):
-                                m.d.sync += [table.valid.eq(0), event.eq(Event.AGED)]
+                                m.d.sync += [table.valid.eq(0), change.eq(MacChange.AGED)]
                             with m.If(empty | entry.static):
                                 m.next = "IDLE"
 
@@ -311,11 +319,7 @@ class MacEngine(wiring.Component):
                         with m.If(walks):
                             m.next = "ERASE"
                         with m.Else():
-                            m.d.comb += [
-                                self.learned.eq(event == Event.LEARNED),
-                                self.moved.eq(event == Event.MOVED),
-                                self.aged.eq(event == Event.AGED),
-                            ]
+                            m.d.sync += self.event.change.eq(change)
                             m.next = "FINISH"
 
             with m.State("MOVE"):

@@ -14,7 +14,9 @@ from .hash import HashFunction
 __all__ = [
     "AGE_FRESH",
     "WAYS",
+    "MacChange",
     "MacEntry",
+    "MacEvent",
     "MacKey",
     "MacKind",
     "MacLearn",
@@ -74,6 +76,30 @@ class MacLearn(data.StructLayout):
 
     def __init__(self, params: Params):
         super().__init__({"tenant": params.tenant_bits, "mac": 48, "entry": MacEntry})
+
+
+class MacChange(enum.Enum, shape=2):
+    """What became of a learned entry."""
+
+    NONE = 0
+    LEARNED = 1
+    """It is new."""
+    MOVED = 2
+    """It is in another place now."""
+    AGED = 3
+    """It was removed: there was no frame from it for the lifetime."""
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class MacEvent(data.StructLayout):
+    """A change of a learned entry. ``change`` is other than ``NONE`` for one clock; the other fields mean something in
+    that clock only. ``static`` and ``age`` of the entry, which is the new one, or the one removed, never do."""
+
+    def __init__(self, params: Params):
+        super().__init__({"change": MacChange, "tenant": params.tenant_bits, "mac": 48, "entry": MacEntry})
 
 
 class MacOp(enum.Enum, shape=3):

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth.lib import enum
 
-__all__ = ["BURST", "EVICT_STEPS", "MAX_STEPS", "Event", "Step", "walk_way"]
+__all__ = ["BURST", "EVICT_STEPS", "MAX_STEPS", "Step", "walk_way"]
 
 BURST = 64
 """Words of the request table: all of them are the same port, so that a burst of requests is a burst of
@@ -46,12 +46,3 @@ class Step(enum.Enum, shape=3):
     """A slot comes into the hand: for the host, or for ageing."""
     CLEAR = 6
     """A bucket is erased."""
-
-
-class Event(enum.Enum, shape=2):
-    """What to report once the entry is written."""
-
-    NONE = 0
-    LEARNED = 1
-    MOVED = 2
-    AGED = 3

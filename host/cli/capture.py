@@ -1,74 +1,25 @@
 """`opentep capture`."""
 
-import io
-import math
-import os
-import select
-import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 from opentep.gateware.hostport.format import Reason
 from opentep.host.capture import DROPS, Describer, capture
-from opentep.host.driver import Driver
 from opentep.host.pcapng import PcapngWriter
 from opentep.host.punt import Punts, Selection
 from opentep.host.tables import TepTables
 
 from .options import fabric_option, link_options, tep_option
 from .output import stderr_console
+from .stream import Output, count_option, duration_option, known_tables, watch
 from .target import Target, one_target
 
 __all__ = ["command"]
 
-_PAUSE = 0.02
-"""Seconds between two looks at a TEP that had nothing: far less than a person notices."""
 _GROUPS = {"drops": DROPS, "all": DROPS | {Reason.FORWARDED, Reason.DISCOVERY}}
 _REASONS = {reason.label: frozenset({reason}) for reason in sorted(_GROUPS["all"], key=lambda r: r.value)}
-
-
-class _Output:
-    """The file or pipe that the capture goes to."""
-
-    def __init__(self, file: BinaryIO):
-        self.file = file
-        self._poll = select.poll()
-        try:
-            self._poll.register(file, 0)
-        except (io.UnsupportedOperation, OSError):
-            pass  # no file of the operating system: nobody can go away
-
-    def wait(self, seconds: float) -> bool:
-        """Pause. Whether anyone still reads."""
-        return not self._poll.poll(seconds * 1000)
-
-    def abandon(self) -> None:
-        """Nobody reads any more: what is still in the buffer shall not fail once more when the program ends."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-
-@contextmanager
-def _stop_requested() -> Iterator[list[int]]:
-    """A list that is not empty any more once SIGINT or SIGTERM came; so no block is left half written."""
-    came: list[int] = []
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(each, lambda number, _: came.append(number)) for each in signals]
-    try:
-        yield came
-    finally:
-        for each, handler in zip(signals, previous, strict=True):
-            signal.signal(each, handler)
-
-
-def _tables(target: Target, driver: Driver) -> TepTables:
-    if target.tables is not None and len(target.tables.ports) == driver.params.ports:
-        return target.tables
-    return driver.read(macs=False).tables
 
 
 def _port_numbers(names: tuple[str, ...], tables: TepTables, describer: Describer) -> frozenset[int] | None:
@@ -130,10 +81,8 @@ def _interfaces(target: Target, tables: TepTables, describer: Describer) -> list
     show_default=True,
     help="Octets of each frame at most.",
 )
-@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many frames.")
-@click.option(
-    "-d", "--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="End after this time."
-)
+@count_option("frames")
+@duration_option
 def command(
     fabric: Path,
     tep: str | None,
@@ -164,7 +113,7 @@ def command(
     target = one_target(fabric, tep, link, baud)
     with ExitStack() as stack:
         driver = stack.enter_context(target.connect())
-        tables = _tables(target, driver)
+        tables = known_tables(target, driver)
         describer = Describer(tables)
         selection = Selection(
             sampled=frozenset().union(*((_GROUPS | _REASONS)[name] for name in reasons)),
@@ -174,25 +123,20 @@ def command(
         )
         punts = Punts(driver.registers)
         before = punts.counts()
-        output = _Output(stdout if file == "-" else stack.enter_context(Path(file).open("wb")))
-        stop = stack.enter_context(_stop_requested())
+        sink = stdout if file == "-" else stack.enter_context(Path(file).open("wb"))
         status = stack.enter_context(stderr_console().status("capturing"))
-        end = math.inf if duration is None else time.monotonic() + duration
         frames = 0
-        try:
-            writer = PcapngWriter(
-                output.file, "opentep capture", _interfaces(target, tables, describer), snap
-            )
-            punts.select(selection)
-            for total in capture(punts, writer, describer.describe, count):
-                found, frames = total > frames, total
-                status.update(f"{frames} frames captured")
-                left = end - time.monotonic()
-                if stop or left <= 0 or not output.wait(0 if found else min(_PAUSE, left)):
-                    break
-        except BrokenPipeError:
-            output.abandon()
-        finally:
-            punts.select(Selection())
+        with watch(Output(sink), duration) as watching:
+            try:
+                interfaces = _interfaces(target, tables, describer)
+                writer = PcapngWriter(sink, "opentep capture", interfaces, snap)
+                punts.select(selection)
+                for total in capture(punts, writer, describer.describe, count):
+                    found, frames = total > frames, total
+                    status.update(f"{frames} frames captured")
+                    if not watching.goes_on(found=found):
+                        break
+            finally:
+                punts.select(Selection())
         lost = punts.counts()["lost"] - before["lost"]
     click.echo(f"{frames} frames captured, {lost} lost on the way to the host", err=True)

@@ -33,6 +33,7 @@ _COMMANDS = {
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
     "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
     "capture": _Lazy("capture", "Capture what a TEP drops or forwards, as pcapng."),
+    "events": _Lazy("events", "Tell of learned, moved and aged addresses as they happen."),
     "replay": _Lazy("replay", "Run captures through a TEP: its gateware or its model.", "sim"),
     "lab": _Lazy("lab", "Two racks of VMs, Open vSwitch and TEPs on this machine.", "sim"),
     "board": _Lazy("board", "Run the gateware as a virtual board on live interfaces.", "sim"),

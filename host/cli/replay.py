@@ -45,7 +45,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ..
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder for PORT.pcap of every port and counters.json.",
+    help="Folder for PORT.pcap of every port, counters.json and events.json.",
 )
 @click.option(
     "--backend",

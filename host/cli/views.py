@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from opentep.host.diff import Names
+from opentep.host.diff import Names, place_numbers
 from opentep.host.driver import Driver, Held
 from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
-from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, TepTables
+from opentep.host.tables import MacTableEntry, Rewritten, TepTables
 
 from .output import Cell
 
@@ -85,16 +85,6 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
     return View(columns, rows, items)
 
 
-def _place(entry: MacTableEntry) -> dict[str, int]:
-    match entry.place:
-        case Local(port, vid):
-            return {"port": port, "vlan": vid}
-        case Remote(tep):
-            return {"tep": tep}
-        case Group(index):
-            return {"list": index}
-
-
 def macs(driver: Driver, tables: TepTables | None) -> View:
     held = driver.read()
     names = _names(held, tables)
@@ -108,7 +98,7 @@ def macs(driver: Driver, tables: TepTables | None) -> View:
                 "tenant": names.tenant(entry.tenant),
                 "tenant_index": entry.tenant,
                 "place": names.place(entry.place),
-                **_place(entry),
+                **place_numbers(entry.place),
                 "learned": idle is not None,
                 "idle_seconds": idle,
             }

@@ -9,7 +9,9 @@ from typing import Self
 
 from opentep.gateware.params import CELL_BYTES, Params
 from opentep.host.driver import Driver
+from opentep.host.events import ALL_CHANGES
 from opentep.host.link.client import LinkClient
+from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Local, TepTables
 
@@ -37,6 +39,8 @@ class Kind(Enum):
     """The TEP is busy for ever, or does not answer any more."""
     DIFFERENCE = "difference"
     """A frame is missing, is too much, or is another one."""
+    EVENTS = "events"
+    """All frames are right, but not what the host was told of learned addresses."""
     COUNTERS = "counters"
     """All frames are right, but not what was counted."""
 
@@ -82,11 +86,14 @@ class Trial:
     def __init__(self, params: Params, tables: TepTables, believed: TepTables | None = None):
         self.tables = tables
         self.delivered = 0
+        self.told = 0
         self._model = TepModel(believed or tables, params)
         # Together the ports bring no more than packet memory takes: what is lost would be the wire's fault.
         self._board = VirtualBoard(params, rate=params.width * params.clock_hz // params.ports)
         self._driver = Driver(RegisterAccess(LinkClient(self._board.link_transport())))
         self._driver.apply(tables)
+        self._punts = Punts(self._driver.registers)
+        self._punts.select(Selection(changes=ALL_CHANGES))
         self._board.run_until_idle()
         self._tenants = {e.place: e.tenant for e in tables.macs if isinstance(e.place, Local)}
         self._probe = self._echo_request()
@@ -106,7 +113,7 @@ class Trial:
         return Shot(port, ethernet(self.tables.ports[port].mac, 0x020000000001, 0x86DD, packet))
 
     def fire(self, volley: Sequence[Shot]) -> Finding | None:
-        """Send ``volley`` and a probe; compare what leaves with what the model says."""
+        """Send ``volley`` and a probe; compare what leaves, and what the host is told, with what the model says."""
         wanted: _Departures = Counter()
         # Behind what fills more than its share of packet memory the probe would find no room.
         waits = sum(map(_cells, (*volley, self._probe))) > share(self._board.params)
@@ -129,7 +136,7 @@ class Trial:
             for received in self._board.received(port)
         )
         self.delivered += got.total()
-        return None if got == wanted else self._judge(got, wanted)
+        return self._judge(got, wanted) if got != wanted else self._check_events()
 
     def _judge(self, got: _Departures, wanted: _Departures) -> Finding:
         extra, missing = got - wanted, wanted - got
@@ -150,6 +157,13 @@ class Trial:
             return "port", port
         vid = int.from_bytes(frame[14:16], "big") & 0xFFF
         return "tenant", self._tenants.get(Local(port, vid))
+
+    def _check_events(self) -> Finding | None:
+        got, wanted = self._punts.fetch_all(), self._model.events()
+        self.told += len(got)
+        if got == wanted:
+            return None
+        return Finding(Kind.EVENTS, f"told: {got}; so it was: {wanted}")
 
     def check_counters(self) -> Finding | None:
         """Compare all counters, which no shot of a volley should have torn."""

@@ -1,11 +1,14 @@
 """What a TEP knows: tenants, places of MAC addresses (static and learned), remote TEPs, replica lists."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
 from opentep.gateware.lookup.tables import masked_key
 from opentep.gateware.lookup.ways import BUCKETS, bucket
+from opentep.gateware.tables.mac_entry import MacChange
+from opentep.host.events import AGED, LEARNED, MOVED, LearningEvent
 from opentep.host.tables import Group, Local, Port, Remote, RemoteTep, Rewritten, Rule, Tenant, TepTables
 from opentep.host.ways import share
 
@@ -31,9 +34,9 @@ class MacTable:
     def __init__(self, lifetime: int):
         """``lifetime`` of learned entries without traffic, in nanoseconds."""
         self.lifetime = lifetime
-        self.learned = 0
-        self.moved = 0
-        self.aged = 0
+        self.changes: Counter[MacChange] = Counter()
+        """How many there were of each."""
+        self._untold: list[LearningEvent] = []
         self._entries: dict[tuple[int, int], Entry] = {}
         self._seen: dict[tuple[int, int], int] = {}
         """Time of the last frame from each learned address, the longest silent one first."""
@@ -52,12 +55,12 @@ class MacTable:
         entry = self._entries.get(key)
         if entry is None:
             self._entries[key] = Entry(place, static=False)
-            self.learned += 1
+            self._tell(LEARNED, key, place, time)
         elif entry.static:
             return
         elif entry.place != place:
             entry.place = place
-            self.moved += 1
+            self._tell(MOVED, key, place, time)
         self._seen.pop(key, None)
         self._seen[key] = time
 
@@ -65,8 +68,17 @@ class MacTable:
         """Remove what was learned and not heard of for the lifetime."""
         silent = takewhile(lambda item: time - item[1] >= self.lifetime, self._seen.items())
         for key in [key for key, _ in silent]:
-            del self._seen[key], self._entries[key]
-            self.aged += 1
+            seen, entry = self._seen.pop(key), self._entries.pop(key)
+            self._tell(AGED, key, entry.place, seen + self.lifetime)
+
+    def events(self) -> list[LearningEvent]:
+        """What became of learned entries since the last call, in order."""
+        told, self._untold = self._untold, []
+        return told
+
+    def _tell(self, change: MacChange, key: tuple[int, int], place: Place, time: int) -> None:
+        self.changes[change] += 1
+        self._untold.append(LearningEvent(change, *key, place, time))
 
 
 class Tables:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from opentep.gateware.params import MIN_FRAME, Params
+from opentep.host.events import ALL_CHANGES, LearningEvent
 from opentep.host.tables import Local, TepTables
 
 from .access import decide_access
@@ -76,6 +77,10 @@ class TepModel:
         self._now = max(self._now, int(time))
         self._tables.macs.age(self._now)
 
+    def events(self) -> list[LearningEvent]:
+        """What became of learned addresses since the last call, in order. The model's host hears of all, at once."""
+        return self._tables.macs.events()
+
     def counters(self) -> dict[str, Any]:
         """Every counter, under the names of ``counters.json``."""
         macs, params, config = self._tables.macs, self.params, self.config
@@ -92,7 +97,8 @@ class TepModel:
             },
             "teps": {name: asdict(counters) for name, counters in teps.items()},
             "tenants": {name: asdict(counters) for name, counters in tenants.items()},
-            "mac": {"learned": macs.learned, "moved": macs.moved, "aged": macs.aged, "refused": 0},
+            "mac": {change.label: macs.changes[change] for change in ALL_CHANGES}
+            | {"refused": 0, "events_lost": 0},
         }
 
     def _from_access(self, port: int, octets: bytes) -> list[tuple[int, bytes]]:

@@ -33,7 +33,7 @@ def test_source_is_learned_and_then_reached(tables: TepTables) -> None:
     assert model.receive(0, frame(NEW, RED1, 10)) == []
     assert [port for port, _ in model.receive(1, frame(RED1, NEW, 77))] == [0]
     assert model.receive(0, frame(NEW, RED1, 10)) == [(1, frame(NEW, RED1, 77))]
-    assert model.counters()["mac"] == {"learned": 1, "moved": 0, "aged": 0, "refused": 0}
+    assert model.counters()["mac"] == {"learned": 1, "moved": 0, "aged": 0, "refused": 0, "events_lost": 0}
 
 
 def test_source_is_learned_even_if_its_frame_is_dropped_for_its_destination(tables: TepTables) -> None:
@@ -61,7 +61,7 @@ def test_learned_source_moves(tables: TepTables) -> None:
     model.receive(2, tunnel(RED1, NEW, KERNEL_SOURCE))
     [(_, octets)] = model.receive(0, frame(NEW, RED1, 10))
     assert octets[38:54].hex().endswith("3")
-    assert model.counters()["mac"] == {"learned": 1, "moved": 4, "aged": 0, "refused": 0}
+    assert model.counters()["mac"] == {"learned": 1, "moved": 4, "aged": 0, "refused": 0, "events_lost": 0}
 
 
 def test_static_entries_never_move(tables: TepTables) -> None:
@@ -70,7 +70,7 @@ def test_static_entries_never_move(tables: TepTables) -> None:
     assert model.receive(2, tunnel(RED1, RED2)) == []
     assert dropped(model, "server0") == {"spoofed": 1}
     assert dropped(model, "fabric") == {"spoofed": 1}
-    assert model.counters()["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0}
+    assert model.counters()["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0, "events_lost": 0}
 
 
 def test_local_learned_source_does_not_move_to_the_fabric_unless_that_learns(tables: TepTables) -> None:
@@ -108,7 +108,7 @@ def test_learned_entries_age_and_frames_refresh_them(tables: TepTables) -> None:
     model.receive(0, frame(RED1, NEW, 77), time=9 * SECOND)
     assert len(model.receive(0, frame(NEW, RED1, 10), time=18 * SECOND)) == 1
     assert model.receive(0, frame(NEW, RED1, 10), time=19 * SECOND) == []
-    assert model.counters()["mac"] == {"learned": 1, "moved": 0, "aged": 1, "refused": 0}
+    assert model.counters()["mac"] == {"learned": 1, "moved": 0, "aged": 1, "refused": 0, "events_lost": 0}
     # Static entries stay for good.
     assert len(model.receive(0, frame(RED2, RED1, 10), time=10**6 * SECOND)) == 1
 

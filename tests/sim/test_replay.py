@@ -43,6 +43,7 @@ def test_frames_counters_and_times(tables: TepTables, tmp_path: Path) -> None:
     )
     assert sorted(path.name for path in out.iterdir()) == [
         "counters.json",
+        "events.json",
         "fabric.pcap",
         "server0.pcap",
         "server1.pcap",
@@ -61,7 +62,7 @@ def test_frames_counters_and_times(tables: TepTables, tmp_path: Path) -> None:
     assert counters["ports"]["server0"]["rx_frames"] == 3
     assert counters["ports"]["server0"]["drops"]["spoofed"] == 1
     assert counters["ports"]["server1"]["rx_octets"] == 60
-    assert counters["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0}
+    assert counters["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0, "events_lost": 0}
     assert result.entered == {"server0": 3, "server1": 1, "fabric": 0}
     assert result.left == {"server0": 3, "server1": 1, "fabric": 1}
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -108,7 +109,19 @@ def test_ageing_happens_in_capture_time(tables: TepTables, tmp_path: Path) -> No
     )
     result = replay(tables, {"server0": source}, tmp_path / "out", "model")
     assert result.left["server0"] == 2
-    assert result.counters["mac"] == {"learned": 1, "moved": 0, "aged": 1, "refused": 0}
+    assert result.counters["mac"] == {"learned": 1, "moved": 0, "aged": 1, "refused": 0, "events_lost": 0}
+    learned = {
+        "time": "1970-01-01T00:00:00.000000512Z",
+        "event": "learned",
+        "tenant": "red",
+        "tenant_index": 5,
+        "mac": "a2:00:01:00:00:99",
+        "place": "server0 VLAN 77",
+        "port": 0,
+        "vlan": 77,
+    }
+    aged = learned | {"time": "1970-01-01T00:00:02.000000512Z", "event": "aged"}
+    assert json.loads((tmp_path / "out" / "events.json").read_text()) == [learned, aged]
 
 
 def test_wrong_requests(tables: TepTables, tmp_path: Path) -> None:

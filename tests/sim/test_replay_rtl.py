@@ -2,19 +2,23 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
+from opentep.host.events import AGED, LEARNED, MOVED, LearningEvent
 from opentep.host.tables import TepTables
+from opentep.sim.packets import ethernet, tag, tunnel
 from opentep.sim.pcap import Packet, read_capture, write_capture
 from opentep.sim.replay import ReplayResult, replay
 from opentep.sim.traffic import Learning, random_tables, schedule
 
 LEARNING_GAP = 10_000
 """Nanoseconds between frames: many times what learning takes."""
+SECOND = 1_000_000_000
 COPIES = 7
 """More than any random replica list has on one port."""
 
@@ -32,10 +36,19 @@ def frames_of(folder: Path, tables: TepTables) -> dict[str, Counter[bytes]]:
     }
 
 
+def told(events: list[LearningEvent]) -> tuple[list[LearningEvent], Counter[LearningEvent]]:
+    """What must be equal: ageing goes through the gateware's table slot by slot."""
+    return (
+        [event for event in events if event.change is not AGED],
+        Counter(event for event in events if event.change is AGED),
+    )
+
+
 def both(
     tmp_path: Path, tables: TepTables, params: Params, events: list[tuple[int, int, bytes]]
 ) -> list[ReplayResult]:
-    """Replay ``events`` (time, port, frame) with both back ends; their outputs must be equal as sets."""
+    """Replay ``events`` (time, port, frame) with both back ends; their outputs must be equal as sets, and what they
+    tell of learned addresses in order, but for when and in which order these age."""
     inputs = {}
     for number, port in enumerate(tables.ports):
         inputs[port.name] = tmp_path / f"in-{port.name}.pcap"
@@ -45,6 +58,7 @@ def both(
         replay(tables, inputs, tmp_path / "model", "model", params=params),
     ]
     assert frames_of(tmp_path / "rtl", tables) == frames_of(tmp_path / "model", tables)
+    assert told(results[0].events) == told(results[1].events)
     return results
 
 
@@ -84,6 +98,51 @@ def test_learning(tmp_path: Path, seed: int) -> None:
     events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters
+    assert {event.change for event in rtl.events} == {LEARNED, MOVED}
     for group in ("teps", "tenants"):
         parties = rtl.counters[group].values()
         assert all(sum(party[name] for party in parties) for name in TRAFFIC_COUNTERS)
+
+
+def test_ageing(tmp_path: Path) -> None:
+    """Two of five addresses are refreshed in the middle of their life. The gateware has scans, the model has clocks:
+    both have forgotten all when traffic ends."""
+    params = Params()
+    tables = replace(random_tables(random.Random(1), params, Learning(source=True)), age_seconds=8)
+    tenant = next(tenant for tenant in tables.tenants if tenant.learn_source and tenant.ouis)
+    vid = tenant.vlan or 0x155
+    frames = [
+        tag(ethernet(0xFFFFFFFFFFFF, tenant.ouis[0] << 24 | 0x777000 + number, 0x88B5, bytes(46)), vid)
+        for number in range(5)
+    ]
+    events = [(number * LEARNING_GAP, 0, frame) for number, frame in enumerate(frames)]
+    events += [(4 * SECOND, 0, frames[1]), (4 * SECOND + LEARNING_GAP, 0, frames[3])]
+    events.append((24 * SECOND, 0, bytes(60)))
+    rtl, model = both(tmp_path, tables, params, events)
+    assert rtl.counters == model.counters
+    for result in (rtl, model):
+        lives = {event.mac & 0xF: event.time / SECOND for event in result.events if event.change is AGED}
+        assert sorted(lives) == list(range(5))
+        for number, life in lives.items():
+            seen = 4 if number in (1, 3) else 0
+            assert 0.75 * 8 <= life - seen <= 1.25 * 8 + 1
+
+
+def test_another_way_from_the_same_tep_is_no_move(tmp_path: Path) -> None:
+    """Nor is it after a while, when the entry is refreshed."""
+    params = Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4, counted_tenants=1024)
+    tables = random_tables(random.Random(2), params, Learning(remote=True))
+    tenant = next(tenant for tenant in tables.tenants if tenant.learn_remote and tenant.ouis)
+    inner = ethernet(0xFFFFFFFFFFFF, tenant.ouis[0] << 24 | 0x777777, 0x88B5, bytes(46))
+    source = tables.teps[0].sources[0]
+    events = [
+        (
+            seconds * SECOND,
+            port,
+            tunnel(tables.ports[port].mac, 0x020000000001, source, tables.address, inner),
+        )
+        for seconds, port in ((0, 1), (1, 2), (tables.age_seconds // 2, 1), (tables.age_seconds, 2))
+    ]
+    rtl, model = both(tmp_path, tables, params, events)
+    assert rtl.counters == model.counters
+    assert (rtl.counters["mac"]["learned"], rtl.counters["mac"]["moved"]) == (1, 0)

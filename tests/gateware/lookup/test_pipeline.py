@@ -3,6 +3,7 @@
 from amaranth.sim import Simulator
 from opentep.gateware.lookup.pipeline import LookupPipeline
 from opentep.gateware.params import Params
+from opentep.gateware.tables.mac_entry import MacChange
 
 QUEUED = 15
 
@@ -14,8 +15,8 @@ def test_sources_that_are_lost_count_as_refused():
     counts = {"learned": 0, "refused": 0}
 
     async def count(ctx):
-        async for _, _, learned, refused in ctx.tick().sample(dut.learned, dut.refused):
-            counts["learned"] += learned
+        async for _, _, event, refused in ctx.tick().sample(dut.event, dut.refused):
+            counts["learned"] += event.change == MacChange.LEARNED
             counts["refused"] += refused
 
     async def bench(ctx):

@@ -295,7 +295,7 @@ def learned_place(params, findings, expected):
     if not expected.in_order or not flags["learn_remote" if fabric else "learn_source"]:
         return None
     if fabric:
-        here = (MacKind.REMOTE, context["port"], findings["tep"])
+        here = (MacKind.REMOTE, params.access_ports, findings["tep"])
     else:
         here = (MacKind.LOCAL, context["port"], context["vid"])
     entry = source["entry"]

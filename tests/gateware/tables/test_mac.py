@@ -7,7 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.params import Params
 from opentep.gateware.tables.mac import MacTable
-from opentep.gateware.tables.mac_entry import MacKind, MacOp, MacStatus
+from opentep.gateware.tables.mac_entry import MacChange, MacKind, MacOp, MacStatus
 
 SMALL = Params(macs=64, tenants=16)
 
@@ -216,12 +216,15 @@ def test_fill(kind, seed):
 def test_learning_from_the_pipeline():
     rng = random.Random(4)
     dut = MacTable(SMALL)
-    events = {"learned": 0, "moved": 0, "refused": 0}
+    events = []
+    refused = 0
 
-    async def count(ctx):
-        async for _, _, *strobes in ctx.tick().sample(*(getattr(dut, name) for name in events)):
-            for name, strobe in zip(events, strobes, strict=True):
-                events[name] += strobe
+    async def listen(ctx):
+        nonlocal refused
+        async for _, _, event, strobe in ctx.tick().sample(dut.event, dut.refused):
+            refused += strobe
+            if event.change != MacChange.NONE:
+                events.append((MacChange(event.change), (event.tenant, event.mac), Place.of(event.entry)))
 
     async def learn(ctx, key, place):
         ctx.set(dut.learn.payload, {"tenant": key[0], "mac": key[1], "entry": place.as_dict()})
@@ -246,7 +249,8 @@ def test_learning_from_the_pipeline():
             places[key] = Place.random(rng)
             await learn(ctx, key, places[key])
         await idle(ctx)
-        assert events == {"learned": 40, "moved": 0, "refused": 0}
+        assert events == [(MacChange.LEARNED, key, place) for key, place in places.items()]
+        events.clear()
         for key in keys[:10]:
             places[key] = Place(MacKind.REMOTE, 1, key[1] & 0xFF)
             await learn(ctx, key, places[key])
@@ -254,7 +258,8 @@ def test_learning_from_the_pipeline():
             await learn(ctx, key, places[key])
         await learn(ctx, fixed, Place(MacKind.REMOTE, 1, 9))
         await idle(ctx)
-        assert events == {"learned": 40, "moved": 10, "refused": 0}
+        assert events == [(MacChange.MOVED, key, places[key]) for key in keys[:10]]
+        assert refused == 0
         for key, place in [*places.items(), (fixed, home)]:
             answer = await bus.do(MacOp.FIND, key)
             assert answer.status == MacStatus.OK
@@ -262,19 +267,22 @@ def test_learning_from_the_pipeline():
         # A table full of static entries refuses to learn, and none of them is lost.
         await bus.do(MacOp.CLEAR)
         static = await bus.fill((3, rng.getrandbits(48)) for _ in range(66))
-        refused = events["refused"]
+        before = refused
         for _ in range(2):
             await learn(ctx, (4, rng.getrandbits(48)), home)
         await idle(ctx)
-        assert events["refused"] > refused
+        assert refused > before
         for key in static:
             assert (await bus.do(MacOp.FIND, key)).status == MacStatus.OK
         # A table full of learned entries makes room for static ones.
         await bus.do(MacOp.CLEAR)
-        await bus.fill(((3, rng.getrandbits(48)) for _ in range(66)), MacOp.LEARN)
+        # Those that entries must move for are told like others.
+        events.clear()
+        learned = await bus.fill(((3, rng.getrandbits(48)) for _ in range(66)), MacOp.LEARN)
+        assert events == [(MacChange.LEARNED, key, Place(MacKind.LOCAL, 0, 1)) for key in learned]
         assert len(await bus.fill([(5, rng.getrandbits(48)) for _ in range(10)])) == 10
 
-    simulate(dut, (host, False), (count, True))
+    simulate(dut, (host, False), (listen, True))
 
 
 @pytest.mark.parametrize("age_seconds", [8, 16])
@@ -285,17 +293,17 @@ def test_ageing(age_seconds):
     async def host(ctx):
         ctx.set(dut.age_seconds, age_seconds)
         bus = Host(dut, ctx)
-        aged = 0
+        aged = []
 
         async def second():
-            nonlocal aged
             ctx.set(dut.second, 1)
             await ctx.tick()
             ctx.set(dut.second, 0)
             await ctx.tick().repeat(2)
             while ctx.get(dut.busy):
-                _, _, strobe = await ctx.tick().sample(dut.aged)
-                aged += strobe
+                _, _, event = await ctx.tick().sample(dut.event)
+                if event.change == MacChange.AGED:
+                    aged.append(((event.tenant, event.mac), Place.of(event.entry)))
 
         place = Place(MacKind.LOCAL, 0, 1)
         fixed, quiet, busy = (0, 1), (0, 2), (0, 3)
@@ -312,7 +320,7 @@ def test_ageing(age_seconds):
             if lifetime is None and (await bus.do(MacOp.FIND, quiet)).status == MacStatus.NOT_FOUND:
                 lifetime = now
         assert 0.75 * age_seconds <= lifetime <= 1.25 * age_seconds
-        assert aged == 1
+        assert aged == [(quiet, place)]
         for key in (fixed, busy):
             assert (await bus.do(MacOp.FIND, key)).status == MacStatus.OK
         # 0 stops ageing.

@@ -18,7 +18,7 @@ from opentep.sim.fuzz.trial import Finding, Kind, Trial, share, volleys
 from opentep.sim.model import TepModel
 from opentep.sim.model.reason import Reason
 from opentep.sim.packets import ethernet, tag
-from opentep.sim.random_tables import random_tables
+from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params()
 
@@ -128,6 +128,37 @@ def test_what_leaves_on_one_port_finds_room() -> None:
     with Trial(PARAMS, tables) as trial:
         for volley in volleys(iter(shots), len(shots), PARAMS):
             assert trial.fire(volley) is None
+
+
+def learning_tables() -> TepTables:
+    rng = random.Random(7)
+    while True:
+        tables = random_tables(rng, PARAMS, Learning(source=True, remote=True))
+        if any(tenant.learn_source for tenant in tables.tenants) and two_tenants_here(tables):
+            return tables
+
+
+def test_what_attackers_teach_is_told_as_it_is() -> None:
+    """One shot at a time, so that learning has ended before the next: no event is lost, wrong or invented."""
+    tables = learning_tables()
+    adversary = Adversary(tables, random.Random(8))
+    with Trial(PARAMS, tables) as trial:
+        for _ in range(1500):
+            finding = trial.fire([adversary.shot()])
+            assert finding is None, finding
+        assert trial.check_counters() is None
+        assert trial.told > 20
+
+
+def test_a_false_event_is_found() -> None:
+    """Learned from a frame that is for nobody: only the event tells."""
+    tables = learning_tables()
+    believed = replace(tables, tenants=tuple(replace(each, learn_source=False) for each in tables.tenants))
+    tenant = next(tenant for tenant in tables.tenants if tenant.learn_source)
+    frame = tag(ethernet(0x020000000001, tenant.ouis[0] << 24 | 1, 0x88B5, bytes(46)), tenant.vlan or 1)
+    with Trial(PARAMS, tables, believed) as trial:
+        finding = trial.fire([Shot(0, frame)])
+    assert finding is not None and finding.kind is Kind.EVENTS
 
 
 def test_minimise_keeps_what_it_takes() -> None:
