@@ -15,6 +15,7 @@ from .hostport.format import REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
 from .params import Params
+from .storm.limit import StormLimit
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
 
@@ -22,7 +23,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 5
+API_VERSION = 6
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -143,6 +144,9 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.tenants,
         "Policies and virtual network of a tenant, by tenant index.",
     )
+    if params.limited_tenants:
+        doc = "What a tenant may send of frames for many, by tenant index."
+        add("storm_limits", StormLimit, params.limited_tenants, doc)
     add(
         "mac_requests",
         MacRequest,

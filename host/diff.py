@@ -14,6 +14,7 @@ from opentep.host.tables import (
     RemoteTep,
     ReplicaList,
     Rewritten,
+    Storm,
     Tenant,
     TepTables,
 )
@@ -87,6 +88,10 @@ class Names:
         return self.tep(member)
 
 
+def _storm(storm: Storm) -> str:
+    return f"storm control {storm.rate} frames/s, {storm.burst} at once"
+
+
 def _tenant(tenant: Tenant) -> str:
     policies = [
         f"source {'learn' if tenant.learn_source else 'strict'}",
@@ -95,6 +100,7 @@ def _tenant(tenant: Tenant) -> str:
         f"list {tenant.flood_list}",
         *(["groups rewritten"] if tenant.rewrites else []),
         *(["own groups accepted"] if tenant.group_key else []),
+        *([_storm(tenant.storm)] if tenant.storm else []),
     ]
     keys = []
     if tenant.ouis:

@@ -1,9 +1,11 @@
 """Replay through the Verilated gateware, configured over its host link like hardware."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from opentep.gateware.params import Params
+from opentep.gateware.storm.limit import TICKS_PER_SECOND
 from opentep.host.driver import Driver, DriverError
 from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
@@ -16,6 +18,10 @@ __all__ = ["RtlBackend"]
 
 _BATCH = 256
 """Frames queued at once: bounds memory and how long nothing is reported."""
+
+
+_WHOLE_TICKS_NS = 1_000_000_000 // math.gcd(1_000_000_000, TICKS_PER_SECOND)
+"""A time that is a whole number of ticks of storm control."""
 
 
 class RtlBackend:
@@ -45,7 +51,9 @@ class RtlBackend:
     def run(self, arrivals: Sequence[Arrival], progress: Progress) -> Iterator[Departure]:
         if not arrivals:
             return
+        # Ticks of storm control come when they come in the captures' time, as in the model.
         shift = self._board.time_ns - arrivals[0].slot.start
+        shift += -shift % _WHOLE_TICKS_NS
         for entered in range(0, len(arrivals), _BATCH):
             batch = arrivals[entered : entered + _BATCH]
             # Whatever starts later is still to come, so time may run only until this batch starts.

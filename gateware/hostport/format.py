@@ -31,6 +31,7 @@ class Reason(enum.Enum, shape=5):
     NO_BUFFER = Drop.NO_BUFFER.value
     """Never: there is no frame to give."""
     ECN = Drop.ECN.value
+    STORM = Drop.STORM.value
     DISCOVERY = 31
     """Neighbour discovery (RFC 4861) from the underlay, be it answered or :attr:`NOT_MINE`."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from opentep.gateware.headers import Encapsulation
-from opentep.host.tables import OUI_KEY, KeyMask
+from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
 from .addresses import group_mac, parse_ipv6, parse_mac, parse_oui
 from .check import check
@@ -101,6 +101,7 @@ class _Loader:
             remote=raw.get("remote", "static"),
             unknown=raw.get("unknown", "drop"),
             group=raw.get("group", "egress"),
+            storm=Storm(**raw["storm"]) if "storm" in raw else None,
             teps=tuple(raw.get("teps", ())),
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from opentep.gateware.headers import GROUP_BIT, Encapsulation
 from opentep.gateware.params import Params
-from opentep.host.tables import OUI_KEY, KeyMask
+from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
 __all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
 
@@ -105,6 +105,8 @@ class Tenant:
     remote: str = "static"
     unknown: str = "drop"
     group: str = "egress"
+    storm: Storm | None = None
+    """Limit of what its VMs behind each TEP may send of frames that go to many; ``None``: there is none."""
     teps: tuple[str, ...] = ()
 
 

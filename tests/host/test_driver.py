@@ -13,7 +13,9 @@ from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
 from opentep.sim.random_tables import Learning, random_tables
 
-PARAMS = Params(access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64)
+PARAMS = Params(
+    access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64, storm_tenants=16
+)
 
 
 def normal(tables: TepTables) -> TepTables:
@@ -56,7 +58,7 @@ def driver(device) -> Driver:
 def configurations(seed: int, count: int) -> Iterator[TepTables]:
     rng = random.Random(seed)
     for _ in range(count):
-        yield random_tables(rng, PARAMS, Learning(source=True, remote=True))
+        yield random_tables(rng, PARAMS, Learning(source=True, remote=True), storm=True)
 
 
 def test_a_fresh_tep(driver: Driver) -> None:

@@ -6,6 +6,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from opentep.gateware.packet import PacketSignature, Word
 from opentep.gateware.params import Params
+from opentep.gateware.storm.limit import StormTicks
 
 
 class CrossConnect(wiring.Component):
@@ -23,6 +24,7 @@ class CrossConnect(wiring.Component):
                 "link_rx": In(stream.Signature(8)),
                 "link_tx": Out(stream.Signature(8)),
                 "second": In(1),
+                "storm": In(StormTicks()),
                 "busy": Out(1),
             }
         )
