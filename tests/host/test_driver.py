@@ -8,9 +8,10 @@ import pytest
 from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver, DriverError
+from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
+from opentep.host.tables import Local, MacTableEntry, Remote, Storm, TepTables
 from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params(
@@ -97,6 +98,7 @@ def test_down_to_nothing(driver: Driver) -> None:
     held = driver.read()
     assert held.tables.tenants == held.tables.macs == held.tables.teps == held.tables.lists == ()
     assert held.keys == {"tenant": {}, "source": {}, "rule": {}}
+    assert held.storm == [NO_STORM] * PARAMS.limited_tenants
 
 
 def meaning(tables: TepTables) -> dict[tuple[int, int], object]:
@@ -203,6 +205,24 @@ def test_too_much(driver: Driver) -> None:
     many = tuple(replace(entry, mac=entry.mac & ~0xFFFFFF | low) for low in range(300))
     with pytest.raises(DriverError, match="300 MAC addresses"):
         driver.apply(replace(tables, macs=many))
+
+
+def test_a_limit_that_the_tep_cannot_keep(memory_device) -> None:
+    driver = Driver(RegisterAccess(memory_device(replace(PARAMS, storm_tenants=0))), drain_seconds=0)
+    tables = next(tables for tables in configurations(3, 9) if any(t.storm for t in tables.tenants))
+    with pytest.raises(DriverError, match=r"storm control of tenant '.*': the core has room for 0 tenants"):
+        driver.apply(tables)
+
+
+def test_a_limit_changes_alone(driver: Driver, device) -> None:
+    (tables,) = configurations(3, 1)
+    driver.apply(tables)
+    before = device.changes
+    first, *others = tables.tenants
+    changed = replace(tables, tenants=(replace(first, storm=Storm(7, 70)), *others))
+    (change,) = driver.apply(changed)
+    assert change.kind == "tenant" and "storm control 7 frames/s, 70 at once" in change.after
+    assert device.changes == before + 1
 
 
 def test_progress(driver: Driver) -> None:
