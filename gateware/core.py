@@ -1,6 +1,6 @@
 """The data plane: everything between the MACs and the register bus."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -19,6 +19,8 @@ from .memory.packet_memory import PacketMemory
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
+from .storm.control import StormControl
+from .storm.limit import StormTicks
 from .tables.bus import broadcast
 from .tables.mac_entry import MacChange
 from .traffic import Traffic, TrafficCounters
@@ -42,6 +44,8 @@ class Core(wiring.Component):
         Count of damaged host link frames, for the host to read.
     second
         Strobe once per second, the unit of ageing.
+    storm
+        Time for storm control, :func:`StormTicks`.
     busy
         Some frame or table operation is inside.
     """
@@ -56,6 +60,7 @@ class Core(wiring.Component):
                 "bus": In(Bus()),
                 "link_errors": In(32),
                 "second": In(1),
+                "storm": In(StormTicks()),
                 "busy": Out(1),
             }
         )
@@ -102,7 +107,7 @@ class Core(wiring.Component):
         connect(m, lookup.decision, join.decision)
         connect(m, join.learn, lookup.learn)
         m.d.comb += [join.admitted.eq(lookup.admitted), lookup.room.eq(join.room)]
-        connect(m, join.verdict, dispatch.input)
+        storm_busy = self._connect_storm(m, bank, join, dispatch)
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
@@ -182,6 +187,7 @@ class Core(wiring.Component):
             | lookup.busy
             | join.busy
             | counting
+            | storm_busy
             | host.busy
             | Cat(rx.valid for rx in self.rx).any()
         )
@@ -191,6 +197,18 @@ class Core(wiring.Component):
             m.d.sync += settling.eq(settling - 1)
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
+
+    def _connect_storm(self, m, bank, join, dispatch) -> Value:
+        """Verdicts on their way to dispatch, through storm control if there is any; whether it is busy."""
+        if not self.params.limited_tenants:
+            connect(m, join.verdict, dispatch.input)
+            return Const(0)
+        m.submodules.storm_control = storm = StormControl(self.params)
+        connect(m, join.verdict, storm.input)
+        connect(m, storm.output, dispatch.input)
+        connect(m, bank.storm_limits, storm.limits)
+        connect(m, flipped(self.storm), storm.ticks)
+        return storm.busy
 
     def _count_parties(self, m, bank, egress, dispatch) -> Value:
         """Counters of remote TEPs and of tenants, as far as there are any; whether they are busy."""

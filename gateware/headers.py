@@ -75,6 +75,8 @@ class Drop(enum.Enum, shape=5):
     """Packet memory was full, or the port's ingress queue overran."""
     ECN = 16
     """Congestion experienced in the tunnel by a packet that is not ECN-capable (RFC 6040, 4.2)."""
+    STORM = 17
+    """For many, and beyond what its tenant may send of such frames."""
 
     @property
     def label(self) -> str:

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, fields
 
 from amaranth.utils import ceil_log2
 
+from .storm.limit import CLOCKS_PER_TICK, TICKS_PER_SECOND
+
 __all__ = ["CELL_BYTES", "MIN_FRAME", "Params"]
 
 CELL_BYTES = 128
@@ -13,7 +15,7 @@ MIN_FRAME = 60
 """Shortest Ethernet frame without FCS (IEEE 802.3, 3.2.8); the wire pads to it."""
 
 
-_MAY_BE_NONE = ("counted_teps", "counted_tenants")
+_MAY_BE_NONE = ("counted_teps", "counted_tenants", "storm_tenants")
 
 
 def _power_of_two(value: int) -> bool:
@@ -65,6 +67,8 @@ class Params:
     """Remote TEPs with counters of their own, those of the lowest indices; 0 for none."""
     counted_tenants: int = 0
     """Tenants with counters of their own, likewise."""
+    storm_tenants: int = 0
+    """Tenants whose group frames and floods can have a limit, likewise."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -98,6 +102,9 @@ class Params:
             value = getattr(self, name)
             if value and (not _power_of_two(value) or not 16 <= value <= 4096):
                 raise ValueError(f"{name} must be 0 or a power of two from 16 to 4096, not {value}")
+        if self.storm_tenants * CLOCKS_PER_TICK * TICKS_PER_SECOND > self.clock_hz:
+            most = self.clock_hz // (CLOCKS_PER_TICK * TICKS_PER_SECOND)
+            raise ValueError(f"clock_hz allows for {most} storm_tenants, not {self.storm_tenants}")
         if not 1518 <= self.max_frame <= 16383:
             raise ValueError(f"max_frame must be from 1518 to 16383 bytes, not {self.max_frame}")
 
@@ -165,6 +172,11 @@ class Params:
     def tenant_counters(self) -> int:
         """How many tenants have counters."""
         return min(self.counted_tenants, self.tenants)
+
+    @property
+    def limited_tenants(self) -> int:
+        """How many tenants can have a limit of storm control."""
+        return min(self.storm_tenants, self.tenants)
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

@@ -16,6 +16,7 @@ from .hostport.format import CHANGES, REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
 from .params import Params
+from .storm.limit import StormLimit
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
 
@@ -160,6 +161,9 @@ def _add_tables(builder: Builder, params: Params) -> None:
         params.tenants,
         "Policies and virtual network of a tenant, by tenant index.",
     )
+    if params.limited_tenants:
+        doc = "What a tenant may send of frames for many, by tenant index."
+        add("storm_limits", StormLimit, params.limited_tenants, doc)
     add(
         "mac_requests",
         MacRequest,

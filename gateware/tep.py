@@ -8,6 +8,7 @@ from .core import Core
 from .hostlink.link import HostLink
 from .packet import PacketSignature
 from .params import Params
+from .storm.limit import StormTicks
 
 __all__ = ["Tep"]
 
@@ -23,6 +24,8 @@ class Tep(wiring.Component):
         Octets of the host link (``docs/host-link.md``).
     second
         Strobe once per second, the unit of ageing.
+    storm
+        Time for storm control, :func:`StormTicks`.
     busy
         Some frame, table operation or host link reply is inside.
     """
@@ -37,6 +40,7 @@ class Tep(wiring.Component):
                 "link_rx": In(stream.Signature(8)),
                 "link_tx": Out(stream.Signature(8)),
                 "second": In(1),
+                "storm": In(StormTicks()),
                 "busy": Out(1),
             }
         )
@@ -51,6 +55,7 @@ class Tep(wiring.Component):
         connect(m, flipped(self.link_rx), link.rx)
         connect(m, link.tx, flipped(self.link_tx))
         connect(m, link.bus, core.bus)
+        connect(m, flipped(self.storm), core.storm)
         m.d.comb += [
             core.link_errors.eq(link.errors),
             core.second.eq(self.second),

@@ -33,7 +33,7 @@ from opentep.host.tables import (
     target_of,
 )
 
-__all__ = ["Usage", "compile_tep", "number", "usage"]
+__all__ = ["Usage", "beyond_storm_control", "compile_tep", "number", "usage", "without_storm_control"]
 
 
 def number(kept: dict[str, int], names: Iterable[str]) -> dict[str, int]:
@@ -79,7 +79,7 @@ class _Compiler:
         underlay |= {fabric.underlay_group(group) for group in self.groups}
         self.underlay_groups = {format_ipv6(address): address for address in sorted(underlay - {0})}
         """By name: they stand among the remote TEPs, whose names have no colons."""
-        self.tenant_index = self._number("tenants", (t for t in fabric.tenants if t in present))
+        self.tenant_index = self._number_tenants([t for t in fabric.tenants if t in present])
         self.tep_index = self._number(
             "teps", (*(t for t in fabric.teps if t in remotes), *self.underlay_groups)
         )
@@ -88,6 +88,17 @@ class _Compiler:
         self.addressed = set().union(*(self.audience[tenant] for tenant in self.rewriting))
         """Tenants whose group addresses they are."""
         self.list_index = self._number_lists()
+
+    def _number_tenants(self, names: list[str]) -> dict[str, int]:
+        """The lowest numbers that are free are for those with a limit: others have no bucket. One that gets a limit may
+        get another number for that."""
+        limited = [name for name in names if self.fabric.tenants[name].storm is not None]
+        kept = self.state.indices.get(f"{self.tep.name}/tenants", {})
+        high = {name for name in limited if kept.get(name, 0) >= self.tep.params.limited_tenants}
+        self.state.indices[f"{self.tep.name}/tenants"] = {
+            name: index for name, index in kept.items() if name not in high
+        }
+        return self._number("tenants", [*limited, *(name for name in names if name not in limited)])
 
     def _number_lists(self) -> dict[str, int]:
         """Two in a row, with an even number first, for what has a list of its own for rewritten frames."""
@@ -153,6 +164,7 @@ class _Compiler:
                     flood_list=self.list_index[f"tenant/{name}"],
                     rewrites=name in self.rewriting,
                     group_key=name in self.addressed,
+                    storm=tenant.storm,
                 )
             )
         return tuple(sorted(result, key=lambda tenant: tenant.index))
@@ -324,9 +336,28 @@ class _Compiler:
                 message = f"{use.used} {use.what}, but the core has room for {use.room}"
                 remedy = f"move VMs to other TEPs, or build a core with more '{use.parameter}' and say so under 'core'"
                 self.problems.append(self.source.problem(("teps", self.tep.name), message, remedy, key=True))
+        for limited in beyond_storm_control(tables, self.tep.params):
+            self.problems.append(
+                self.source.problem(
+                    ("tenants", limited.name, "storm"),
+                    f"no storm control on TEP '{self.tep.name}': {without_storm_control(self.tep.params)}",
+                    "remove it, or build a core with more 'storm_tenants' and say so under 'core'",
+                    key=True,
+                )
+            )
         if self.problems:
             raise FabricError(self.problems)
         return tables
+
+
+def beyond_storm_control(tables: TepTables, params: Params) -> Iterator[Tenant]:
+    """Tenants with a limit that a core built with ``params`` has no bucket for."""
+    return (t for t in tables.tenants if t.storm is not None and t.index >= params.limited_tenants)
+
+
+def without_storm_control(params: Params) -> str:
+    """Why a tenant has none."""
+    return f"the core has room for {params.limited_tenants} tenants with limits"
 
 
 @dataclass(frozen=True)

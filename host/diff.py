@@ -15,6 +15,7 @@ from opentep.host.tables import (
     RemoteTep,
     ReplicaList,
     Rewritten,
+    Storm,
     Tenant,
     TepTables,
 )
@@ -99,6 +100,10 @@ def place_numbers(place: Local | Remote | Group) -> dict[str, int]:
             return {"list": index}
 
 
+def _storm(storm: Storm) -> str:
+    return f"storm control {storm.rate} frames/s, {storm.burst} at once"
+
+
 def _tenant(tenant: Tenant) -> str:
     policies = [
         f"source {'learn' if tenant.learn_source else 'strict'}",
@@ -107,6 +112,7 @@ def _tenant(tenant: Tenant) -> str:
         f"list {tenant.flood_list}",
         *(["groups rewritten"] if tenant.rewrites else []),
         *(["own groups accepted"] if tenant.group_key else []),
+        *([_storm(tenant.storm)] if tenant.storm else []),
     ]
     keys = []
     if tenant.ouis:

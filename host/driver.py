@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from opentep.gateware.events import MAC_COUNTERS, PORT_COUNTERS, TRAFFIC_COUNTERS, counter_names
-from opentep.host.compile import usage
+from opentep.host.compile import beyond_storm_control, usage, without_storm_control
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
 from opentep.host.fabric.addresses import format_ipv6
@@ -191,6 +191,10 @@ class Driver:
                 problems.append(
                     f"its {name} table has {getattr(self.params, name)} entries, none has index {index}"
                 )
+        problems += [
+            f"storm control of tenant '{tenant.name}': {without_storm_control(self.params)}"
+            for tenant in beyond_storm_control(desired, self.params)
+        ]
         if problems:
             raise DriverError(f"the TEP does not fit '{desired.name}': {'; '.join(problems)}")
 

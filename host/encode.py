@@ -12,11 +12,12 @@ from opentep.gateware.headers import ETHERTYPE_IPV6, GROUP_BIT
 from opentep.gateware.ingress.checksum import advert_sum
 from opentep.gateware.lookup.tables import RuleKey, TenantKey, network_mac
 from opentep.gateware.params import Params
-from opentep.host.tables import KeyMask, Port, RemoteTep, Rewritten, Rule, Tenant, TepTables, Way
+from opentep.host.tables import KeyMask, Port, RemoteTep, Rewritten, Rule, Storm, Tenant, TepTables, Way
 
 __all__ = [
     "NO_HEAD",
     "NO_OUTER",
+    "NO_STORM",
     "NO_TENANT",
     "decode_members",
     "decode_outer",
@@ -28,6 +29,7 @@ __all__ = [
     "encode_mode",
     "encode_outer",
     "encode_port",
+    "encode_storm",
     "encode_tenant",
     "encode_ways",
     "fabric_number",
@@ -42,6 +44,8 @@ _OUTER = Codec(OuterHeader)
 
 NO_TENANT: dict[str, Any] = {"flags": {"valid": 0}, "network": 0}
 """Entry of ``tenant_entries`` where there is no tenant."""
+NO_STORM: dict[str, int] = {"rate": 0, "burst": 0}
+"""Entry of ``storm_limits`` of a tenant without limit."""
 NO_OUTER: dict[str, int] = {}
 """Entry of ``outer_headers`` that is none: all zeros."""
 NO_HEAD: dict[str, int] = {"valid": 0}
@@ -89,8 +93,14 @@ def encode_tenant(tenant: Tenant) -> dict[str, Any]:
     return {"flags": flags, "network": tenant.network}
 
 
-def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Tenant:
-    """The reverse of :func:`encode_tenant`, with the tenant's keys in the tenant table; the name is not stored."""
+def encode_storm(storm: Storm | None) -> dict[str, int]:
+    """Entry of ``storm_limits``."""
+    return NO_STORM if storm is None else {"rate": storm.rate, "burst": storm.burst}
+
+
+def decode_tenant(index: int, entry: dict[str, Any], storm: dict[str, int], keys: Iterable[int]) -> Tenant:
+    """The reverse of :func:`encode_tenant` and :func:`encode_storm`, with the tenant's keys in the tenant table; the
+    name is not stored."""
     fields = [_TENANT_KEY.decode(key) for key in keys]
     macs = [field["mac"] for field in fields if not field["mac"] >> GROUP_BIT & 1]
     own_groups = [field for field in fields if field["mac"] >> GROUP_BIT & 1 and not field["mac"] & 0xFFFFFF]
@@ -108,6 +118,7 @@ def decode_tenant(index: int, entry: dict[str, Any], keys: Iterable[int]) -> Ten
         rewrites=bool(flags["rewrites"]),
         group_key=bool(own_groups),
         network=entry["network"],
+        storm=Storm(**storm) if storm["burst"] else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.gateware.lookup.tables import rule_geometry, source_geometry, tenant_geometry
 from opentep.host.encode import (
+    NO_STORM,
     decode_members,
     decode_outer,
     decode_port,
@@ -60,6 +61,8 @@ class Held:
     """Outer headers by (fabric port, TEP index), valid ones."""
     modes: list[dict[str, Any]] = field(default_factory=list)
     """Entries of ``tep_modes``."""
+    storm: list[dict[str, int]] = field(default_factory=list)
+    """Entries of ``storm_limits``, if the core has storm control."""
     ways: list[tuple[int, ...]] = field(default_factory=list)
     """Fabric ports per bucket and TEP, where there are several."""
     runs: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
@@ -97,6 +100,7 @@ class Reader:
         ports = tuple(self.read_port(index) for index in range(self.params.ports))
         outer = self._outer()
         modes = self.registers.table("tep_modes").read_many()
+        storm = self.registers.table("storm_limits").read_many() if self.params.limited_tenants else []
         ways = []
         if self.params.has_ways:
             entries = self.registers.table("tep_ways").read_many()
@@ -119,7 +123,7 @@ class Reader:
             name="",
             address=registers.read("address"),
             ports=tuple(decode_port(index, self.params, raw) for index, raw in enumerate(ports)),
-            tenants=self._tenants(keys["tenant"]),
+            tenants=self._tenants(keys["tenant"], storm),
             macs=tuple(
                 sorted((found.entry for found in static), key=lambda entry: (entry.tenant, entry.mac))
             ),
@@ -130,7 +134,9 @@ class Reader:
             group_prefix=registers.read("group_prefix") << 128 - GROUP_PREFIX_BITS,
             age_seconds=age_seconds,
         )
-        return Held(tables, tuple(learned), enabled, ports, outer, modes, ways, runs, remote_ports, keys)
+        return Held(
+            tables, tuple(learned), enabled, ports, outer, modes, storm, ways, runs, remote_ports, keys
+        )
 
     def ports(self) -> list[Port]:
         """Ports as they are configured, without names."""
@@ -150,13 +156,15 @@ class Reader:
         names += ["mac", "mtu", "advert_sum"] if self.params.is_fabric(index) else ["native_vid"]
         return {name: self.registers.read(f"port[{index}].{name}") for name in names}
 
-    def _tenants(self, keys: dict[int, int]) -> tuple[Tenant, ...]:
+    def _tenants(self, keys: dict[int, int], storm: list[dict[str, int]]) -> tuple[Tenant, ...]:
         keys_of: dict[int, list[int]] = {}
         for key, index in keys.items():
             keys_of.setdefault(index, []).append(key)
         entries = self.registers.table("tenant_entries").read_many()
         return tuple(
-            decode_tenant(index, entry, keys_of.get(index, ()))
+            decode_tenant(
+                index, entry, storm[index] if index < len(storm) else NO_STORM, keys_of.get(index, ())
+            )
             for index, entry in enumerate(entries)
             if entry["flags"]["valid"] or index in keys_of
         )

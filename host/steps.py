@@ -8,11 +8,13 @@ from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.host.encode import (
     NO_HEAD,
     NO_OUTER,
+    NO_STORM,
     NO_TENANT,
     encode_members,
     encode_mode,
     encode_outer,
     encode_port,
+    encode_storm,
     encode_tenant,
     encode_ways,
     fabric_number,
@@ -58,6 +60,7 @@ class Steps:
             *self._ways(),
             *self._lists(),
             *self._new_tenants(),
+            *self._limits(),
             *self._new_macs(),
             *self._new_keys(),
             *self._old_keys(),
@@ -165,6 +168,17 @@ class Steps:
         return self._write(
             "tenant_entries", [(i, entry) for i, entry in wanted.items() if now.get(i) != entry]
         )
+
+    def _limits(self) -> Iterator[Request]:
+        """Of tenants that are to be there, and of nobody else: what a bucket lacks is made good as soon as it has no
+        limit, so that the next tenant with this index finds it full."""
+        wanted = {tenant.index: encode_storm(tenant.storm) for tenant in self._desired.tenants}
+        changes = [
+            (index, wanted.get(index, NO_STORM))
+            for index, entry in enumerate(self._held.storm)
+            if wanted.get(index, NO_STORM) != entry
+        ]
+        return self._write("storm_limits", changes) if changes else iter(())
 
     def _new_macs(self) -> Iterator[Request]:
         now = set(self._held.tables.macs)

@@ -24,6 +24,7 @@ __all__ = [
     "ReplicaList",
     "Rewritten",
     "Rule",
+    "Storm",
     "Tenant",
     "TepTables",
     "Way",
@@ -65,6 +66,16 @@ def group_oui(ouis: Iterable[int]) -> int:
 
 
 @dataclass(frozen=True)
+class Storm:
+    """Limit of what the VMs of a tenant may send, all together, of frames that go to many."""
+
+    rate: int
+    """Frames per second; at most :data:`TICKS_PER_SECOND` times ``burst``."""
+    burst: int
+    """Frames at once, after silence."""
+
+
+@dataclass(frozen=True)
 class Tenant:
     """A tenant present on the TEP."""
 
@@ -93,6 +104,8 @@ class Tenant:
     """VLAN ID, as far as it identifies the tenant on ports whose mask has such bits."""
     block: int = 0
     """Likewise, the last 24 bits of its MAC addresses."""
+    storm: Storm | None = None
+    """``None``: no limit."""
 
     @property
     def flood_lists(self) -> set[int]:

@@ -49,7 +49,7 @@ int board_set_rate(board *b, int port, uint64_t rx_bits_per_second, uint64_t tx_
 void board_set_stalls(board *b, uint64_t seed, uint32_t tx_stall, uint32_t rx_gap);
 /* 0: octets move at one per clock. */
 void board_set_baud(board *b, uint64_t baud);
-/* Strobe `second` by simulated time (default), or only by board_strobe_second(). */
+/* Strobe `second` and storm control's ticks by simulated time (default), or `second` only by board_strobe_second(). */
 void board_set_auto_second(board *b, int on);
 void board_strobe_second(board *b);
 

@@ -1,5 +1,6 @@
 // The Verilated core, its wires, its host link and its clock.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -34,9 +35,11 @@ class Board {
   void trace(const char *path);
 
   bool inputs_pending() const;
-  bool idle() const { return quiet_ >= QUIET_CLOCKS && !strobe && !inputs_pending(); }
+  bool idle() const { return quiet() && !inputs_pending(); }
+  bool storm_pending() const { return top_->storm_pending; }
   uint64_t clock_at(uint64_t ns) const;
   uint64_t ns_at(Instant instant, int port) const;
+  uint64_t storm_clock(uint64_t number) const;
 
   const uint64_t clock_hz;
   uint64_t now = 0;     // simulated time in clocks
@@ -46,7 +49,9 @@ class Board {
   PortStats stats[PORTS];
   std::deque<uint8_t> link_in, link_out;
   bool strobe = false;  // `second` in the next clock
-  bool auto_second = true;
+  bool auto_second = true;  // and ticks of storm control
+  uint64_t storm_ticks = 0;  // told so far
+  bool storm_catch_up(uint64_t ticks);
   uint32_t tx_stall = 0, rx_gap = 0;  // of 65536
   Random random;
 
@@ -55,12 +60,16 @@ class Board {
   std::unique_ptr<Vopentep_board> top_;
   unsigned quiet_ = 0;
   uint64_t next_second_;
+  int storm_exponent_ = -1;  // of a tick in the next clock
+  uint64_t storm_free_ = 0;  // as `clocks`: the next one is taken, even if the core is busy
   uint64_t link_clocks_ = 1, link_in_due_ = 0, link_out_due_ = 0;
 #ifdef BOARD_TRACE
   std::unique_ptr<VerilatedVcdC> vcd_;
 #endif
 
   bool tick();
+  bool quiet() const { return quiet_ >= QUIET_CLOCKS && !strobe && storm_exponent_ < 0; }
+  void pass(uint64_t to);
   void edge(int level);
   uint64_t next_event() const;
 };
@@ -124,6 +133,11 @@ inline bool Board::inputs_pending() const {
   return false;
 }
 
+// When a tick of storm control is due.
+inline uint64_t Board::storm_clock(uint64_t number) const {
+  return ((unsigned __int128)number * clock_hz + BOARD_STORM_TICKS - 1) / BOARD_STORM_TICKS;
+}
+
 inline void Board::edge(int level) {
   top_->clk = level;
   top_->eval();
@@ -172,7 +186,17 @@ inline bool Board::tick() {
   strobe = false;
   top_->second = second;
 
-  quiet_ = active || second ? 0 : quiet_ + 1;
+  bool storm = storm_exponent_ >= 0;
+  if (!storm && auto_second && next >= storm_clock(storm_ticks + 1)) {
+    storm = true;
+    storm_exponent_ = 0;
+    storm_ticks++;
+  }
+  top_->storm_tick = storm;
+  if (storm) top_->storm_exponent = storm_exponent_;
+  storm_exponent_ = -1;
+
+  quiet_ = active || second || (storm && storm_pending()) ? 0 : quiet_ + 1;
   edge(1);
   edge(0);
   now = next;
@@ -189,14 +213,42 @@ inline uint64_t Board::next_event() const {
   return next == NEVER || !next ? next : next - 1;
 }
 
+// Storm control is told that time has come to so many ticks, in the largest step that does not go beyond. False if it
+// is still at work.
+inline bool Board::storm_catch_up(uint64_t ticks) {
+  if (!quiet() && clocks < storm_free_) return false;
+  storm_exponent_ = 0;
+  while (storm_exponent_ < BOARD_STORM_EXPONENT && storm_ticks + (2ull << storm_exponent_) <= ticks) storm_exponent_++;
+  storm_ticks += 1ull << storm_exponent_;
+  storm_free_ = clocks + BOARD_STORM_CLOCKS;
+  return true;
+}
+
+// Nothing happens until clock `to`, but that storm control goes on. All of its ticks but the last one come ahead of time,
+// as long as they have an effect, and together.
+inline void Board::pass(uint64_t to) {
+  if (auto_second) {
+    uint64_t ticks = (unsigned __int128)to * BOARD_STORM_TICKS / clock_hz;
+    if (!storm_pending()) {
+      storm_ticks = std::max(storm_ticks, ticks);
+    } else if (ticks > storm_ticks + 1) {
+      storm_catch_up(ticks - 1);
+      return;
+    } else if (ticks > storm_ticks) {
+      to = std::max(now, storm_clock(ticks) - 1);
+    }
+  }
+  now = to;
+}
+
 inline int Board::run(uint64_t until, uint64_t max_clocks, unsigned stop) {
   uint64_t limit = max_clocks ? clocks + max_clocks : NEVER;
   for (;;) {
     if (stop & BOARD_STOP_LINK && !link_out.empty()) return BOARD_LINK;
-    if (quiet_ >= QUIET_CLOCKS && !strobe) {
+    if (quiet()) {
       if (stop & BOARD_STOP_IDLE && !inputs_pending()) return BOARD_IDLE;
       uint64_t next = next_event();
-      if (next > now) now = next < until ? next : until > now ? until : now;
+      if (next > now) pass(next < until ? next : until > now ? until : now);
     }
     if (now >= until) return BOARD_TIME;
     if (clocks == limit) return BOARD_CLOCKS;

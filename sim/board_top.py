@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 from opentep.gateware.params import Params
+from opentep.gateware.storm.limit import EXPONENT_BITS
 
 __all__ = ["BoardTop"]
 
@@ -51,6 +52,9 @@ class BoardTop(wiring.Component):
                 "link_tx_ready": In(1),
                 "link_tx_data": Out(8),
                 "second": In(1),
+                "storm_tick": In(1),
+                "storm_exponent": In(EXPONENT_BITS),
+                "storm_pending": Out(1),
                 "busy": Out(1),
             }
         )
@@ -86,6 +90,9 @@ class BoardTop(wiring.Component):
             self.link_tx_data.eq(design.link_tx.payload),
             design.link_tx.ready.eq(registered(self.link_tx_ready)),
             design.second.eq(registered(self.second)),
+            design.storm.tick.eq(registered(self.storm_tick)),
+            design.storm.exponent.eq(registered(self.storm_exponent)),
+            self.storm_pending.eq(design.storm.pending),
             self.busy.eq(design.busy),
         ]
         return m

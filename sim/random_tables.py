@@ -21,6 +21,7 @@ from opentep.host.tables import (
     ReplicaList,
     Rewritten,
     Rule,
+    Storm,
     Tenant,
     TepTables,
     Way,
@@ -51,11 +52,14 @@ def _random_mac(rng: random.Random) -> int:
     return rng.getrandbits(48) & ~(0x03 << 40) | 0x04 << 40
 
 
-def random_tables(rng: random.Random, params: Params, learning: Learning | None = None) -> TepTables:
+def random_tables(
+    rng: random.Random, params: Params, learning: Learning | None = None, *, storm: bool = False
+) -> TepTables:
     """A configuration that a TEP built with ``params`` can hold.
 
-    With ``learning`` each tenant draws its own policies, else no tenant learns. Indices are drawn from
-    the whole range of each table, so that every address bit is used.
+    With ``learning`` each tenant draws its own policies, else no tenant learns. With ``storm`` most have limits, as far
+    as the TEP has storm control: then it matters when frames come. Indices are drawn from the whole range of each
+    table, so that every address bit is used.
     """
     address = 0x20010DB8 << 96 | rng.getrandbits(64)
     beyond = rng.choice((0, 0, 0xF00000, 0x000FFF))
@@ -93,6 +97,8 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
                 own = lists.add(_members(rng, places, [], whole=False), False)
                 macs.append(MacTableEntry(tenant.index, tenant.group_oui << 24 | low, Group(own)))
         result.append(replace(tenant, flood_list=everyone))
+    if storm:
+        result = [replace(tenant, storm=_limit(rng, tenant, params)) for tenant in result]
     lists.fill_rewritten(result, teps)
     return TepTables(
         name="random",
@@ -201,6 +207,15 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None, by_v
             )
         )
     return tenants
+
+
+def _limit(rng: random.Random, tenant: Tenant, params: Params) -> Storm | None:
+    """From almost nothing to more than there is."""
+    if tenant.index >= params.limited_tenants or rng.random() < 0.1:
+        return None
+    burst = rng.choice((1, 1, 2, 3, 5, 10, rng.randrange(1, 4096)))
+    rate = rng.choice((1, rng.randrange(1, 1000), rng.randrange(1, 4097), rng.randrange(1, 4096 * burst + 1)))
+    return Storm(rate, burst)
 
 
 def _network(rng: random.Random, used: set[int]) -> int:

@@ -1,9 +1,11 @@
 """Replay through the Verilated gateware, configured over its host link like hardware."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from opentep.gateware.params import Params
+from opentep.gateware.storm.limit import TICKS_PER_SECOND
 from opentep.host.driver import Driver, DriverError
 from opentep.host.events import ALL_CHANGES, LearningEvent
 from opentep.host.link.client import LinkClient
@@ -21,6 +23,10 @@ _BATCH = 1024
 the ring holds, also on 16 ports at 1 Gb/s."""
 _LISTEN_CLOCKS = 1000
 """Between two looks into the ring: in so many not more is learned than it holds."""
+
+
+_WHOLE_TICKS_NS = 1_000_000_000 // math.gcd(1_000_000_000, TICKS_PER_SECOND)
+"""A time that is a whole number of ticks of storm control."""
 
 
 class RtlBackend:
@@ -58,7 +64,10 @@ class RtlBackend:
     def run(self, arrivals: Sequence[Arrival], progress: Progress) -> Iterator[Departure]:
         if not arrivals:
             return
-        self._shift = shift = self._board.time_ns - arrivals[0].slot.start
+        # Ticks of storm control come when they come in the captures' time, as in the model.
+        shift = self._board.time_ns - arrivals[0].slot.start
+        shift += -shift % _WHOLE_TICKS_NS
+        self._shift = shift
         for entered in range(0, len(arrivals), _BATCH):
             batch = arrivals[entered : entered + _BATCH]
             for arrival in batch:

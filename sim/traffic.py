@@ -7,6 +7,7 @@ from functools import reduce
 from operator import or_
 
 from opentep.gateware.headers import OUTER_BYTES
+from opentep.gateware.storm.limit import TICKS_PER_SECOND
 from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
 
 from .model.octets import mac_octets
@@ -25,7 +26,7 @@ from .packets import (
 from .random_tables import Learning, random_tables
 from .wire import GIGABIT, OVERHEAD, Lane, pad
 
-__all__ = ["Event", "Learning", "Traffic", "random_tables", "schedule"]
+__all__ = ["Aside", "Event", "Learning", "Traffic", "random_tables", "schedule"]
 
 _LINK_LOCAL = 0x0180C2000000
 _BROADCAST = 0xFFFFFFFFFFFF
@@ -299,6 +300,24 @@ class Event:
     frame: bytes
 
 
+@dataclass(frozen=True)
+class Aside:
+    """Keeps away from the ticks of storm control: no frame ends from ``before`` to ``behind`` nanoseconds of one."""
+
+    before: int
+    behind: int
+
+    def __call__(self, lane: Lane, length: int, earliest: int) -> int:
+        """When a frame may start that could at ``earliest``."""
+        slot = lane.slot(length, earliest)
+        # The first tick that is not too long ago.
+        tick = -(-(slot.end - self.behind) * TICKS_PER_SECOND // 1_000_000_000)
+        at = tick * 1_000_000_000 // TICKS_PER_SECOND
+        return (
+            slot.start + max(0, at + self.behind - slot.end) if at <= slot.end + self.before else slot.start
+        )
+
+
 def schedule(
     tables: TepTables,
     rng: random.Random,
@@ -306,6 +325,7 @@ def schedule(
     *,
     gap: int = 0,
     copies: int = 0,
+    aside: Aside | None = None,
     rate: int = GIGABIT,
     **options: float,
 ) -> list[Event]:
@@ -315,7 +335,7 @@ def schedule(
     takes to send that many encapsulated copies of it from every port, so that no queue builds up. With
     ``gap``, only one frame is under way at a time, and the next one follows that many nanoseconds after its
     end and rest: where tenants learn, choose more than learning takes, else the outcome depends on single
-    clocks.
+    clocks. ``aside`` keeps the ends of frames away from instants that would make it depend on clocks, too.
     """
     sources = [Traffic(tables, rng, port, **options) for port in range(len(tables.ports))]  # type: ignore[arg-type]
     lanes = [Lane(rate) for _ in tables.ports]
@@ -324,7 +344,9 @@ def schedule(
     for _ in range(count):
         port = rng.randrange(len(sources))
         frame = sources[port].frame()
-        slot = lanes[port].send(len(frame), ready[port])
+        slot = lanes[port].send(
+            len(frame), ready[port] if aside is None else aside(lanes[port], len(frame), ready[port])
+        )
         events.append(Event(slot.start, port, frame))
         rest = copies * lanes[port].octets_ns(len(frame) + OUTER_BYTES + OVERHEAD)
         if gap:

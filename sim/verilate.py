@@ -23,6 +23,7 @@ from typing import Any
 
 import opentep.gateware
 from opentep.gateware.params import Params
+from opentep.gateware.storm.limit import CLOCKS_PER_TICK, EXPONENT_BITS, TICKS_PER_SECOND
 
 from .toolchain import (
     ToolError,
@@ -159,8 +160,11 @@ def _build(folder: Path, verilog: str, params: Params, trace: bool, progress: Pr
         shutil.copy(here / name, folder)
     (folder / "board_ports.inc").write_text("".join(f"PORT({port})\n" for port in range(params.ports)))
     (folder / "top.v").write_text(verilog)
-    defines = f"-DBOARD_PORTS={params.ports} -DBOARD_WIDTH={params.width}" + (
-        " -DBOARD_TRACE" if trace else ""
+    defines = (
+        f"-DBOARD_PORTS={params.ports} -DBOARD_WIDTH={params.width}"
+        f" -DBOARD_STORM_TICKS={TICKS_PER_SECOND} -DBOARD_STORM_EXPONENT={(1 << EXPONENT_BITS) - 1}"
+        f" -DBOARD_STORM_CLOCKS={CLOCKS_PER_TICK * params.limited_tenants}"
+        + (" -DBOARD_TRACE" if trace else "")
     )
     command = [
         *verilator_command(),
@@ -248,7 +252,7 @@ def board_library(
             return library
         progress("generating Verilog")
         verilog = generate_verilog(params, design)
-        key = _digest(verilog, params.width, common)
+        key = _digest(verilog, params.width, params.limited_tenants, common)
         library = cache / f"{key}.so"
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as folder:

@@ -45,9 +45,13 @@ class Lane:
         """Time of ``octets`` on the wire, rounded up to whole nanoseconds."""
         return -(-octets * 8_000_000_000 // self.rate)
 
+    def slot(self, length: int, earliest: int) -> Slot:
+        """Where a frame of ``length`` octets without FCS would stand that may start at time ``earliest``."""
+        start = max(earliest, self._free)
+        return Slot(start, start + self.octets_ns(max(length, MIN_FRAME) + _FCS))
+
     def send(self, length: int, earliest: int) -> Slot:
         """The slot of a frame of ``length`` octets without FCS that may start at time ``earliest``."""
-        start = max(earliest, self._free)
-        on_wire = max(length, MIN_FRAME) + _FCS
-        self._free = start + self.octets_ns(on_wire + GAP + _PREAMBLE)
-        return Slot(start, start + self.octets_ns(on_wire))
+        slot = self.slot(length, earliest)
+        self._free = slot.start + self.octets_ns(max(length, MIN_FRAME) + OVERHEAD)
+        return slot

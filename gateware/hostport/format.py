@@ -45,6 +45,7 @@ class Reason(enum.Enum, shape=5):
     ECN = Drop.ECN.value
     MAC_EVENT = 30
     """It is no frame: a :class:`MacRecord` stands in its place."""
+    STORM = Drop.STORM.value
     DISCOVERY = 31
     """Neighbour discovery (RFC 4861) from the underlay, be it answered or :attr:`NOT_MINE`."""
 

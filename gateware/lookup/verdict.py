@@ -48,8 +48,11 @@ class Verdict(data.StructLayout):
             # It was taken from this remote TEP.
             fields |= {"from_tep": 1, "tep": ceil_log2(params.teps)}
         if params.tenant_counters:
-            # It was taken from a VM of this tenant.
-            fields |= {"from_vm": 1, "tenant": params.tenant_bits}
+            fields["from_vm"] = 1  # it was taken from a VM
+        if params.limited_tenants:
+            fields["floods"] = 1  # it was taken from a VM and goes to a list
+        if params.tenant_counters or params.limited_tenants:
+            fields["tenant"] = params.tenant_bits  # of that VM
         super().__init__(fields)
 
 
@@ -177,7 +180,10 @@ class VerdictRules(wiring.Component):
         if params.tenant_counters:
             m.d.comb += [
                 verdict.from_vm.eq(taken & ~from_fabric),
-                verdict.tenant.eq(decision.tenant),
                 descriptor.tenant.eq(decision.receiver),
             ]
+        if params.limited_tenants:
+            m.d.comb += verdict.floods.eq(taken & ~from_fabric & decision.is_list)
+        if params.tenant_counters or params.limited_tenants:
+            m.d.comb += verdict.tenant.eq(decision.tenant)
         return m

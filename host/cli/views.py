@@ -51,6 +51,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             "remote": "learn" if tenant.learn_remote else "static",
             "unknown": "flood" if tenant.flood_unknown else "drop",
             "flood_list": tenant.flood_list,
+            "storm": asdict(tenant.storm) if tenant.storm else None,
             "sends_to": [names.tenant(r.target) for r in held.tables.rules if r.source == tenant.index],
         }
         for tenant in held.tables.tenants
@@ -66,6 +67,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             i["remote"],
             i["unknown"],
             i["flood_list"],
+            f"{i['storm']['rate']}/s, {i['storm']['burst']} at once" if i["storm"] else "",
             ", ".join(i["sends_to"]),
         )
         for i in items
@@ -80,6 +82,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
         "remote",
         "unknown",
         "list",
+        "storm control",
         "may send to",
     )
     return View(columns, rows, items)

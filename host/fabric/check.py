@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
+from opentep.gateware.storm.limit import TICKS_PER_SECOND
 
 from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
 from .errors import KeyPath, Problem
@@ -220,6 +221,19 @@ def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 )
 
 
+def storm(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """A bucket holds what a limit gives it at once."""
+    for name, tenant in fabric.tenants.items():
+        limit = tenant.storm
+        if limit is not None and limit.rate > limit.burst * TICKS_PER_SECOND:
+            yield source.problem(
+                ("tenants", name, "storm", "burst"),
+                f"{limit.rate} frames per second cannot pass in bursts of {limit.burst}: there are"
+                f" {TICKS_PER_SECOND} per second",
+                f"give {-(-limit.rate // TICKS_PER_SECOND)} or more, or a lower 'rate'",
+            )
+
+
 def networks(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """A tenant that sends to where networks are named has one."""
     placed = (vm for vm in fabric.vms.values() if (vm.vswitch is None) != (vm.tep is None))
@@ -399,6 +413,7 @@ def rules(fabric: Fabric, source: Source) -> Iterator[Problem]:
 _MEANING: tuple[_Check, ...] = (
     teps,
     tenants,
+    storm,
     identity,
     networks,
     vswitches,

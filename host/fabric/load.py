@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from opentep.gateware.headers import Encapsulation
-from opentep.host.tables import OUI_KEY, KeyMask
+from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
 from .addresses import group_mac, oui_of, parse_group_prefix, parse_ipv6, parse_mac, parse_oui
 from .check import check
@@ -109,6 +109,7 @@ class _Loader:
             unknown=raw.get("unknown", "drop"),
             group=raw.get("group", "egress"),
             underlay_group=self.underlay_group(("tenants", name), raw),
+            storm=Storm(**raw["storm"]) if "storm" in raw else None,
             teps=tuple(raw.get("teps", ())),
         )
 

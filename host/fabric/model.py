@@ -10,7 +10,7 @@ from operator import or_
 
 from opentep.gateware.headers import GROUP_BIT, Encapsulation
 from opentep.gateware.params import Params
-from opentep.host.tables import OUI_KEY, KeyMask
+from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
 from .addresses import oui_of
 
@@ -113,6 +113,8 @@ class Tenant:
     group: str = "egress"
     underlay_group: int = 0
     """IPv6 group address that its group frames are sent to, instead of one by one to TEPs; 0: none."""
+    storm: Storm | None = None
+    """Limit of what its VMs behind each TEP may send of frames that go to many; ``None``: there is none."""
     teps: tuple[str, ...] = ()
 
 

@@ -20,7 +20,8 @@ def is_link_local(mac: int) -> bool:
 
 
 def decide_access(tables: Tables, port: int, frame: AccessFrame, time: int) -> Verdict:
-    """Judge a well-received frame with a VLAN; learns or refreshes its source if the tenant wants that."""
+    """Judge a well-received frame with a VLAN; learns or refreshes its source if the tenant wants that. What goes to
+    many is still subject to storm control."""
     if is_link_local(frame.dst):
         return Discard(Reason.LINK_LOCAL)
     if is_group(frame.src) or frame.src == 0:

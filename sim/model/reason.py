@@ -29,3 +29,5 @@ class Reason(Enum):
     """Never in the model, which has room for every frame."""
     ECN = "ecn"
     """Congestion experienced in the tunnel by a packet that is not ECN-capable (RFC 6040, 4.2)."""
+    STORM = "storm"
+    """For many, and beyond what its tenant may send of such frames."""

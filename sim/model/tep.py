@@ -15,6 +15,7 @@ from .fabric import decide_fabric
 from .packet import AccessFrame, Ipv6Header
 from .reason import Reason
 from .replicate import Replicas, replicate
+from .storm import StormControl
 from .tables import Tables
 from .verdict import Answer, Discard, Flood, ToPlace, Verdict
 
@@ -26,8 +27,9 @@ _DEFAULT = Params()
 class TepModel:
     """One TEP in pure Python: the specification in executable form and the oracle of all tests.
 
-    Frames are octets without preamble and FCS. Time is in nanoseconds and matters only to ageing. The model
-    has no queues and no latency: what a frame causes is returned at once.
+    Frames are octets without preamble and FCS. Time is in nanoseconds and matters only to ageing and to storm
+    control, which sees it in ticks of 1/4096 second. The model has no queues and no latency: what a frame causes is
+    returned at once.
     """
 
     def __init__(
@@ -36,11 +38,12 @@ class TepModel:
         params: Params = _DEFAULT,
         ways: Mapping[int, tuple[int, ...]] | None = None,
     ):
-        """Of ``params`` matter ``max_frame`` and what is counted. ``ways``: those that flows had before, by TEP index;
-        a new configuration moves no more than it must."""
+        """Of ``params`` matter ``max_frame``, what is counted, and which tenants can have a limit. ``ways``: those that
+        flows had before, by TEP index; a new configuration moves no more than it must."""
         self.config = tables
         self.params = params
         self._tables = Tables(tables, ways or {})
+        self._storm = StormControl(t for t in tables.tenants if t.index < params.limited_tenants)
         self._ports = [PortCounters() for _ in tables.ports]
         self._teps = {tep.index: TrafficCounters() for tep in tables.teps}
         self._tenants = {tenant.index: TrafficCounters() for tenant in tables.tenants}
@@ -73,8 +76,9 @@ class TepModel:
         return leaving
 
     def advance(self, time: float) -> None:
-        """Let time pass until ``time``: learned entries age."""
+        """Let time pass until ``time``: learned entries age, buckets of storm control fill."""
         self._now = max(self._now, int(time))
+        self._storm.advance(self._now)
         self._tables.macs.age(self._now)
 
     def events(self) -> list[LearningEvent]:
@@ -109,6 +113,8 @@ class TepModel:
         if not isinstance(verdict, Discard):
             tenant = self._tables.tenant_of(self.config.ports[port], frame.src, frame.vid)
             assert tenant is not None
+            if isinstance(verdict, Flood) and not self._storm.take(tenant.index):
+                return self._carry_out(port, Discard(Reason.STORM), b"", 0, None)
             self._tenants[tenant.index].receive(octets)
         return self._carry_out(port, verdict, frame.inner, frame.pcp_dei, Local(port, frame.vid))
 

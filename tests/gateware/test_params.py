@@ -4,7 +4,7 @@ import pytest
 from opentep.gateware.params import Params
 
 
-@pytest.mark.parametrize("name", ["counted_teps", "counted_tenants"])
+@pytest.mark.parametrize("name", ["counted_teps", "counted_tenants", "storm_tenants"])
 @pytest.mark.parametrize("value", [-1, 8, 24, 8192, "16"])
 def test_refuses(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):
@@ -16,3 +16,10 @@ def test_no_more_counters_than_parties():
     assert Params(counted_tenants=4096).tenant_counters == 1024
     assert Params(counted_teps=16).tep_counters == 16
     assert Params(counted_teps=0).tep_counters == 0
+
+
+def test_storm_control_has_time_for_all() -> None:
+    assert Params(storm_tenants=4096, tenants=4096).limited_tenants == 4096
+    assert Params(storm_tenants=64, tenants=16).limited_tenants == 16
+    with pytest.raises(ValueError, match="clock_hz allows for 2034 storm_tenants, not 4096"):
+        Params(storm_tenants=4096, clock_hz=50_000_000)

@@ -17,6 +17,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Storm,
     Tenant,
     TepTables,
     Way,
@@ -211,6 +212,37 @@ def test_a_table_that_is_too_small() -> None:
     messages = "\n".join(problem.message for problem in caught.value.problems)
     assert "75 MAC addresses" in messages and "room for 64" in messages
     assert "replica list members on port 'srv1'" in messages and "room for 16" in messages
+
+
+LIMIT = "green: {oui: 12:00:03, storm: {rate: 100, burst: 20}"
+PRESENT = TEXT.replace("green: {oui: 12:00:03", LIMIT + ", teps: [rack1]")
+
+
+def test_limited_tenants_come_first() -> None:
+    text = PRESENT.replace("age_seconds: 60", "core: {storm_tenants: 16}")
+    tenants = {tenant.name: tenant for tenant in compiled(text, "rack1").tenants}
+    assert tenants["green"].index == 0
+    assert tenants["green"].storm == Storm(100, 20)
+    assert tenants["red"].storm is None
+
+
+def test_a_tenant_moves_to_where_it_can_have_a_limit() -> None:
+    state = State()
+    kept = {"red": 3, "blue": 0, "green": 17}
+    state.indices["rack1/tenants"] = dict(kept)
+    text = PRESENT.replace("age_seconds: 60", "core: {storm_tenants: 16}")
+    assert {tenant.name: tenant.index for tenant in compiled(text, "rack1", state).tenants} == kept | {
+        "green": 1
+    }
+
+
+def test_no_storm_control() -> None:
+    with pytest.raises(FabricError) as caught:
+        compiled(PRESENT, "rack1")
+    (problem,) = caught.value.problems
+    assert problem.path == "tenants.green.storm"
+    assert "no storm control on TEP 'rack1'" in problem.message and "room for 0 tenants" in problem.message
+    assert "storm_tenants" in problem.remedy
 
 
 def test_dscp_is_copied_or_fixed() -> None:

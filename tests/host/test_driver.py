@@ -8,12 +8,15 @@ import pytest
 from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver, DriverError
+from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, TepTables, Way, target_of
+from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, TepTables, Way, target_of
 from opentep.sim.random_tables import Learning, random_tables
 
-PARAMS = Params(access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64)
+PARAMS = Params(
+    access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64, storm_tenants=16
+)
 
 
 def normal(tables: TepTables) -> TepTables:
@@ -63,7 +66,7 @@ def driver(device) -> Driver:
 def configurations(seed: int, count: int) -> Iterator[TepTables]:
     rng = random.Random(seed)
     for _ in range(count):
-        yield random_tables(rng, PARAMS, Learning(source=True, remote=True))
+        yield random_tables(rng, PARAMS, Learning(source=True, remote=True), storm=True)
 
 
 def test_a_fresh_tep(driver: Driver) -> None:
@@ -102,6 +105,7 @@ def test_down_to_nothing(driver: Driver) -> None:
     held = driver.read()
     assert held.tables.tenants == held.tables.macs == held.tables.teps == held.tables.lists == ()
     assert held.keys == {"tenant": {}, "source": {}, "rule": {}}
+    assert held.storm == [NO_STORM] * PARAMS.limited_tenants
 
 
 def meaning(tables: TepTables) -> dict[tuple[int, int], object]:
@@ -208,6 +212,24 @@ def test_too_much(driver: Driver) -> None:
     many = tuple(replace(entry, mac=entry.mac & ~0xFFFFFF | low) for low in range(300))
     with pytest.raises(DriverError, match="300 MAC addresses"):
         driver.apply(replace(tables, macs=many))
+
+
+def test_a_limit_that_the_tep_cannot_keep(memory_device) -> None:
+    driver = Driver(RegisterAccess(memory_device(replace(PARAMS, storm_tenants=0))), drain_seconds=0)
+    tables = next(tables for tables in configurations(3, 9) if any(t.storm for t in tables.tenants))
+    with pytest.raises(DriverError, match=r"storm control of tenant '.*': the core has room for 0 tenants"):
+        driver.apply(tables)
+
+
+def test_a_limit_changes_alone(driver: Driver, device) -> None:
+    (tables,) = configurations(3, 1)
+    driver.apply(tables)
+    before = device.changes
+    first, *others = tables.tenants
+    changed = replace(tables, tenants=(replace(first, storm=Storm(7, 70)), *others))
+    (change,) = driver.apply(changed)
+    assert change.kind == "tenant" and "storm control 7 frames/s, 70 at once" in change.after
+    assert device.changes == before + 1
 
 
 def test_progress(driver: Driver) -> None:

@@ -14,11 +14,13 @@ from opentep.host.tables import TepTables
 from opentep.sim.packets import ethernet, tag, tunnel
 from opentep.sim.pcap import Packet, read_capture, write_capture
 from opentep.sim.replay import ReplayResult, replay
-from opentep.sim.traffic import Learning, random_tables, schedule
+from opentep.sim.traffic import Aside, Learning, random_tables, schedule
 
 LEARNING_GAP = 10_000
 """Nanoseconds between frames: many times what learning takes."""
 SECOND = 1_000_000_000
+ASIDE = Aside(before=5_000, behind=60_000)
+"""More than it takes from the end of a frame to its verdict, and than storm control is at work on a tick."""
 COPIES = 7
 """More than any random replica list has on one port."""
 
@@ -68,7 +70,14 @@ def both(
     [
         Params(counted_teps=0),
         Params(access_ports=3, fabric_ports=1),
-        Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4, counted_tenants=1024),
+        Params(
+            access_ports=1,
+            fabric_ports=2,
+            tenant_choices=3,
+            tenant_slots=4,
+            counted_tenants=1024,
+            storm_tenants=1024,
+        ),
     ],
     ids=["1+1", "3+1", "1+2"],
 )
@@ -93,9 +102,9 @@ def test_jumbo_frames(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds(1, 4))
 def test_learning(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024)
-    tables = random_tables(rng, params, Learning(source=True, remote=True))
-    events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, longest=1600)
+    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024, storm_tenants=1024)
+    tables = random_tables(rng, params, Learning(source=True, remote=True), storm=True)
+    events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, aside=ASIDE, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters
     assert {event.change for event in rtl.events} == {LEARNED, MOVED}
@@ -146,3 +155,15 @@ def test_another_way_from_the_same_tep_is_no_move(tmp_path: Path) -> None:
     rtl, model = both(tmp_path, tables, params, events)
     assert rtl.counters == model.counters
     assert (rtl.counters["mac"]["learned"], rtl.counters["mac"]["moved"]) == (1, 0)
+
+
+@pytest.mark.parametrize("seed", seeds(2, 8))
+def test_storm_control(tmp_path: Path, seed: int) -> None:
+    """Of frames one after the other, so that it is clear who gets the last token."""
+    rng = random.Random(seed)
+    params = Params(access_ports=2, fabric_ports=1, tenants=64, counted_tenants=64, storm_tenants=64)
+    tables = random_tables(rng, params, storm=True)
+    events = schedule(tables, rng, 1500, gap=1_000, aside=ASIDE, longest=1600)
+    rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
+    assert rtl.counters == model.counters
+    assert sum(port["drops"]["storm"] for port in rtl.counters["ports"].values()) > 20

@@ -124,6 +124,8 @@ async def start(dut, tables: TepTables):
     dut.bus__w_stb.value = 0
     dut.bus__r_stb.value = 0
     dut.second.value = 0
+    dut.storm__tick.value = 0
+    dut.storm__exponent.value = 0
     dut.rst.value = 1
     cocotb.start_soon(Clock(dut.clk, 8, "ns").start())
     await ClockCycles(dut.clk, 4)

@@ -40,7 +40,7 @@ vms:
 @pytest.fixture
 def fabric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_device) -> Path:
     """A document whose first TEP answers and whose second does not."""
-    device = memory_device(Params(macs=64, tenants=16, lists=16, members=16, teps=16))
+    device = memory_device(Params(macs=64, tenants=16, lists=16, members=16, teps=16, storm_tenants=16))
 
     @contextmanager
     def connect(name: str, baud: int | None = None) -> Iterator[Driver]:
@@ -107,6 +107,24 @@ def test_a_changed_vm(fabric: Path) -> None:
     fabric.write_text(DOCUMENT.replace("vswitch: sw1}", "vswitch: sw1, vlan: 9}"))
     result = rack1("apply", fabric, "--no-vswitches")
     assert "~ mac 12:00:01:00:00:01 of red: server VLAN 2 → server VLAN 9" in result.output
+
+
+def test_storm_control(fabric: Path) -> None:
+    rack1("apply", fabric)
+    limited = DOCUMENT.replace("members: 16}", "members: 16, storm_tenants: 16}")
+    limited = limited.replace("{oui: 12:00:01}", "{oui: 12:00:01, storm: {rate: 100, burst: 20}}")
+    fabric.write_text(limited)
+    refused = run("check", fabric)
+    assert refused.exit_code == 2
+    assert "no storm control on TEP 'rack2'" in refused.output
+    fabric.write_text(
+        limited.replace("address: fd00:2::1", "address: fd00:2::1\n    core: {storm_tenants: 16}")
+    )
+    assert "storm control 100 frames/s, 20 at once" in rack1("plan", fabric).output
+    assert rack1("apply", fabric).exit_code == 0
+    assert rack1("plan", fabric).exit_code == 0
+    (tenant,) = json.loads(rack1("show tenants", fabric, "--json").output)
+    assert tenant["storm"] == {"rate": 100, "burst": 20}
 
 
 def test_show(fabric: Path) -> None:

@@ -6,6 +6,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from opentep.gateware.packet import PacketSignature, Word
 from opentep.gateware.params import Params
+from opentep.gateware.storm.limit import StormTicks
 
 
 class CrossConnect(wiring.Component):
@@ -23,6 +24,7 @@ class CrossConnect(wiring.Component):
                 "link_rx": In(stream.Signature(8)),
                 "link_tx": Out(stream.Signature(8)),
                 "second": In(1),
+                "storm": In(StormTicks()),
                 "busy": Out(1),
             }
         )
@@ -62,3 +64,38 @@ class CrossConnect(wiring.Component):
 @pytest.fixture(scope="session")
 def cross_connect() -> type[CrossConnect]:
     return CrossConnect
+
+
+class TickCounter(CrossConnect):
+    """After each ``second`` strobe it sends the number of ticks of storm control before it, four octets, the highest
+    first. Storm control has something to do while the last octet from the host link is not 0."""
+
+    BUSY_CLOCKS = 50
+
+    def elaborate(self, platform):
+        m = Module()
+        ticks, sent = Signal(32), Signal(32)
+        left = Signal(range(5))
+        working = Signal(range(self.BUSY_CLOCKS + 1))
+        with m.If(working != 0):
+            m.d.sync += working.eq(working - 1)
+        with m.If(self.storm.tick & self.storm.pending):
+            m.d.sync += [ticks.eq(ticks + (1 << self.storm.exponent)), working.eq(self.BUSY_CLOCKS)]
+        with m.If(self.second):
+            m.d.sync += [sent.eq(ticks), left.eq(4)]
+        with m.Elif(self.link_tx.valid & self.link_tx.ready):
+            m.d.sync += [sent.eq(sent << 8), left.eq(left - 1)]
+        with m.If(self.link_rx.valid):
+            m.d.sync += self.storm.pending.eq(self.link_rx.payload != 0)
+        m.d.comb += [
+            self.link_rx.ready.eq(1),
+            self.link_tx.valid.eq(left != 0),
+            self.link_tx.payload.eq(sent[24:]),
+            self.busy.eq((left != 0) | (working != 0)),
+        ]
+        return m
+
+
+@pytest.fixture(scope="session")
+def tick_counter() -> type[TickCounter]:
+    return TickCounter

@@ -166,6 +166,31 @@ def test_second_strobes_follow_simulated_time(board):
     assert board.clocks < 1_000
 
 
+def test_ticks_of_storm_control_follow_simulated_time(params, tick_counter):
+    """All are told, but together where nothing comes between; none while they have no effect."""
+    second = 1_000_000_000
+    with VirtualBoard(params, design=tick_counter) as board:
+        board.link_write(b"\1")
+        board.run(until_ns=second + 10_000)
+        for number in range(30):
+            board.send(0, frame(60), second + number * 20_000_000)
+        board.run(until_ns=3 * second + 10_000)
+        assert board.clocks < 40_000
+        # The tick that comes with the strobe is behind it.
+        counts = [int.from_bytes(board.link_read(4), "big") for _ in range(3)]
+        assert counts == [4096 - 1, 2 * 4096 - 1, 3 * 4096 - 1]
+
+        board.link_write(b"\0")
+        board.run_until_idle()
+        before = board.clocks
+        board.run(until_ns=5 * second + 10_000)
+        assert board.clocks < before + 1_000
+        board.link_write(b"\1")
+        board.run(until_ns=6 * second + 10_000)
+        counts = [int.from_bytes(board.link_read(4), "big") for _ in range(3)]
+        assert counts == [3 * 4096, 3 * 4096, 4 * 4096 - 1]
+
+
 def test_host_link_echoes(board):
     board.link_write(bytes(range(200)))
     board.run_until_idle()

@@ -1,0 +1,1 @@
+"""Storm control: how many frames that go to many a tenant may send."""
