@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from .params import CELL_BYTES, Params
 
 __all__ = [
+    "ETHERTYPE_ARP",
     "ETHERTYPE_IPV4",
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_ARP = 0x0806
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
 NEXT_HEADER_ICMPV6 = 58

@@ -13,7 +13,7 @@ MIN_FRAME = 60
 """Shortest Ethernet frame without FCS (IEEE 802.3, 3.2.8); the wire pads to it."""
 
 
-_MAY_BE_NONE = ("counted_teps", "counted_tenants")
+_MAY_BE_NONE = ("counted_teps", "counted_tenants", "known_addresses")
 
 
 def _power_of_two(value: int) -> bool:
@@ -65,6 +65,8 @@ class Params:
     """Remote TEPs with counters of their own, those of the lowest indices; 0 for none."""
     counted_tenants: int = 0
     """Tenants with counters of their own, likewise."""
+    known_addresses: int = 0
+    """Slots for IP addresses of VMs that requests are answered for (ARP and ND suppression); 0 for none."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -109,6 +111,11 @@ class Params:
     def has_ways(self) -> bool:
         """Whether remote TEPs may be reached on several fabric ports."""
         return self.fabric_ports > 1
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether requests for addresses of VMs may be answered."""
+        return self.known_addresses > 0
 
     @property
     def readers(self) -> int:

@@ -15,6 +15,7 @@ from .hostport.format import REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
 from .params import Params
+from .suppression.tables import KnownEntry, known_geometry
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
 
@@ -22,7 +23,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 5
+API_VERSION = 6
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -137,6 +138,15 @@ def _add_tables(builder: Builder, params: Params) -> None:
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
         if table.stash:
             add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
+    if params.suppresses:
+        add(
+            "known_slots",
+            KnownEntry,
+            known_geometry(params).depth,
+            "IP address, tenant index (bits 128 to 139 of the key) and whether it is IPv6 (bit 140) to MAC address: "
+            "entry as above. The host chooses the slots.",
+            by_word=True,
+        )
     add(
         "tenant_entries",
         TenantEntry,

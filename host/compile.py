@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
+from opentep.gateware.suppression.tables import known_room
 from opentep.host.encode import encode_members, tenant_keys
 from opentep.host.fabric.errors import FabricError, Problem
 from opentep.host.fabric.identity import names_network
@@ -17,6 +18,7 @@ from opentep.host.fabric.state import State
 from opentep.host.groups import in_order, low_octets, number_pairs
 from opentep.host.tables import (
     Group,
+    KnownAddress,
     Local,
     MacTableEntry,
     Port,
@@ -55,6 +57,8 @@ class _Compiler:
         self.problems: list[Problem] = []
         present = {vm.tenant for vm in fabric.vms.values() if fabric.tep_of(vm) == name}
         present |= {tenant.name for tenant in fabric.tenants.values() if name in tenant.teps}
+        self.suppressing = {tenant for tenant in present if fabric.tenants[tenant].suppress}
+        """Tenants whose VMs get answers here."""
         # Both sides of a rule: of whom VMs here may send to, and of who may send to VMs here.
         self.rules = [rule for rule in fabric.rules if {rule.source, rule.target} & present]
         present |= {tenant for rule in self.rules for tenant in (rule.source, rule.target)}
@@ -144,6 +148,7 @@ class _Compiler:
                     flood_list=self.list_index[f"tenant/{name}"],
                     rewrites=name in self.rewriting,
                     group_key=name in self.addressed,
+                    suppresses=name in self.suppressing,
                 )
             )
         return tuple(sorted(result, key=lambda tenant: tenant.index))
@@ -208,6 +213,17 @@ class _Compiler:
             mac = self._group_oui(tenant) << 24 | low
             entries.append(MacTableEntry(self.tenant_index[tenant], mac, place))
         return tuple(sorted(entries, key=lambda entry: (entry.tenant, entry.mac)))
+
+    def known(self) -> tuple[KnownAddress, ...]:
+        """Wherever the VM is."""
+        return tuple(
+            sorted(
+                KnownAddress(self.tenant_index[vm.tenant], address.version, int(address), vm.mac or 0)
+                for vm in self.vms
+                if vm.tenant in self.suppressing
+                for address in vm.ip_addresses
+            )
+        )
 
     def _list(
         self, index: int, vms: Iterable[Vm], remotes: Iterable[int | Rewritten], port_of: dict[int, int]
@@ -277,6 +293,7 @@ class _Compiler:
                     for rule in self.rules
                 )
             ),
+            known=self.known(),
             sid_function=self.tep.sid_function,
             age_seconds=self.tep.age_seconds,
         )
@@ -334,6 +351,13 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
             len(tables.macs),
             params.macs,
             "MAC addresses (VMs and groups of the tenants present)",
+        ),
+        Usage(
+            "known",
+            "known_addresses",
+            len(tables.known),
+            known_room(params),
+            "IP addresses of tenants with 'suppress'",
         ),
         Usage("rules", "rules", len(tables.rules), params.rules, "rules of the tenants present"),
         Usage("teps", "teps", len(tables.teps), params.teps, "remote TEPs"),

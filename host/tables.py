@@ -15,6 +15,7 @@ __all__ = [
     "OUI_KEY",
     "Group",
     "KeyMask",
+    "KnownAddress",
     "Local",
     "MacTableEntry",
     "Members",
@@ -91,6 +92,8 @@ class Tenant:
     none."""
     vlan: int = 0
     """VLAN ID, as far as it identifies the tenant on ports whose mask has such bits."""
+    suppresses: bool = False
+    """Requests of its VMs for known addresses are answered."""
 
     @property
     def flood_lists(self) -> set[int]:
@@ -155,6 +158,18 @@ class MacTableEntry:
     tenant: int
     mac: int
     place: Local | Remote | Group
+
+
+@dataclass(frozen=True, order=True)
+class KnownAddress:
+    """An IP address that requests are answered for."""
+
+    tenant: int
+    """Index."""
+    version: int
+    """4 or 6."""
+    address: int
+    mac: int
 
 
 @dataclass(frozen=True)
@@ -237,6 +252,8 @@ class TepTables:
     teps: tuple[RemoteTep, ...] = ()
     lists: tuple[ReplicaList, ...] = ()
     rules: tuple[Rule, ...] = ()
+    known: tuple[KnownAddress, ...] = ()
+    """Of tenants that suppress requests, in order."""
     sid_function: bool = False
     """The last 24 bits of the destination of packets to this TEP may be a virtual network."""
     age_seconds: int = 300

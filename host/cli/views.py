@@ -6,7 +6,7 @@ from typing import Any
 
 from opentep.host.diff import Names
 from opentep.host.driver import Driver, Held
-from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
+from opentep.host.fabric.addresses import format_ip, format_ipv6, format_mac, format_oui
 from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, TepTables
 
 from .output import Cell
@@ -51,6 +51,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             "remote": "learn" if tenant.learn_remote else "static",
             "unknown": "flood" if tenant.flood_unknown else "drop",
             "flood_list": tenant.flood_list,
+            "suppress": tenant.suppresses,
             "sends_to": [names.tenant(r.target) for r in held.tables.rules if r.source == tenant.index],
         }
         for tenant in held.tables.tenants
@@ -66,6 +67,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             i["remote"],
             i["unknown"],
             i["flood_list"],
+            _yes(i["suppress"]),
             ", ".join(i["sends_to"]),
         )
         for i in items
@@ -80,6 +82,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
         "remote",
         "unknown",
         "list",
+        "suppress",
         "may send to",
     )
     return View(columns, rows, items)
@@ -165,6 +168,22 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
     )
 
 
+def addresses(driver: Driver, tables: TepTables | None) -> View:
+    held = driver.read(macs=False)
+    names = _names(held, tables)
+    items: list[dict[str, Any]] = [
+        {
+            "address": format_ip(known.version, known.address),
+            "tenant": names.tenant(known.tenant),
+            "tenant_index": known.tenant,
+            "mac": format_mac(known.mac),
+        }
+        for known in held.tables.known
+    ]
+    rows = [(i["address"], i["tenant"], i["mac"]) for i in items]
+    return View(("address", "tenant", "MAC"), rows, items)
+
+
 def lists(driver: Driver, tables: TepTables | None) -> View:
     held = driver.read()
     names = _names(held, tables)
@@ -200,7 +219,8 @@ def counters(driver: Driver, tables: TepTables | None) -> View:
     for kind, group in (("TEP", "teps"), ("tenant", "tenants")):
         for party, named in values[group].items():
             rows += [(f"{kind} {party}", name, value) for name, value in named.items() if value]
-    rows += [("MAC table", name, value) for name, value in values["mac"].items() if value]
+    for where, group in (("MAC table", "mac"), ("suppression", "suppression")):
+        rows += [(where, name, value) for name, value in values[group].items() if value]
     return View(("where", "counter", "value"), rows, values)
 
 
@@ -237,6 +257,7 @@ def identification(driver: Driver, tables: TepTables | None) -> View:
 VIEWS: dict[str, Callable[[Driver, TepTables | None], View]] = {
     "tenants": tenants,
     "macs": macs,
+    "addresses": addresses,
     "teps": teps,
     "lists": lists,
     "counters": counters,

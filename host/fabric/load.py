@@ -101,6 +101,7 @@ class _Loader:
             remote=raw.get("remote", "static"),
             unknown=raw.get("unknown", "drop"),
             group=raw.get("group", "egress"),
+            suppress=raw.get("suppress", False),
             teps=tuple(raw.get("teps", ())),
         )
 
@@ -117,14 +118,12 @@ class _Loader:
         )
 
     def vm(self, name: str, raw: dict[str, Any]) -> Vm:
-        for index, text in enumerate(raw.get("addresses", ())):
-            self.convert(
-                ("vms", name, "addresses", index),
-                text,
-                ipaddress.ip_interface,
-                None,
-                "give an IP address, with a prefix length if you like, such as 10.0.0.1/24",
-            )
+        remedy = "give an IP address, with a prefix length if you like, such as 10.0.0.1/24"
+        addresses = tuple(
+            text
+            for index, text in enumerate(raw.get("addresses", ()))
+            if self.convert(("vms", name, "addresses", index), text, ipaddress.ip_interface, None, remedy)
+        )
         return Vm(
             name=name,
             tenant=raw["tenant"],
@@ -133,7 +132,7 @@ class _Loader:
             mac=parse_mac(raw["mac"]) if "mac" in raw else None,
             vlan=raw.get("vlan"),
             interface=raw.get("interface", name),
-            addresses=tuple(raw.get("addresses", ())),
+            addresses=addresses,
         )
 
     def group(self, name: str, raw: dict[str, Any]) -> Group:

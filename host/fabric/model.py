@@ -4,6 +4,7 @@ MAC addresses are 48-bit, OUIs 24-bit, IPv6 addresses 128-bit integers, first oc
 document may leave out to have it allocated is ``None`` until :func:`opentep.host.fabric.allocate.allocate`.
 """
 
+import ipaddress
 from dataclasses import dataclass, field
 
 from opentep.gateware.headers import GROUP_BIT, Encapsulation
@@ -105,6 +106,8 @@ class Tenant:
     remote: str = "static"
     unknown: str = "drop"
     group: str = "egress"
+    suppress: bool = False
+    """ARP and ND requests for its VMs' addresses are answered by TEPs."""
     teps: tuple[str, ...] = ()
 
 
@@ -135,6 +138,11 @@ class Vm:
     """``None`` for good behind a foreign TEP."""
     interface: str = ""
     addresses: tuple[str, ...] = ()
+    """With or without a prefix length."""
+
+    @property
+    def ip_addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
+        return tuple(ipaddress.ip_interface(text).ip for text in self.addresses)
 
 
 @dataclass(frozen=True)
