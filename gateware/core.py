@@ -16,9 +16,12 @@ from .lookup.dispatch import Dispatch
 from .lookup.join import Join
 from .lookup.pipeline import LookupPipeline
 from .memory.packet_memory import PacketMemory
+from .memory.shared_read import SharedRead
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
+from .suppression.detour import Detour
+from .suppression.responder import Responder
 from .tables.bus import broadcast
 from .traffic import Traffic, TrafficCounters
 
@@ -100,7 +103,12 @@ class Core(wiring.Component):
         connect(m, lookup.decision, join.decision)
         connect(m, join.learn, lookup.learn)
         m.d.comb += [join.admitted.eq(lookup.admitted), lookup.room.eq(join.room)]
-        connect(m, join.verdict, dispatch.input)
+        verdict = join.verdict
+        if params.suppresses:
+            verdict = self._suppress(m, join, bank, memory, host, counters)
+        else:
+            connect(m, host.read, memory.read[-1])
+        connect(m, verdict, dispatch.input)
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
@@ -133,7 +141,6 @@ class Core(wiring.Component):
 
         # To the host, and from it.
         connect(m, dispatch.host, host.offer)
-        connect(m, host.read, memory.read[-1])
         connect(m, host.release, memory.release[-1])
         connect(m, bank.mailbox, host.mailbox)
         m.d.comb += [
@@ -188,6 +195,27 @@ class Core(wiring.Component):
             m.d.sync += settling.eq(settling - 1)
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
+
+    def _suppress(self, m, join, bank, memory, host, counters):
+        """The way of verdicts past the responder to dispatch. It reads packet memory when the host does not."""
+        params = self.params
+        m.submodules.detour = detour = Detour(params)
+        m.submodules.responder = responder = Responder(params)
+        m.submodules.shared_read = shared = SharedRead(params)
+        connect(m, join.verdict, detour.input)
+        connect(m, detour.request, responder.request)
+        connect(m, responder.outcome, detour.outcome)
+        connect(m, host.read, shared.first)
+        connect(m, responder.read, shared.second)
+        connect(m, shared.read, memory.read[-1])
+        connect(m, responder.patch, memory.patch)
+        connect(m, bank.known_slots, responder.bus)
+        m.d.comb += responder.seed.eq(bank.hash_seed)
+        m.d.sync += [
+            counters.increment["suppression.answered"].eq(responder.answered),
+            counters.increment["suppression.overrun"].eq(detour.overrun),
+        ]
+        return detour.output
 
     def _count_parties(self, m, bank, egress, dispatch) -> Value:
         """Counters of remote TEPs and of tenants, as far as there are any; whether they are busy."""

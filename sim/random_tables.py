@@ -96,9 +96,9 @@ def random_tables(rng: random.Random, params: Params, learning: Learning | None 
     known: tuple[KnownAddress, ...] = ()
     if params.suppresses:
         # Drawn on their own: everything else is as in a core without.
-        own = random.Random(address)
-        result = [replace(tenant, suppresses=own.random() < 0.7) for tenant in result]
-        known = tuple(sorted(_known(own, result, macs))[: known_room(params)])
+        draws = random.Random(address)
+        result = [replace(tenant, suppresses=draws.random() < 0.7) for tenant in result]
+        known = tuple(sorted(_known(draws, result, macs))[: known_room(params)])
     return TepTables(
         name="random",
         address=address,

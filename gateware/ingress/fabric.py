@@ -9,6 +9,7 @@ from ..headers import (
     ETHERTYPE_IPV6,
     FUNCTION_BITS,
     IPV6_BYTES,
+    NEIGHBOUR_SOLICITATION,
     NEXT_HEADER_ICMPV6,
     OUTER_BYTES,
     Congestion,
@@ -36,7 +37,7 @@ _ECHO_BYTES = 8
 _SOLICITATION_BYTES = 24
 _ECHO_REQUEST = 128 << 8
 """Type and code."""
-_SOLICITATION = 135 << 8
+_SOLICITATION = NEIGHBOUR_SOLICITATION << 8
 _HOP_LIMIT = 255
 """Proves that neighbour discovery was not routed (RFC 4861, 7.1.1)."""
 _ADVERT_END = 86

@@ -48,8 +48,11 @@ class Verdict(data.StructLayout):
             # It was taken from this remote TEP.
             fields |= {"from_tep": 1, "tep": ceil_log2(params.teps)}
         if params.tenant_counters:
-            # It was taken from a VM of this tenant.
-            fields |= {"from_vm": 1, "tenant": params.tenant_bits}
+            fields["from_vm"] = 1  # it was taken from a VM of ``tenant``
+        if params.suppresses:
+            fields["asks"] = 1  # perhaps for an address, and ``tenant`` gets answers
+        if params.tenant_counters or params.suppresses:
+            fields["tenant"] = params.tenant_bits  # of the source
         super().__init__(fields)
 
 
@@ -175,7 +178,10 @@ class VerdictRules(wiring.Component):
         if params.tenant_counters:
             m.d.comb += [
                 verdict.from_vm.eq(taken & ~from_fabric),
-                verdict.tenant.eq(decision.tenant),
                 descriptor.tenant.eq(decision.receiver),
             ]
+        if params.suppresses:
+            m.d.comb += verdict.asks.eq(decision.answers & header.asks & (drop == Drop.NONE))
+        if params.tenant_counters or params.suppresses:
+            m.d.comb += verdict.tenant.eq(decision.tenant)
         return m

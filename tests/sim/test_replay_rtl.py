@@ -54,7 +54,14 @@ def both(
     [
         Params(counted_teps=0),
         Params(access_ports=3, fabric_ports=1),
-        Params(access_ports=1, fabric_ports=2, tenant_choices=3, tenant_slots=4, counted_tenants=1024),
+        Params(
+            access_ports=1,
+            fabric_ports=2,
+            tenant_choices=3,
+            tenant_slots=4,
+            counted_tenants=1024,
+            known_addresses=64,
+        ),
     ],
     ids=["1+1", "3+1", "1+2"],
 )
@@ -79,7 +86,7 @@ def test_jumbo_frames(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds(1, 4))
 def test_learning(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024)
+    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024, known_addresses=64)
     tables = random_tables(rng, params, Learning(source=True, remote=True))
     events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
