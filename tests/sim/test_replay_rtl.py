@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from opentep.sim.traffic import Learning, random_tables, schedule
 
 LEARNING_GAP = 10_000
 """Nanoseconds between frames: many times what learning takes."""
+ANSWER_GAP = 1_000
+"""Nanoseconds between frames: some are answered while others come, none finds too many before it."""
 COPIES = 7
 """More than any random replica list has on one port."""
 
@@ -81,6 +84,20 @@ def test_jumbo_frames(tmp_path: Path, seed: int) -> None:
     events = schedule(tables, rng, 300, copies=COPIES, gap=1_000)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters
+
+
+@pytest.mark.parametrize("seed", seeds(2, 8))
+def test_suppression(tmp_path: Path, seed: int) -> None:
+    """Where all tenants have their requests answered."""
+    rng = random.Random(seed)
+    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024, known_addresses=64)
+    tables = random_tables(rng, params)
+    tenants = tuple(replace(tenant, suppresses=True) for tenant in tables.tenants)
+    tables = replace(tables, tenants=tenants)
+    events = schedule(tables, rng, 2000, copies=COPIES, gap=ANSWER_GAP, longest=140)
+    rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
+    assert rtl.counters == model.counters
+    assert rtl.counters["suppression"]["answered"] > 0
 
 
 @pytest.mark.parametrize("seed", seeds(1, 4))

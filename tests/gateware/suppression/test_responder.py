@@ -42,7 +42,9 @@ class Asked:
 def known(tenants: tuple[int, ...] = TENANTS) -> tuple[KnownAddress, ...]:
     """The same addresses in each tenant, of other VMs; one of them is the asker's own."""
     return tuple(
-        KnownAddress(tenant, version, network | host, ASKER if host == 1 else 0xA20000000000 | tenant << 8 | host)
+        KnownAddress(
+            tenant, version, network | host, ASKER if host == 1 else 0xA20000000000 | tenant << 8 | host
+        )
         for tenant in tenants
         for version, network in ((4, IP4), (6, IP6))
         for host in range(1, 6)
@@ -296,7 +298,9 @@ def test_answers_what_the_model_answers(width: int, busy: float) -> None:
             octets = as_it_comes(rng, frame)
             if len(octets) > LONGEST_REQUEST:
                 continue
-            asked = Asked(octets, rng.choice((*TENANTS, *TENANTS, 5)), rng.randrange(params.cells), rng.randrange(2))
+            asked = Asked(
+                octets, rng.choice((*TENANTS, *TENANTS, 5)), rng.randrange(params.cells), rng.randrange(2)
+            )
             parsed = AccessFrame.parse(octets, 77)
             tenant = tenants.get(asked.tenant)
             reply = None if tenant is None else answer(tables, tenant, replace(parsed, dst=BROADCAST))
