@@ -11,7 +11,7 @@ from ..params import Params
 __all__ = ["Detour"]
 
 _WAITING = 4
-"""Requests that wait. They take up packet memory that other frames may need, so there are few."""
+"""Requests on the detour, the one in work included. They take up packet memory that other frames may need."""
 
 
 class Detour(wiring.Component):

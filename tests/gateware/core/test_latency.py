@@ -9,8 +9,10 @@ from opentep.gateware.params import Params
 from opentep.sim.cocotb_run import run_cocotb
 
 
-@pytest.mark.parametrize("known_addresses", [0, 16])
-@pytest.mark.parametrize("width", [32, pytest.param(64, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "width, known_addresses",
+    [(32, 0), *(pytest.param(*what, marks=pytest.mark.long) for what in ((64, 0), (32, 16)))],
+)
 def test_latency(width: int, known_addresses: int) -> None:
     params = Params(width=width, packet_bytes=131072, known_addresses=known_addresses)
     run_cocotb(
