@@ -16,11 +16,14 @@ from .lookup.dispatch import Dispatch
 from .lookup.join import Join
 from .lookup.pipeline import LookupPipeline
 from .memory.packet_memory import PacketMemory
+from .memory.shared_read import SharedRead
 from .packet import PacketSignature
 from .params import Params
 from .registers import RegisterBank
 from .storm.control import StormControl
 from .storm.limit import StormTicks
+from .suppression.detour import Detour
+from .suppression.responder import Responder
 from .tables.bus import broadcast
 from .tables.mac_entry import MacChange
 from .traffic import Traffic, TrafficCounters
@@ -107,7 +110,12 @@ class Core(wiring.Component):
         connect(m, lookup.decision, join.decision)
         connect(m, join.learn, lookup.learn)
         m.d.comb += [join.admitted.eq(lookup.admitted), lookup.room.eq(join.room)]
-        storm_busy = self._connect_storm(m, bank, join, dispatch)
+        verdict = join.verdict
+        if params.suppresses:
+            verdict = self._suppress(m, verdict, bank, memory, host, counters)
+        else:
+            connect(m, host.read, memory.read[-1])
+        storm_busy = self._connect_storm(m, bank, verdict, dispatch)
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
@@ -140,7 +148,6 @@ class Core(wiring.Component):
 
         # To the host, and from it.
         connect(m, dispatch.host, host.offer)
-        connect(m, host.read, memory.read[-1])
         connect(m, host.release, memory.release[-1])
         connect(m, bank.mailbox, host.mailbox)
         m.d.comb += [
@@ -198,17 +205,38 @@ class Core(wiring.Component):
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
 
-    def _connect_storm(self, m, bank, join, dispatch) -> Value:
+    def _connect_storm(self, m, bank, verdict, dispatch) -> Value:
         """Verdicts on their way to dispatch, through storm control if there is any; whether it is busy."""
         if not self.params.limited_tenants:
-            connect(m, join.verdict, dispatch.input)
+            connect(m, verdict, dispatch.input)
             return Const(0)
         m.submodules.storm_control = storm = StormControl(self.params)
-        connect(m, join.verdict, storm.input)
+        connect(m, verdict, storm.input)
         connect(m, storm.output, dispatch.input)
         connect(m, bank.storm_limits, storm.limits)
         connect(m, flipped(self.storm), storm.ticks)
         return storm.busy
+
+    def _suppress(self, m, verdict, bank, memory, host, counters):
+        """The way of verdicts past the responder to dispatch. It reads packet memory when the host does not."""
+        params = self.params
+        m.submodules.detour = detour = Detour(params)
+        m.submodules.responder = responder = Responder(params)
+        m.submodules.shared_read = shared = SharedRead(params)
+        connect(m, verdict, detour.input)
+        connect(m, detour.request, responder.request)
+        connect(m, responder.outcome, detour.outcome)
+        connect(m, host.read, shared.first)
+        connect(m, responder.read, shared.second)
+        connect(m, shared.read, memory.read[-1])
+        connect(m, responder.patch, memory.patch)
+        connect(m, bank.known_slots, responder.bus)
+        m.d.comb += responder.seed.eq(bank.hash_seed)
+        m.d.sync += [
+            counters.increment["suppression.answered"].eq(responder.answered),
+            counters.increment["suppression.overrun"].eq(detour.overrun),
+        ]
+        return detour.output
 
     def _count_parties(self, m, bank, egress, dispatch) -> Value:
         """Counters of remote TEPs and of tenants, as far as there are any; whether they are busy."""

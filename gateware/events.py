@@ -3,7 +3,14 @@
 from .headers import Drop
 from .params import Params
 
-__all__ = ["MAC_COUNTERS", "PORT_COUNTERS", "PUNT_EVENTS", "TRAFFIC_COUNTERS", "counter_names"]
+__all__ = [
+    "MAC_COUNTERS",
+    "PORT_COUNTERS",
+    "PUNT_EVENTS",
+    "SUPPRESSION_EVENTS",
+    "TRAFFIC_COUNTERS",
+    "counter_names",
+]
 
 PORT_COUNTERS = (
     "rx_frames",
@@ -23,6 +30,10 @@ MAC_COUNTERS = ("learned", "moved", "aged", "refused", "events_lost")
 PUNT_EVENTS = ("frames", "lost")
 """Per TEP: frames for the host that went into its ring, and those that found it full."""
 
+SUPPRESSION_EVENTS = ("answered", "overrun")
+"""Per TEP, if it suppresses ARP and ND: requests that were answered, and those that came too fast to be looked at and
+went the usual way."""
+
 TRAFFIC_COUNTERS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets")
 """Per remote TEP: tunnelled frames that were taken from it, and copies sent to it, both with outer headers. Per tenant:
 frames that were taken from its VMs, and copies sent to them. Octets are those of the ports; ``queue_full`` and what
@@ -30,6 +41,9 @@ the host injects make no difference here."""
 
 
 def counter_names(params: Params) -> list[str]:
-    """Names of all counters in the order of their indices: ``port[0].rx_frames`` … ``punt.lost``."""
+    """Names of all counters in the order of their indices: ``port[0].rx_frames`` …."""
     names = [f"port[{port}].{name}" for port in range(params.ports) for name in PORT_COUNTERS]
-    return names + [f"mac.{name}" for name in MAC_COUNTERS] + [f"punt.{name}" for name in PUNT_EVENTS]
+    names += [f"mac.{name}" for name in MAC_COUNTERS] + [f"punt.{name}" for name in PUNT_EVENTS]
+    if params.suppresses:
+        names += [f"suppression.{name}" for name in SUPPRESSION_EVENTS]
+    return names

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from .params import CELL_BYTES, Params
 
 __all__ = [
+    "ETHERTYPE_ARP",
     "ETHERTYPE_IPV4",
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
@@ -31,9 +32,12 @@ __all__ = [
 ]
 
 ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_ARP = 0x0806
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
 NEXT_HEADER_ICMPV6 = 58
+NEIGHBOUR_SOLICITATION = 135
+"""Type of an ICMPv6 message (RFC 4861, 4.3)."""
 IPV6_BYTES = 40
 OUTER_BYTES = 14 + IPV6_BYTES
 """Outer Ethernet and IPv6 header."""
@@ -186,6 +190,9 @@ class Header(data.StructLayout):
     """Everything else that parsing tells of a frame, known when it has ended; unused fields are zero."""
 
     def __init__(self, params: Params):
+        asks = (
+            {"asks": 1} if params.suppresses else {}
+        )  # perhaps for an address: ARP or a solicitation (access)
         super().__init__(
             {
                 "drop": Drop,  # a reason found by the parser alone, else NONE
@@ -203,6 +210,7 @@ class Header(data.StructLayout):
                 "group": GroupAddress,  # that it is (access), or that a tenant's group address stands for (fabric)
                 "group_octet": 8,  # of :class:`~.ingress.group.GroupMatch`
             }
+            | asks
         )
 
 

@@ -15,7 +15,7 @@ MIN_FRAME = 60
 """Shortest Ethernet frame without FCS (IEEE 802.3, 3.2.8); the wire pads to it."""
 
 
-_MAY_BE_NONE = ("counted_teps", "counted_tenants", "storm_tenants")
+_MAY_BE_NONE = ("counted_teps", "counted_tenants", "storm_tenants", "known_addresses")
 
 
 def _power_of_two(value: int) -> bool:
@@ -69,6 +69,8 @@ class Params:
     """Tenants with counters of their own, likewise."""
     storm_tenants: int = 0
     """Tenants whose group frames and floods can have a limit, likewise."""
+    known_addresses: int = 0
+    """Slots for IP addresses of VMs that requests are answered for (ARP and ND suppression); 0 for none."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -116,6 +118,11 @@ class Params:
     def has_ways(self) -> bool:
         """Whether remote TEPs may be reached on several fabric ports."""
         return self.fabric_ports > 1
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether requests for addresses of VMs may be answered."""
+        return self.known_addresses > 0
 
     @property
     def readers(self) -> int:

@@ -17,6 +17,7 @@ from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometr
 from .lookup.ways import TepWays
 from .params import Params
 from .storm.limit import StormLimit
+from .suppression.tables import KnownEntry, known_geometry
 from .tables.mac_engine import BURST
 from .tables.mac_entry import MacRequest
 
@@ -155,6 +156,15 @@ def _add_tables(builder: Builder, params: Params) -> None:
         add(f"{name}_slots", table.entry, table.depth, f"{meaning}: {place}. The host chooses the slots.")
         if table.stash:
             add(f"{name}_stash", table.entry, table.stash, f"{meaning}: entries that found no slot.")
+    if params.suppresses:
+        add(
+            "known_slots",
+            KnownEntry,
+            known_geometry(params).depth,
+            "IP address, tenant index (bits 128 to 139 of the key) and whether it is IPv6 (bit 140) to MAC address: "
+            "entry as above. The host chooses the slots.",
+            by_word=True,
+        )
     add(
         "tenant_entries",
         TenantEntry,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
+from opentep.gateware.suppression.tables import known_room
 from opentep.host.encode import encode_members, tenant_keys
 from opentep.host.fabric.addresses import format_ipv6, group_mac
 from opentep.host.fabric.errors import FabricError, Problem
@@ -18,6 +19,7 @@ from opentep.host.fabric.state import State
 from opentep.host.groups import in_order, low_octets, number_pairs
 from opentep.host.tables import (
     Group,
+    KnownAddress,
     Local,
     MacTableEntry,
     Port,
@@ -56,6 +58,8 @@ class _Compiler:
         self.problems: list[Problem] = []
         present = {vm.tenant for vm in fabric.vms.values() if fabric.tep_of(vm) == name}
         present |= {tenant.name for tenant in fabric.tenants.values() if name in tenant.teps}
+        self.suppressing = {tenant for tenant in present if fabric.tenants[tenant].suppress}
+        """Tenants whose VMs get answers here."""
         # Both sides of a rule: of whom VMs here may send to, and of who may send to VMs here.
         self.rules = [rule for rule in fabric.rules if {rule.source, rule.target} & present]
         present |= {tenant for rule in self.rules for tenant in (rule.source, rule.target)}
@@ -165,6 +169,7 @@ class _Compiler:
                     rewrites=name in self.rewriting,
                     group_key=name in self.addressed,
                     storm=tenant.storm,
+                    suppresses=name in self.suppressing,
                 )
             )
         return tuple(sorted(result, key=lambda tenant: tenant.index))
@@ -247,6 +252,17 @@ class _Compiler:
             entries.append(MacTableEntry(self.tenant_index[tenant], mac, place))
         return tuple(sorted(entries, key=lambda entry: (entry.tenant, entry.mac)))
 
+    def known(self) -> tuple[KnownAddress, ...]:
+        """Wherever the VM is."""
+        return tuple(
+            sorted(
+                KnownAddress(self.tenant_index[vm.tenant], address.version, int(address), vm.mac or 0)
+                for vm in self.vms
+                if vm.tenant in self.suppressing
+                for address in vm.ip_addresses
+            )
+        )
+
     def _list(
         self, index: int, vms: Iterable[Vm], remotes: Iterable[int | Rewritten], port_of: dict[int, int]
     ) -> ReplicaList:
@@ -327,6 +343,7 @@ class _Compiler:
                     for rule in self.rules
                 )
             ),
+            known=self.known(),
             sid_function=self.tep.sid_function,
             group_prefix=self.fabric.group_prefix,
             age_seconds=self.tep.age_seconds,
@@ -404,6 +421,13 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
             len(tables.macs),
             params.macs,
             "MAC addresses (VMs and groups of the tenants present)",
+        ),
+        Usage(
+            "known",
+            "known_addresses",
+            len(tables.known),
+            known_room(params),
+            "IP addresses of tenants with 'suppress'",
         ),
         Usage("rules", "rules", len(tables.rules), params.rules, "rules of the tenants present"),
         Usage("teps", "teps", len(tables.teps), params.teps, "remote TEPs"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
-from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
+from opentep.host.fabric.addresses import format_ip, format_ipv6, format_mac, format_oui
 from opentep.host.tables import (
     Group,
     Local,
@@ -113,6 +113,7 @@ def _tenant(tenant: Tenant) -> str:
         *(["groups rewritten"] if tenant.rewrites else []),
         *(["own groups accepted"] if tenant.group_key else []),
         *([_storm(tenant.storm)] if tenant.storm else []),
+        *(["ARP and ND suppressed"] if tenant.suppresses else []),
     ]
     keys = []
     if tenant.ouis:
@@ -223,6 +224,13 @@ def diff(held: TepTables, desired: TepTables) -> list[Change]:
         macs(desired),
         lambda key: f"{format_mac(key[1])} of {new.tenant(key[0])}",
         lambda entry: new.place(entry.place),
+    )
+    changes += _compare(
+        "address",
+        {(k.tenant, k.version, k.address): k for k in held.known},
+        {(k.tenant, k.version, k.address): k for k in desired.known},
+        lambda key: f"{format_ip(*key[1:])} of {new.tenant(key[0])}",
+        lambda known: format_mac(known.mac),
     )
     changes += _compare(
         "list",

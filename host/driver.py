@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from opentep.gateware.events import MAC_COUNTERS, PORT_COUNTERS, TRAFFIC_COUNTERS, counter_names
+from opentep.gateware.events import (
+    MAC_COUNTERS,
+    PORT_COUNTERS,
+    SUPPRESSION_EVENTS,
+    TRAFFIC_COUNTERS,
+    counter_names,
+)
 from opentep.host.compile import beyond_storm_control, usage, without_storm_control
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
@@ -120,7 +126,7 @@ class Driver:
         }
 
     def port_counters(self, names: Iterable[str]) -> dict[str, Any]:
-        """The counters of all ports, by ``names``, and of the MAC table, which take a single burst to read."""
+        """The counters of all ports, by ``names``, and those of the whole TEP, which take a single burst to read."""
         values = dict(
             zip(counter_names(self.params), self.registers.table("counters").read_many(), strict=True)
         )
@@ -130,7 +136,12 @@ class Driver:
             counted = {counter: values[f"port[{port}].{counter}"] for counter in PORT_COUNTERS}
             ports[name] = {counter: value for counter, value in counted.items() if counter not in drops}
             ports[name]["drops"] = {counter: value for counter, value in counted.items() if counter in drops}
-        return {"ports": ports, "mac": {event: values[f"mac.{event}"] for event in MAC_COUNTERS}}
+        suppression = SUPPRESSION_EVENTS if self.params.suppresses else ()
+        return {
+            "ports": ports,
+            "mac": {event: values[f"mac.{event}"] for event in MAC_COUNTERS},
+            "suppression": {event: values[f"suppression.{event}"] for event in suppression},
+        }
 
     def _traffic(self, kind: str, names: Mapping[int, str]) -> dict[str, dict[str, int]]:
         """Counters of those of ``names``, by index, that have some."""

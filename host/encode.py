@@ -12,13 +12,26 @@ from opentep.gateware.headers import ETHERTYPE_IPV6, GROUP_BIT
 from opentep.gateware.ingress.checksum import advert_sum
 from opentep.gateware.lookup.tables import RuleKey, TenantKey, network_mac
 from opentep.gateware.params import Params
-from opentep.host.tables import KeyMask, Port, RemoteTep, Rewritten, Rule, Storm, Tenant, TepTables, Way
+from opentep.gateware.suppression.tables import KnownKey
+from opentep.host.tables import (
+    KeyMask,
+    KnownAddress,
+    Port,
+    RemoteTep,
+    Rewritten,
+    Rule,
+    Storm,
+    Tenant,
+    TepTables,
+    Way,
+)
 
 __all__ = [
     "NO_HEAD",
     "NO_OUTER",
     "NO_STORM",
     "NO_TENANT",
+    "decode_known",
     "decode_members",
     "decode_outer",
     "decode_port",
@@ -35,12 +48,14 @@ __all__ = [
     "fabric_number",
     "is_group",
     "is_outer",
+    "known_key",
     "rule_key",
     "tenant_keys",
 ]
 
 _TENANT_KEY = Codec(TenantKey)
 _OUTER = Codec(OuterHeader)
+_KNOWN_KEY = Codec(KnownKey)
 
 NO_TENANT: dict[str, Any] = {"flags": {"valid": 0}, "network": 0}
 """Entry of ``tenant_entries`` where there is no tenant."""
@@ -89,6 +104,7 @@ def encode_tenant(tenant: Tenant) -> dict[str, Any]:
         "flood_unknown": int(tenant.flood_unknown),
         "flood_list": tenant.flood_list,
         "rewrites": int(tenant.rewrites),
+        "suppresses": int(tenant.suppresses),
     }
     return {"flags": flags, "network": tenant.network}
 
@@ -117,6 +133,7 @@ def decode_tenant(index: int, entry: dict[str, Any], storm: dict[str, int], keys
         flood_list=flags["flood_list"],
         rewrites=bool(flags["rewrites"]),
         group_key=bool(own_groups),
+        suppresses=bool(flags["suppresses"]),
         network=entry["network"],
         storm=Storm(**storm) if storm["burst"] else None,
     )
@@ -240,3 +257,15 @@ def rule_key(rule: Rule, params: Params) -> int:
 def decode_rule(key: int, params: Params) -> Rule:
     """The reverse of :func:`rule_key`."""
     return Rule(**Codec(RuleKey(params)).decode(key))
+
+
+def known_key(known: KnownAddress) -> int:
+    """Key of the table of known addresses."""
+    fields = {"address": known.address, "tenant": known.tenant, "is_ipv6": int(known.version == 6)}
+    return _KNOWN_KEY.encode(fields)
+
+
+def decode_known(key: int, mac: int) -> KnownAddress:
+    """The reverse of :func:`known_key`, with the value."""
+    fields = _KNOWN_KEY.decode(key)
+    return KnownAddress(fields["tenant"], 6 if fields["is_ipv6"] else 4, fields["address"], mac)

@@ -5,8 +5,10 @@ from typing import Any
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.gateware.lookup.tables import rule_geometry, source_geometry, tenant_geometry
+from opentep.gateware.suppression.tables import known_geometry
 from opentep.host.encode import (
     NO_STORM,
+    decode_known,
     decode_members,
     decode_outer,
     decode_port,
@@ -70,7 +72,7 @@ class Held:
     remote_ports: dict[tuple[int, int], int] = field(default_factory=dict)
     """Fabric port of each static MAC entry behind a remote TEP, by (tenant, MAC)."""
     keys: dict[str, dict[int, int]] = field(default_factory=dict)
-    """Content of the exact-match tables ``tenant``, ``source`` and ``rule``."""
+    """Content of the exact-match tables ``tenant``, ``source``, ``rule`` and ``known``."""
 
 
 class Reader:
@@ -82,6 +84,9 @@ class Reader:
         self.tenant_keys = ExactTable(registers, "tenant", tenant_geometry(self.params))
         self.source_keys = ExactTable(registers, "source", source_geometry(self.params))
         self.rule_keys = ExactTable(registers, "rule", rule_geometry(self.params))
+        self.known_keys = (
+            ExactTable(registers, "known", known_geometry(self.params)) if self.params.suppresses else None
+        )
         self.macs = MacAccess(registers)
 
     def read(self, *, macs: bool = True) -> Held:
@@ -96,6 +101,7 @@ class Reader:
             "tenant": self.tenant_keys.read(),
             "source": self.source_keys.read(),
             "rule": self.rule_keys.read(),
+            "known": self.known_keys.read() if self.known_keys else {},
         }
         ports = tuple(self.read_port(index) for index in range(self.params.ports))
         outer = self._outer()
@@ -130,6 +136,7 @@ class Reader:
             teps=self._teps(keys["source"], outer, modes, ways, static, lists),
             lists=lists,
             rules=tuple(sorted(decode_rule(key, self.params) for key in keys["rule"])),
+            known=tuple(sorted(decode_known(key, mac) for key, mac in keys["known"].items())),
             sid_function=bool(registers.read("sid_function")),
             group_prefix=registers.read("group_prefix") << 128 - GROUP_PREFIX_BITS,
             age_seconds=age_seconds,
@@ -144,7 +151,9 @@ class Reader:
 
     def set_seed(self, seed: int) -> None:
         """Set the seed of all hashes, which only a TEP whose tables are empty can stand."""
-        for table in (self.tenant_keys, self.source_keys, self.rule_keys):
+        for table in (self.tenant_keys, self.source_keys, self.rule_keys, self.known_keys):
+            if table is None:
+                continue
             self.registers.client.execute(table.tidy())
             table.reseed(seed)
         self.macs.clear()

@@ -19,6 +19,7 @@ from opentep.host.encode import (
     encode_ways,
     fabric_number,
     is_group,
+    known_key,
     rule_key,
     tenant_keys,
 )
@@ -54,6 +55,7 @@ class Steps:
     def requests(self) -> list[Request]:
         """In order. Raises :class:`opentep.host.cuckoo.TableFullError`."""
         return [
+            *self._old_known(),
             *self._configuration(),
             *self._modes(),
             *self._outer_headers(),
@@ -63,6 +65,7 @@ class Steps:
             *self._limits(),
             *self._new_macs(),
             *self._new_keys(),
+            *self._new_known(),
             *self._old_keys(),
             *self._old_macs(),
             *self._old_tenants_and_lists(),
@@ -222,6 +225,26 @@ class Steps:
             for key in self._held.keys[name]:
                 if key not in wanted:
                     yield from table.remove(key)
+
+    def _known(self) -> dict[int, int]:
+        return {known_key(known): known.mac for known in self._desired.known}
+
+    def _old_known(self) -> Iterator[Request]:
+        """First of all: it makes room, no answer names a VM that goes, and a request that nobody answers is flooded."""
+        table, wanted = self._reader.known_keys, self._known()
+        if table is not None:
+            yield from table.tidy()
+            for key in self._held.keys["known"]:
+                if key not in wanted:
+                    yield from table.remove(key)
+
+    def _new_known(self) -> Iterator[Request]:
+        """When frames find those whom the answers name."""
+        table = self._reader.known_keys
+        if table is not None:
+            for key, mac in self._known().items():
+                if self._held.keys["known"].get(key) != mac:
+                    yield from table.put(key, mac)
 
     def _old_macs(self) -> Iterator[Request]:
         wanted = {(entry.tenant, entry.mac) for entry in self._desired.macs}

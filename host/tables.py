@@ -15,6 +15,7 @@ __all__ = [
     "OUI_KEY",
     "Group",
     "KeyMask",
+    "KnownAddress",
     "Local",
     "MacTableEntry",
     "Members",
@@ -106,6 +107,8 @@ class Tenant:
     """Likewise, the last 24 bits of its MAC addresses."""
     storm: Storm | None = None
     """``None``: no limit."""
+    suppresses: bool = False
+    """Requests of its VMs for known addresses are answered."""
 
     @property
     def flood_lists(self) -> set[int]:
@@ -171,6 +174,18 @@ class MacTableEntry:
     tenant: int
     mac: int
     place: Local | Remote | Group
+
+
+@dataclass(frozen=True, order=True)
+class KnownAddress:
+    """An IP address that requests are answered for."""
+
+    tenant: int
+    """Index."""
+    version: int
+    """4 or 6."""
+    address: int
+    mac: int
 
 
 @dataclass(frozen=True)
@@ -253,6 +268,8 @@ class TepTables:
     teps: tuple[RemoteTep, ...] = ()
     lists: tuple[ReplicaList, ...] = ()
     rules: tuple[Rule, ...] = ()
+    known: tuple[KnownAddress, ...] = ()
+    """Of tenants that suppress requests, in order."""
     sid_function: bool = False
     """The last 24 bits of the destination of packets to this TEP may be a virtual network."""
     group_prefix: int = 0

@@ -164,5 +164,6 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
         teps=tuple(tep for tep in held.teps if tep.index not in teps),
         lists=tuple(remaining(held.lists)),
         rules=tuple(rule for rule in held.rules if not tenants & {rule.source, rule.target}),
+        known=tuple(known for known in held.known if known.tenant not in tenants),
     )
     return held if result == held else result

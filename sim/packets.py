@@ -131,13 +131,13 @@ def solicited_node(address: int) -> int:
 
 
 def neighbour_solicitation(
-    src: int, dst: int, target: int, src_mac: int | None, hop_limit: int = 255
+    src: int, dst: int, target: int, src_mac: int | None, hop_limit: int = 255, *, options: bytes = b""
 ) -> bytes:
-    """An IPv6 packet with a neighbour solicitation (RFC 4861, 4.3), with the source's MAC if given."""
+    """An IPv6 packet with a neighbour solicitation (RFC 4861, 4.3), with the source's MAC if given, and ``options``."""
     message = struct.pack(">BBHI", 135, 0, 0, 0) + target.to_bytes(16, "big")
     if src_mac is not None:
         message += b"\x01\x01" + mac_octets(src_mac)
-    return _icmpv6(src, dst, message, hop_limit)
+    return _icmpv6(src, dst, message + options, hop_limit)
 
 
 def tunnel(

@@ -7,12 +7,14 @@ from itertools import permutations
 
 from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
+from opentep.gateware.suppression.tables import known_room
 from opentep.host.encode import encode_members
 from opentep.host.groups import in_order, low_octets
 from opentep.host.tables import (
     OUI_KEY,
     Group,
     KeyMask,
+    KnownAddress,
     Local,
     MacTableEntry,
     Port,
@@ -100,6 +102,14 @@ def random_tables(
     if storm:
         result = [replace(tenant, storm=_limit(rng, tenant, params)) for tenant in result]
     lists.fill_rewritten(result, teps)
+    rules = tuple(sorted(_rules(rng, tenants)))
+    sid_function = rng.random() < 0.5
+    known: tuple[KnownAddress, ...] = ()
+    if params.suppresses:
+        # Drawn on their own: everything else is as in a core without.
+        draws = random.Random(address)
+        result = [replace(tenant, suppresses=draws.random() < 0.7) for tenant in result]
+        known = tuple(sorted(_known(draws, result, macs))[: known_room(params)])
     return TepTables(
         name="random",
         address=address,
@@ -108,8 +118,9 @@ def random_tables(
         macs=tuple(macs),
         teps=teps,
         lists=tuple(lists.made),
-        rules=tuple(sorted(_rules(rng, tenants))),
-        sid_function=rng.random() < 0.5,
+        rules=rules,
+        known=known,
+        sid_function=sid_function,
         group_prefix=group_prefix,
     )
 
@@ -233,6 +244,18 @@ def _rules(rng: random.Random, tenants: list[Tenant]) -> Iterator[Rule]:
     for source, target in permutations(tenants, 2):
         if rng.random() < 0.3:
             yield Rule(source.index, target.index)
+
+
+def _known(rng: random.Random, tenants: list[Tenant], macs: list[MacTableEntry]) -> Iterator[KnownAddress]:
+    """The first addresses of few networks, so that tenants share them and others are one wrong bit away."""
+    for tenant in tenants:
+        vms = [entry.mac for entry in macs if entry.tenant == tenant.index and not entry.mac >> 40 & 1]
+        if tenant.suppresses and vms:
+            hosts = rng.sample(range(1, 16), min(15, 2 * len(vms)))
+            for version, network in ((4, 10 << 24), (6, 0xFD10 << 112)):
+                for host in hosts:
+                    if rng.random() < 0.6:
+                        yield KnownAddress(tenant.index, version, network | host, rng.choice(vms))
 
 
 def _with_groups(rng: random.Random, tenants: list[Tenant], lists: int) -> Iterator[Tenant]:

@@ -12,6 +12,7 @@ from opentep.host.tables import Local, MacTableEntry, Remote, TepTables
 
 from .model.octets import mac_octets
 from .packets import (
+    arp,
     echo_request,
     ethernet,
     ipv6,
@@ -29,6 +30,8 @@ from .wire import GIGABIT, OVERHEAD, Lane, pad
 __all__ = ["Aside", "Event", "Learning", "Traffic", "random_tables", "schedule"]
 
 _LINK_LOCAL = 0x0180C2000000
+_REQUESTS = 0.4
+"""Share of ARP and ND among the frames from servers, where there are addresses to ask for."""
 _BROADCAST = 0xFFFFFFFFFFFF
 
 
@@ -85,10 +88,42 @@ class Traffic:
                 other = rng.choice(self._vms)
                 assert isinstance(other.place, Local)
                 sender, vid = (sender, other.place.vid) if rng.random() < 0.5 else (other, vid)
-        frame = self._ethernet(sender.mac, self._destination(sender))
+        if self.tables.known and rng.random() < _REQUESTS:
+            frame = self._request(sender)
+        else:
+            frame = self._ethernet(sender.mac, self._destination(sender))
         if vid == self.tables.ports[self.port].native_vid and rng.random() < 0.7:
             return frame if rng.random() < 0.7 else tag(frame, 0, rng.getrandbits(4))
         return tag(frame, vid, rng.getrandbits(4))
+
+    def _request(self, sender: MacTableEntry) -> bytes:
+        """ARP or a neighbour solicitation, mostly for an address that somebody has, mostly as it should be."""
+        rng = self.rng
+        known = rng.choice(self.tables.known)
+        own = [other for other in self.tables.known if other.tenant == sender.tenant]
+        if own and rng.random() < 0.7:
+            known = rng.choice(own)
+        target = known.address if rng.random() < 0.8 else known.address ^ 1 << rng.randrange(8)
+        asker = rng.choice((target, 0)) if rng.random() < 0.2 else target ^ rng.randrange(1, 1 << 16)
+        src_mac = sender.mac if rng.random() < 0.95 else self._mac()
+        if known.version == 4:
+            operation = 1 if rng.random() < 0.85 else rng.choice((0, 2, 3, 0x101))
+            dst = _BROADCAST if rng.random() < 0.9 else self._destination(sender)
+            packet = arp(operation, src_mac, asker, 0, target)
+            return ethernet(dst, sender.mac, 0x0806 if rng.random() < 0.97 else 0x8035, packet)
+        group = solicited_node(target)
+        dst = 0x333300000000 | group & 0xFFFFFFFF if rng.random() < 0.9 else self._destination(sender)
+        # Nonces (RFC 3971, 5.3.2), options that are cut off, and one without a length.
+        options = rng.choice(
+            (b"\x0e\1" + rng.randbytes(6), b"\x0e\2" + rng.randbytes(rng.choice((6, 14))), bytes(8))
+        )
+        packet = neighbour_solicitation(
+            *(asker if rng.random() < 0.97 else 0xFF02 << 112 | 1, group, target),
+            src_mac if rng.random() < 0.9 else None,
+            hop_limit=255 if rng.random() < 0.95 else 64,
+            options=options * rng.choice((1, 1, 3)) if rng.random() < 0.3 else b"",
+        )
+        return ethernet(dst, sender.mac, 0x86DD, packet)
 
     def _from_fabric(self) -> bytes:
         rng = self.rng

@@ -1,10 +1,21 @@
 """Parser of frames from servers."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..headers import IPV6_BYTES, TAG_BYTES, Drop, GroupAddress, Header, Keys
+from ..headers import (
+    ETHERTYPE_ARP,
+    GROUP_BIT,
+    IPV6_BYTES,
+    NEIGHBOUR_SOLICITATION,
+    NEXT_HEADER_ICMPV6,
+    TAG_BYTES,
+    Drop,
+    GroupAddress,
+    Header,
+    Keys,
+)
 from ..packet import PacketSignature
 from ..params import MIN_FRAME, Params
 from .fields import capture_field, field, octet_at
@@ -16,6 +27,8 @@ __all__ = ["AccessParser", "VlanTag", "is_link_local"]
 
 _TCI = 14
 """Offset of the tag control information, or of an untagged IP packet."""
+_LONGEST_REQUEST_BITS = 7
+"""Frames that may ask for an address have fewer octets than a cell of packet memory, in which they are looked at."""
 _VID_ANY, _VID_RESERVED = 0, 0xFFF
 """Not VLAN IDs (IEEE 802.1Q, table 9-2)."""
 
@@ -87,7 +100,8 @@ class AccessParser(wiring.Component):
 
     ``drop`` is RX_ERROR for frames with ``error`` or shorter than 60 octets (all other fields but ``length`` are
     undefined then), else UNTAGGED, LINK_LOCAL, BAD_SOURCE, or NONE. ``start`` is 0, ``end`` the
-    frame's length.
+    frame's length. ``asks`` tells all ARP and neighbour solicitations to groups in frames of up to 127 octets, and
+    little else.
 
     Members
     -------
@@ -178,6 +192,14 @@ class AccessParser(wiring.Component):
             ]
 
         header = self.header.payload
+        if self.params.suppresses:
+            asks = Signal()  # judged
+            is_short = ~tap.length[_LONGEST_REQUEST_BITS:].any()
+            is_request = self._capture_request(m, tap, classifier.kind, captured)
+            with m.If(tap.judge):
+                m.d.sync += asks.eq(captured.dst[GROUP_BIT] & is_short & is_request)
+            with m.If(tap.finish):
+                m.d.sync += header.asks.eq(asks)
         with m.If(tap.finish):
             m.d.sync += [
                 header.tagged.eq(judged.tagged),
@@ -212,6 +234,19 @@ class AccessParser(wiring.Component):
                 capture_field(m, tap, captured.ip_group, 50 + behind)
             with m.If(tagged & tap.passes(38 + behind)):
                 m.d.sync += captured.is_ipv6_group.eq(octet_at(tap.word, 38 + behind).all())
+
+    def _capture_request(self, m: Module, tap, kind, captured) -> Value:
+        """Keep what tells ARP and neighbour solicitations; whether it is one, in the captured rank."""
+        is_arp, is_icmp, solicits = Signal(), Signal(), Signal()
+        for tagged, behind in ((kind.tagged, TAG_BYTES), (~kind.tagged, 0)):
+            for flag, offset, size, value in (
+                (is_arp, 12, 2, ETHERTYPE_ARP),
+                (is_icmp, 20, 1, NEXT_HEADER_ICMPV6),
+                (solicits, 54, 1, NEIGHBOUR_SOLICITATION),
+            ):
+                with m.If(tagged & tap.passes(offset + behind)):
+                    m.d.sync += flag.eq(field(tap.word, offset + behind, size) == value)
+        return is_arp | (captured.kind.ipv6 & is_icmp & solicits)
 
     def _capture_vlan(self, m: Module, tap, captured, tagged):
         """Keep the frame's VLAN. Whether the tag has one is found out as its word is loaded."""

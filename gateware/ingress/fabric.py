@@ -10,6 +10,7 @@ from ..headers import (
     FUNCTION_BITS,
     GROUP_PREFIX_BITS,
     IPV6_BYTES,
+    NEIGHBOUR_SOLICITATION,
     NEXT_HEADER_ICMPV6,
     OUTER_BYTES,
     Congestion,
@@ -37,7 +38,7 @@ _ECHO_BYTES = 8
 _SOLICITATION_BYTES = 24
 _ECHO_REQUEST = 128 << 8
 """Type and code."""
-_SOLICITATION = 135 << 8
+_SOLICITATION = NEIGHBOUR_SOLICITATION << 8
 _HOP_LIMIT = 255
 """Proves that neighbour discovery was not routed (RFC 4861, 7.1.1)."""
 _ADVERT_END = 86

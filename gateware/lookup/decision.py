@@ -32,6 +32,8 @@ class Decision(data.StructLayout):
         }
         if params.tenant_counters:
             fields["receiver"] = params.tenant_bits  # tenant of the destination
+        if params.suppresses:
+            fields["answers"] = 1  # to requests of the source's tenant
         super().__init__(fields)
 
 
@@ -153,6 +155,7 @@ class DecisionStage(wiring.Component):
                 made.ports.eq(-1),
                 made.target.eq(self._list(destination, flags.flood_list)),
                 made.rewrites.eq(flags.rewrites),
+                *([made.answers.eq(flags.suppresses)] if self.params.suppresses else []),
             ]
         with m.Elif(~allowed):
             m.d.comb += made.drop.eq(Drop.POLICY)

@@ -43,6 +43,8 @@ class TenantFlags(data.Struct):
     rewrites: 1
     """Group frames of its VMs travel with group addresses of the tenants that they are for. Its lists are even then; on
     fabric ports the odd ones behind them count."""
+    suppresses: 1
+    """Requests of its VMs for known addresses are answered, if the core can."""
 
 
 class TenantEntry(data.Struct):
@@ -92,7 +94,8 @@ _FILL = {(2, 2): 0.875, (2, 4): 0.97, (3, 2): 0.97, (3, 4): 0.99}
 class CuckooGeometry:
     """Shape of a cuckoo table, for the gateware that holds it and the host that fills it.
 
-    One without a stash is a :class:`HalvedTable`, else a :class:`CuckooTable`.
+    One without a stash has a wide key, which is folded for the hash. With one slot it is a :class:`HalvedTable`, else
+    a :class:`CuckooTable`.
     """
 
     key_bits: int

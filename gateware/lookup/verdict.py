@@ -51,7 +51,9 @@ class Verdict(data.StructLayout):
             fields["from_vm"] = 1  # it was taken from a VM
         if params.limited_tenants:
             fields["floods"] = 1  # it was taken from a VM and goes to a list
-        if params.tenant_counters or params.limited_tenants:
+        if params.suppresses:
+            fields["asks"] = 1  # perhaps for an address, and ``tenant`` gets answers
+        if params.tenant_counters or params.limited_tenants or params.suppresses:
             fields["tenant"] = params.tenant_bits  # of that VM
         super().__init__(fields)
 
@@ -184,6 +186,8 @@ class VerdictRules(wiring.Component):
             ]
         if params.limited_tenants:
             m.d.comb += verdict.floods.eq(taken & ~from_fabric & decision.is_list)
-        if params.tenant_counters or params.limited_tenants:
+        if params.suppresses:
+            m.d.comb += verdict.asks.eq(decision.answers & header.asks & ~dropped)
+        if params.tenant_counters or params.limited_tenants or params.suppresses:
             m.d.comb += verdict.tenant.eq(decision.tenant)
         return m

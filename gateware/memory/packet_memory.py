@@ -1,6 +1,6 @@
 """Packet memory of the whole core."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -12,7 +12,7 @@ from .free_list import FreeList
 from .freer import Freer
 from .intake import Intake
 from .links import LinkMemory
-from .ports import Commit, ReadPort
+from .ports import Commit, Patch, ReadPort
 from .reader import Reader
 from .references import References
 from .stored_queue import StoredQueue
@@ -43,6 +43,8 @@ class PacketMemory(wiring.Component):
     release : In(stream.Signature(range(cells))).array(readers)
         One reference of the frame with this head is done, all responses to its reads have arrived.
     read : In(ReadPort(params)).array(readers)
+    patch : In(stream.Signature(Patch(params))), if the core suppresses requests
+        Changes a word, in a clock without a word of a frame that comes.
     used : Out(range(cells))
         Cells that hold words of frames, and freed ones that have not come back yet; 0 when nothing is inside.
     """
@@ -51,6 +53,7 @@ class PacketMemory(wiring.Component):
         if not isinstance(params, Params):
             raise TypeError(f"params must be Params, not {params!r}")
         self.params = params
+        patch = {"patch": In(stream.Signature(Patch(params)))} if params.suppresses else {}
         super().__init__(
             {
                 "write": In(PacketSignature(params.width)).array(params.ports),
@@ -60,6 +63,7 @@ class PacketMemory(wiring.Component):
                 "read": In(ReadPort(params)).array(params.readers),
                 "used": Out(range(params.cells)),
             }
+            | patch
         )
 
     def elaborate(self, platform):
@@ -102,6 +106,15 @@ class PacketMemory(wiring.Component):
             ram.r_addr.eq(reader.ram.addr),
             reader.ram.data.eq(ram.r_data),
         ]
+        if params.suppresses:
+            change = self.patch.payload
+            m.d.comb += self.patch.ready.eq(~writer.ram.en)
+            with m.If(~writer.ram.en):
+                m.d.comb += [
+                    ram.w_en.eq(self.patch.valid),
+                    ram.w_addr.eq(Cat(change.word.number, change.cell)),
+                    ram.w_data.eq(change.word.data),
+                ]
 
         m.d.sync += self.used.eq(self.used + writer.started - freer.freed.valid)
         return m

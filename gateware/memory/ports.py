@@ -1,11 +1,11 @@
-"""How the rest of the core reads packet memory."""
+"""How the rest of the core gets at packet memory."""
 
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out, Signature
 
 from ..params import Params
 
-__all__ = ["NULL_CELL", "READ_LATENCY", "Commit", "ReadPort", "ReadRequest"]
+__all__ = ["NULL_CELL", "READ_LATENCY", "Commit", "Patch", "PatchedWord", "ReadPort", "ReadRequest"]
 
 NULL_CELL = 0
 """Index that no frame ever gets: the head of a frame without cells, and the link of a frame's last cell."""
@@ -26,6 +26,20 @@ class Commit(data.StructLayout):
 
     def __init__(self, params: Params):
         super().__init__({"head": params.cell_bits, "references": range(params.readers + 1)})
+
+
+class PatchedWord(data.StructLayout):
+    """What is to be in the place of word ``number`` of a cell."""
+
+    def __init__(self, params: Params):
+        super().__init__({"number": range(params.cell_words), "data": params.width})
+
+
+class Patch(data.StructLayout):
+    """Another word for a stored frame that nobody else reads yet: it is still to be committed."""
+
+    def __init__(self, params: Params):
+        super().__init__({"cell": params.cell_bits, "word": PatchedWord(params)})
 
 
 class ReadPort(Signature):

@@ -17,8 +17,6 @@ from .memory import BLOCK_RAM_LATENCY, BlockRAM
 __all__ = ["FoldedHash", "HalvedTable"]
 
 _FOLDED_BITS = 32
-_TURN = 7
-"""Rotation of a word of the key against the one before it: addresses often repeat a number in several words."""
 _CHUNK = 16
 """Bits that are compared in the first clock."""
 
@@ -29,6 +27,9 @@ class FoldedHash:
     Keys with the same fold share all their buckets. Only for tables whose keys the operator chooses: whoever
     could choose them freely would find such keys.
     """
+
+    TURN = 7
+    """Rotation of a word of the key against the one below it: addresses often repeat a number in several words."""
 
     def __init__(self, key_bits: int, index_bits: int, choices: int):
         if key_bits % _FOLDED_BITS:
@@ -42,7 +43,7 @@ class FoldedHash:
         result = 0
         for number in range(self.key_bits // _FOLDED_BITS):
             word = key >> number * _FOLDED_BITS & mask
-            turn = number * _TURN % _FOLDED_BITS
+            turn = number * self.TURN % _FOLDED_BITS
             result = result ^ (word << turn | word >> _FOLDED_BITS - turn) & mask
         return result
 

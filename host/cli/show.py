@@ -19,6 +19,7 @@ _SUBJECTS = """
 \b
 tenants   tenants present, their OUIs and policies
 macs      MAC table: static and learned entries
+addresses IP addresses of VMs that requests are answered for
 teps      remote TEPs, addresses, next hops
 lists     replica lists of tenants and groups
 counters  frames, octets, drops by reason; traffic of TEPs and tenants (only what is not 0)

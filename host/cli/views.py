@@ -6,7 +6,7 @@ from typing import Any
 
 from opentep.host.diff import Names, place_numbers
 from opentep.host.driver import Driver, Held
-from opentep.host.fabric.addresses import format_ipv6, format_mac, format_oui
+from opentep.host.fabric.addresses import format_ip, format_ipv6, format_mac, format_oui
 from opentep.host.tables import MacTableEntry, Rewritten, TepTables
 
 from .output import Cell
@@ -52,6 +52,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             "unknown": "flood" if tenant.flood_unknown else "drop",
             "flood_list": tenant.flood_list,
             "storm": asdict(tenant.storm) if tenant.storm else None,
+            "suppress": tenant.suppresses,
             "sends_to": [names.tenant(r.target) for r in held.tables.rules if r.source == tenant.index],
         }
         for tenant in held.tables.tenants
@@ -68,6 +69,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
             i["unknown"],
             i["flood_list"],
             f"{i['storm']['rate']}/s, {i['storm']['burst']} at once" if i["storm"] else "",
+            _yes(i["suppress"]),
             ", ".join(i["sends_to"]),
         )
         for i in items
@@ -83,6 +85,7 @@ def tenants(driver: Driver, tables: TepTables | None) -> View:
         "unknown",
         "list",
         "storm control",
+        "suppress",
         "may send to",
     )
     return View(columns, rows, items)
@@ -158,6 +161,22 @@ def teps(driver: Driver, tables: TepTables | None) -> View:
     )
 
 
+def addresses(driver: Driver, tables: TepTables | None) -> View:
+    held = driver.read(macs=False)
+    names = _names(held, tables)
+    items: list[dict[str, Any]] = [
+        {
+            "address": format_ip(known.version, known.address),
+            "tenant": names.tenant(known.tenant),
+            "tenant_index": known.tenant,
+            "mac": format_mac(known.mac),
+        }
+        for known in held.tables.known
+    ]
+    rows = [(i["address"], i["tenant"], i["mac"]) for i in items]
+    return View(("address", "tenant", "MAC"), rows, items)
+
+
 def lists(driver: Driver, tables: TepTables | None) -> View:
     held = driver.read()
     names = _names(held, tables)
@@ -193,7 +212,8 @@ def counters(driver: Driver, tables: TepTables | None) -> View:
     for kind, group in (("TEP", "teps"), ("tenant", "tenants")):
         for party, named in values[group].items():
             rows += [(f"{kind} {party}", name, value) for name, value in named.items() if value]
-    rows += [("MAC table", name, value) for name, value in values["mac"].items() if value]
+    for where, group in (("MAC table", "mac"), ("suppression", "suppression")):
+        rows += [(where, name, value) for name, value in values[group].items() if value]
     return View(("where", "counter", "value"), rows, values)
 
 
@@ -230,6 +250,7 @@ def identification(driver: Driver, tables: TepTables | None) -> View:
 VIEWS: dict[str, Callable[[Driver, TepTables | None], View]] = {
     "tenants": tenants,
     "macs": macs,
+    "addresses": addresses,
     "teps": teps,
     "lists": lists,
     "counters": counters,

@@ -9,6 +9,7 @@ __all__ = [
     "GROUP_BIT",
     "LOCAL_BIT",
     "aai_ouis",
+    "format_ip",
     "format_ipv6",
     "format_mac",
     "format_oui",
@@ -73,6 +74,11 @@ def format_oui(oui: int) -> str:
 
 def format_ipv6(address: int) -> str:
     return str(ipaddress.IPv6Address(address))
+
+
+def format_ip(version: int, address: int) -> str:
+    """An address of IPv4 or IPv6."""
+    return str(ipaddress.IPv4Address(address)) if version == 4 else format_ipv6(address)
 
 
 def oui_of(mac: int) -> int:

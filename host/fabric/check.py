@@ -1,6 +1,7 @@
 """What a document must mean, beyond its form (SPEC sections 2 and 7)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv4Address
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.gateware.storm.limit import TICKS_PER_SECOND
@@ -17,6 +18,7 @@ __all__ = ["check"]
 _Check = Callable[[Fabric, Source], Iterator[Problem]]
 
 _MULTICAST = 0xFF << 120
+_ALL_IPV4_NODES = IPv4Address("255.255.255.255")
 
 
 def _reference(
@@ -371,6 +373,32 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 )
 
 
+def addresses(fabric: Fabric, source: Source) -> Iterator[Problem]:
+    """Where requests are answered, an address is that of one VM of the tenant."""
+    taken: dict[tuple[str, object], str] = {}
+    for name, vm in fabric.vms.items():
+        if not fabric.tenants[vm.tenant].suppress:
+            continue
+        for index, address in enumerate(vm.ip_addresses):
+            path: KeyPath = ("vms", name, "addresses", index)
+            if (
+                address.is_multicast
+                or address.is_unspecified
+                or address.is_loopback
+                or address == _ALL_IPV4_NODES
+            ):
+                yield source.problem(
+                    path, f"{address} is not an address of a VM", "give the VM's own unicast address"
+                )
+            elif (vm.tenant, address) in taken:
+                yield source.problem(
+                    path,
+                    f"{address} already belongs to VM '{taken[vm.tenant, address]}' of tenant '{vm.tenant}'",
+                    "give it to one of the two, or remove 'suppress' from the tenant",
+                )
+            taken.setdefault((vm.tenant, address), name)
+
+
 def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
     """Members belong to the group's tenant; an address has one list per tenant."""
     taken: dict[tuple[str, int], str] = {}
@@ -418,6 +446,7 @@ _MEANING: tuple[_Check, ...] = (
     networks,
     vswitches,
     vms,
+    addresses,
     groups,
     underlay_groups,
     rules,

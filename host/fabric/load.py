@@ -110,6 +110,7 @@ class _Loader:
             group=raw.get("group", "egress"),
             underlay_group=self.underlay_group(("tenants", name), raw),
             storm=Storm(**raw["storm"]) if "storm" in raw else None,
+            suppress=raw.get("suppress", False),
             teps=tuple(raw.get("teps", ())),
         )
 
@@ -126,14 +127,12 @@ class _Loader:
         )
 
     def vm(self, name: str, raw: dict[str, Any]) -> Vm:
-        for index, text in enumerate(raw.get("addresses", ())):
-            self.convert(
-                ("vms", name, "addresses", index),
-                text,
-                ipaddress.ip_interface,
-                None,
-                "give an IP address, with a prefix length if you like, such as 10.0.0.1/24",
-            )
+        remedy = "give an IP address, with a prefix length if you like, such as 10.0.0.1/24"
+        addresses = tuple(
+            text
+            for index, text in enumerate(raw.get("addresses", ()))
+            if self.convert(("vms", name, "addresses", index), text, ipaddress.ip_interface, None, remedy)
+        )
         return Vm(
             name=name,
             tenant=raw["tenant"],
@@ -142,7 +141,7 @@ class _Loader:
             mac=parse_mac(raw["mac"]) if "mac" in raw else None,
             vlan=raw.get("vlan"),
             interface=raw.get("interface", name),
-            addresses=tuple(raw.get("addresses", ())),
+            addresses=addresses,
         )
 
     def group(self, name: str, raw: dict[str, Any]) -> Group:

@@ -4,6 +4,7 @@ MAC addresses are 48-bit, OUIs 24-bit, IPv6 addresses 128-bit integers, first oc
 document may leave out to have it allocated is ``None`` until :func:`opentep.host.fabric.allocate.allocate`.
 """
 
+import ipaddress
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -115,6 +116,8 @@ class Tenant:
     """IPv6 group address that its group frames are sent to, instead of one by one to TEPs; 0: none."""
     storm: Storm | None = None
     """Limit of what its VMs behind each TEP may send of frames that go to many; ``None``: there is none."""
+    suppress: bool = False
+    """ARP and ND requests for its VMs' addresses are answered by TEPs."""
     teps: tuple[str, ...] = ()
 
 
@@ -145,6 +148,11 @@ class Vm:
     """``None`` for good behind a foreign TEP."""
     interface: str = ""
     addresses: tuple[str, ...] = ()
+    """With or without a prefix length."""
+
+    @property
+    def ip_addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
+        return tuple(ipaddress.ip_interface(text).ip for text in self.addresses)
 
 
 @dataclass(frozen=True)

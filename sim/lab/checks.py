@@ -180,6 +180,20 @@ def isolation(demo: Demo) -> str:
     return f"{'; '.join(own)}, each its own; blue1 → {demo.address('red3')} (red only): nothing arrives"
 
 
+def suppression(demo: Demo) -> str:
+    """The TEP of who asks answers ARP and ND; whom they are for hears nothing of it."""
+    before = demo.counters("rack1")["suppression"]["answered"]
+    with demo.sniff("green2", "arp[6:2] == 1 or (icmp6 and ip6[40] == 135)") as count:
+        seen = [demo.expect_ping("green1", demo.address("green2", version), count=2) for version in (4, 6)]
+        heard = count()
+    for version in (4, 6):
+        _require_neighbour(demo, "green1", demo.address("green2", version), demo.mac("green2"))
+    answered = demo.counters("rack1")["suppression"]["answered"] - before
+    if heard or answered < 2:
+        raise Failed(f"rack1 answered {answered} requests, {heard} reached green2")
+    return f"{'; '.join(seen)}; rack1 answered {answered} requests, none reached green2"
+
+
 def _stopped(demo: Demo, reason: str, act: Callable[[], str]) -> str:
     before = demo.drops("rack1", reason)
     seen = act()
@@ -331,6 +345,7 @@ CHECKS = (
     Check("between racks, IPv4 with real ARP", racks_ipv4),
     Check("between racks, IPv6 with real ND", racks_ipv6),
     Check("isolation with overlapping addresses", isolation),
+    Check("ARP and ND suppression", suppression),
     Check("a VM with another VM's MAC is stopped", spoofed_mac),
     Check("a VM with another tenant's MAC is stopped", spoofed_tenant),
     Check("a VM with another VM's tag is stopped", spoofed_tag),

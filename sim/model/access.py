@@ -8,8 +8,9 @@ from .octets import is_group
 from .packet import AccessFrame
 from .reason import Reason
 from .replicate import fits
+from .suppression import answer
 from .tables import Tables
-from .verdict import Discard, Flood, ToPlace, Verdict
+from .verdict import Discard, Flood, Suppress, ToPlace, Verdict
 
 __all__ = ["decide_access", "group_list", "is_link_local", "unknown"]
 
@@ -63,6 +64,9 @@ def group_list(tables: Tables, tenant: Tenant, mac: int, everyone: int) -> int:
 
 def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local) -> Verdict:
     if is_group(frame.dst):
+        reply = answer(tables, tenant, frame)
+        if reply is not None:
+            return Suppress(ToPlace(here.port, here.vid, tenant.index), reply)
         members = group_list(tables, tenant, frame.dst, tenant.flood_list)
         rewrites = tenant.rewrites and restorable(frame.inner)
         return Flood(members, tenant.index, tenant.network, rewrites)

@@ -5,7 +5,7 @@ from opentep.gateware.headers import ETHERTYPE_IPV6, NEXT_HEADER_ICMPV6
 from .octets import checksum, from_octets, mac_octets
 from .packet import EthernetHeader, Ipv6Header
 
-__all__ = ["answer"]
+__all__ = ["advertisement", "answer"]
 
 _ECHO_REQUEST, _ECHO_REPLY = 128, 129
 _SOLICITATION, _ADVERTISEMENT = 135, 136
@@ -28,7 +28,7 @@ def answer(own_mac: int, own_address: int, frame: bytes, packet: Ipv6Header) -> 
     if message[0] == _ECHO_REQUEST and header.dst == own_mac and packet.dst == own_address:
         return _echo_reply(own_mac, own_address, frame, header, packet, message)
     if message[0] == _SOLICITATION and header.dst in _own_or_multicast(own_mac, header.dst):
-        return _advertisement(own_mac, own_address, header, packet, message)
+        return _answer_solicitation(own_mac, own_address, header, packet, message)
     return None
 
 
@@ -63,7 +63,7 @@ def _echo_reply(
     )
 
 
-def _advertisement(
+def _answer_solicitation(
     own_mac: int, own_address: int, header: EthernetHeader, packet: Ipv6Header, message: bytes
 ) -> bytes | None:
     """RFC 4861, 7.2.4, or None if the solicitation is invalid (7.1.1) or for another node."""
@@ -74,15 +74,20 @@ def _advertisement(
     if from_octets(message[8:24]) != own_address:
         return None
     # A node that checks whether its address is taken has none to be answered at.
-    probing = packet.src == 0
-    dst_mac = _ALL_NODES_MAC if probing else header.src
-    dst = (_ALL_NODES if probing else packet.src).to_bytes(16, "big")
-    source = own_address.to_bytes(16, "big")
-    flags = (_FLAGS_OVERRIDE if probing else _FLAGS_SOLICITED_OVERRIDE).to_bytes(4, "big")
+    if packet.src == 0:
+        return advertisement(own_mac, own_address, _ALL_NODES_MAC, _ALL_NODES, _FLAGS_OVERRIDE)
+    return advertisement(own_mac, own_address, header.src, packet.src)
+
+
+def advertisement(
+    own_mac: int, own_address: int, dst_mac: int, dst: int, flags: int = _FLAGS_SOLICITED_OVERRIDE
+) -> bytes:
+    """A neighbour advertisement (RFC 4861, 4.4)."""
+    source, destination = own_address.to_bytes(16, "big"), dst.to_bytes(16, "big")
     start = bytes((_ADVERTISEMENT, 0))
-    rest = flags + source + _OPTION_TARGET_ADDRESS + mac_octets(own_mac)
+    rest = flags.to_bytes(4, "big") + source + _OPTION_TARGET_ADDRESS + mac_octets(own_mac)
     length = len(start) + 2 + len(rest)
-    pseudo_header = source + dst + length.to_bytes(4, "big") + bytes((0, 0, 0, NEXT_HEADER_ICMPV6))
+    pseudo_header = source + destination + length.to_bytes(4, "big") + bytes((0, 0, 0, NEXT_HEADER_ICMPV6))
     value = checksum(pseudo_header + start + b"\0\0" + rest).to_bytes(2, "big")
     return b"".join(
         (
@@ -93,7 +98,7 @@ def _advertisement(
             length.to_bytes(2, "big"),
             bytes((NEXT_HEADER_ICMPV6, _ND_HOP_LIMIT)),
             source,
-            dst,
+            destination,
             start,
             value,
             rest,

@@ -39,6 +39,8 @@ class AccessFrame:
     vid: int
     pcp_dei: int
     inner: bytes
+    length: int
+    """Octets of the frame as it came."""
 
     @classmethod
     def parse(cls, octets: bytes, native_vid: int) -> "AccessFrame | None":
@@ -57,7 +59,7 @@ class AccessFrame:
             vid = native_vid
         if vid == 0:
             return None
-        return cls(header.dst, header.src, vid, pcp_dei, inner)
+        return cls(header.dst, header.src, vid, pcp_dei, inner, len(octets))
 
 
 @dataclass(frozen=True)

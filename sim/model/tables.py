@@ -104,6 +104,7 @@ class Tables:
         }
         """Fabric port per bucket and remote TEP."""
         self._sources = {source: tep for tep in config.teps for source in tep.sources}
+        self._known = {(known.tenant, known.version, known.address): known.mac for known in config.known}
         self._lists = {entry.index: entry for entry in config.lists}
 
     def tenant_of(self, port: Port, mac: int, vid: int = 0) -> Tenant | None:
@@ -117,6 +118,10 @@ class Tables:
     def allows(self, source: Tenant, target: Tenant) -> bool:
         """Whether VMs of ``source`` may send to those of ``target``: the same tenant, or by a rule."""
         return source == target or Rule(source.index, target.index) in self.config.rules
+
+    def mac_of(self, tenant: Tenant, version: int, address: int) -> int | None:
+        """MAC address of the VM of ``tenant`` with an IPv4 or IPv6 address that is answered for."""
+        return self._known.get((tenant.index, version, address))
 
     def tep(self, index: int) -> RemoteTep:
         return self._teps[index]

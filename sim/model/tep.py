@@ -17,7 +17,7 @@ from .reason import Reason
 from .replicate import Replicas, replicate
 from .storm import StormControl
 from .tables import Tables
-from .verdict import Answer, Discard, Flood, ToPlace, Verdict
+from .verdict import Answer, Discard, Flood, Suppress, ToPlace, Verdict
 
 __all__ = ["TepModel"]
 
@@ -47,6 +47,7 @@ class TepModel:
         self._ports = [PortCounters() for _ in tables.ports]
         self._teps = {tep.index: TrafficCounters() for tep in tables.teps}
         self._tenants = {tenant.index: TrafficCounters() for tenant in tables.tenants}
+        self._answered = 0
         self._now = 0
 
     @property
@@ -103,6 +104,8 @@ class TepModel:
             "tenants": {name: asdict(counters) for name, counters in tenants.items()},
             "mac": {change.label: macs.changes[change] for change in ALL_CHANGES}
             | {"refused": 0, "events_lost": 0},
+            # Never an overrun: it has all the time it needs.
+            "suppression": {"answered": self._answered, "overrun": 0} if params.suppresses else {},
         }
 
     def _from_access(self, port: int, octets: bytes) -> list[tuple[int, bytes]]:
@@ -137,6 +140,9 @@ class TepModel:
             return []
         if isinstance(verdict, Answer):
             return [(port, verdict.frame)]
+        if isinstance(verdict, Suppress):
+            self._answered += 1
+            return [self._edited(verdict.place, verdict.frame, pcp_dei)]
         if isinstance(verdict, ToPlace):
             return [self._edited(verdict, inner, pcp_dei)]
         leaving = []

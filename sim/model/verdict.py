@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .reason import Reason
 
-__all__ = ["Answer", "Discard", "Flood", "ToPlace", "Verdict"]
+__all__ = ["Answer", "Discard", "Flood", "Suppress", "ToPlace", "Verdict"]
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,12 @@ class Answer:
     frame: bytes
 
 
-Verdict = Discard | ToPlace | Flood | Answer
+@dataclass(frozen=True)
+class Suppress:
+    """A request is not forwarded; ``frame``, without a tag, goes back to who sent it."""
+
+    place: ToPlace
+    frame: bytes
+
+
+Verdict = Discard | ToPlace | Flood | Answer | Suppress

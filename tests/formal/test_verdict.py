@@ -11,7 +11,9 @@ from opentep.gateware.params import Params
 from opentep.gateware.tables.mac_entry import MacKind
 from opentep.sim.formal import ProofError, prove
 
-PARAMS = Params(access_ports=2, fabric_ports=1, tenants=16, macs=64, teps=16, lists=16, members=16)
+PARAMS = Params(
+    access_ports=2, fabric_ports=1, tenants=16, macs=64, teps=16, lists=16, members=16, known_addresses=16
+)
 ACCESS = (1 << PARAMS.access_ports) - 1
 DEPTH = 5
 """Two clocks of latency, and what is before and behind a frame."""
@@ -87,8 +89,15 @@ class IsolationContract(Component):
             Assert((verdict.drop == Drop.NONE) | ~verdict.ports.any()),
             Cover(delivered & from_fabric & ~group & ~verdict.descriptor.is_list),
             Cover(delivered & ~from_fabric & group),
+            Cover(delivered & verdict.asks),
             Cover(delivered & ~from_fabric & (source.tenant != destination.tenant)),
         ]
+        with m.If(delivered & verdict.asks):
+            # Whoever gets an answer is a VM in its place (below), and it is the answer of its own tenant.
+            m.d.comb += [
+                Assert(~from_fabric & group & found.flags.suppresses),
+                Assert(verdict.tenant == source.tenant),
+            ]
         with m.If(delivered):
             m.d.comb += [
                 Assert(self.header.drop == Drop.NONE),

@@ -1,10 +1,10 @@
-"""Build parameters: what may be counted."""
+"""Build parameters: what a core may be without."""
 
 import pytest
 from opentep.gateware.params import Params
 
 
-@pytest.mark.parametrize("name", ["counted_teps", "counted_tenants", "storm_tenants"])
+@pytest.mark.parametrize("name", ["counted_teps", "counted_tenants", "storm_tenants", "known_addresses"])
 @pytest.mark.parametrize("value", [-1, 8, 24, 8192, "16"])
 def test_refuses(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):

@@ -260,6 +260,7 @@ def test_usage() -> None:
         "tenants": (2, 1024),
         "tenant_keys": (4, 1792),
         "macs": (6, 2048),
+        "known": (0, 0),
         "rules": (0, 256),
         "teps": (2, 128),
         "lists": (3, 1024),

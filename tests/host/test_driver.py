@@ -15,7 +15,15 @@ from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, 
 from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params(
-    access_ports=2, fabric_ports=2, tenants=16, macs=128, teps=16, lists=64, members=64, storm_tenants=16
+    access_ports=2,
+    fabric_ports=2,
+    tenants=16,
+    macs=128,
+    teps=16,
+    lists=64,
+    members=64,
+    known_addresses=64,
+    storm_tenants=16,
 )
 
 
@@ -101,10 +109,10 @@ def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
 def test_down_to_nothing(driver: Driver) -> None:
     (tables,) = configurations(2, 1)
     driver.apply(tables)
-    driver.apply(replace(tables, tenants=(), macs=(), teps=(), lists=(), rules=()))
+    driver.apply(replace(tables, tenants=(), macs=(), teps=(), lists=(), rules=(), known=()))
     held = driver.read()
     assert held.tables.tenants == held.tables.macs == held.tables.teps == held.tables.lists == ()
-    assert held.keys == {"tenant": {}, "source": {}, "rule": {}}
+    assert held.keys == {"tenant": {}, "source": {}, "rule": {}, "known": {}}
     assert held.storm == [NO_STORM] * PARAMS.limited_tenants
 
 
@@ -256,7 +264,7 @@ def test_counters_have_the_model_s_names(driver: Driver) -> None:
     from opentep.sim.model import TepModel
 
     (tables,) = configurations(6, 1)
-    assert driver.counters(tables) == TepModel(tables).counters()
+    assert driver.counters(tables) == TepModel(tables, PARAMS).counters()
 
 
 def test_traffic_by_name_and_by_index(device) -> None:

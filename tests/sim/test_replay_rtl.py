@@ -21,6 +21,8 @@ LEARNING_GAP = 10_000
 SECOND = 1_000_000_000
 ASIDE = Aside(before=5_000, behind=60_000)
 """More than it takes from the end of a frame to its verdict, and than storm control is at work on a tick."""
+ANSWER_GAP = 1_000
+"""Nanoseconds between frames: some are answered while others come, none finds too many before it."""
 COPIES = 7
 """More than any random replica list has on one port."""
 
@@ -77,6 +79,7 @@ def both(
             tenant_slots=4,
             counted_tenants=1024,
             storm_tenants=1024,
+            known_addresses=64,
         ),
     ],
     ids=["1+1", "3+1", "1+2"],
@@ -99,10 +102,26 @@ def test_jumbo_frames(tmp_path: Path, seed: int) -> None:
     assert rtl.counters == model.counters
 
 
+@pytest.mark.parametrize("seed", seeds(2, 8))
+def test_suppression(tmp_path: Path, seed: int) -> None:
+    """Where all tenants have their requests answered."""
+    rng = random.Random(seed)
+    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024, known_addresses=64)
+    tables = random_tables(rng, params)
+    tenants = tuple(replace(tenant, suppresses=True) for tenant in tables.tenants)
+    tables = replace(tables, tenants=tenants)
+    events = schedule(tables, rng, 2000, copies=COPIES, gap=ANSWER_GAP, longest=140)
+    rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
+    assert rtl.counters == model.counters
+    assert rtl.counters["suppression"]["answered"] > 0
+
+
 @pytest.mark.parametrize("seed", seeds(1, 4))
 def test_learning(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    params = Params(access_ports=3, fabric_ports=1, counted_tenants=1024, storm_tenants=1024)
+    params = Params(
+        access_ports=3, fabric_ports=1, counted_tenants=1024, storm_tenants=1024, known_addresses=64
+    )
     tables = random_tables(rng, params, Learning(source=True, remote=True), storm=True)
     events = schedule(tables, rng, 1000, copies=COPIES, gap=LEARNING_GAP, aside=ASIDE, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])

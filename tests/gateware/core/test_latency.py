@@ -10,10 +10,15 @@ from opentep.sim.cocotb_run import run_cocotb
 
 
 @pytest.mark.parametrize(
-    "width, storm_tenants", [(32, 0), (32, 1024), pytest.param(64, 0, marks=pytest.mark.long)]
+    "width, options",
+    [
+        (32, {}),
+        (32, {"storm_tenants": 1024}),
+        *(pytest.param(*what, marks=pytest.mark.long) for what in ((64, {}), (32, {"known_addresses": 16}))),
+    ],
 )
-def test_latency(width: int, storm_tenants: int) -> None:
-    params = Params(width=width, packet_bytes=131072, storm_tenants=storm_tenants)
+def test_latency(width: int, options: dict[str, int]) -> None:
+    params = Params(width=width, packet_bytes=131072, **options)
     run_cocotb(
         Core(params),
         Path(__file__).with_name("latency.py"),

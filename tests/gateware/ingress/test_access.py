@@ -22,6 +22,16 @@ _GROUPS = {
 WIDTHS = (32, 64, *(pytest.param(width, marks=pytest.mark.long) for width in (128, 256)), 512)
 
 
+def params(width: int) -> Params:
+    return Params(width=width, known_addresses=16)
+
+
+def asks(inner: bytes, length: int) -> bool:
+    """A short frame to a group that is ARP or a neighbour solicitation."""
+    solicits = inner[12:14] == b"\x86\xdd" and inner[20] == 58 and inner[54] == 135
+    return bool(inner[0] & 1) and length < 128 and (inner[12:14] == b"\x08\x06" or solicits)
+
+
 def ip_packet(rng: random.Random) -> bytes:
     """An IP packet that looks right often enough for every branch, with its EtherType in front."""
     protocol = rng.choice([6, 17, 1, 58, rng.randrange(256)])
@@ -33,7 +43,8 @@ def ip_packet(rng: random.Random) -> bytes:
         )
         return head + rng.randbytes(30)
     first = 6 << 28 | rng.getrandbits(28)
-    return struct.pack(">HIHBB", 0x86DD, first, 99, protocol, 64) + rng.randbytes(60)
+    message = bytes((rng.choice((135, 135, 136, 133, rng.randrange(256))),)) + rng.randbytes(27)
+    return struct.pack(">HIHBB", 0x86DD, first, 99, protocol, 64) + rng.randbytes(32) + message
 
 
 def access_frame(rng: random.Random, size: int | None = None) -> bytes:
@@ -73,6 +84,7 @@ def expected(octets: bytes, error: bool, native_vid: int) -> dict:
         "flow": flow_label(inner),
         "traffic_class": traffic_class(inner),
         "outer_src": 0,
+        "asks": asks(inner, len(octets)),
         "group": _GROUPS[dst >> 32] if restorable(inner) else GroupAddress.NONE.value,
     }
     if fields["group"]:
@@ -106,7 +118,7 @@ def test_random_frames(bench, width, native_vid, gap, stall, header_stall):
     rng = random.Random(width * 3 + native_vid)
     frames = [bench.Frame(access_frame(rng), rng.random() < 0.1) for _ in range(40)]
     outcome = bench.run(
-        AccessParser(Params(width=width)),
+        AccessParser(params(width)),
         frames,
         gap=gap,
         stall=stall,
@@ -114,6 +126,7 @@ def test_random_frames(bench, width, native_vid, gap, stall, header_stall):
         config={"native_vid": native_vid},
     )
     check(outcome, frames, native_vid)
+    assert {bool(header["asks"]) for header in outcome.headers} == {False, True}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -121,7 +134,7 @@ def test_every_length(bench, width):
     rng = random.Random(width)
     lengths = [*range(1, 132), 1518, 9216]
     frames = [bench.Frame(access_frame(rng, size)) for size in lengths]
-    outcome = bench.run(AccessParser(Params(width=width)), frames, config={"native_vid": 5})
+    outcome = bench.run(AccessParser(params(width)), frames, config={"native_vid": 5})
     check(outcome, frames, 5)
 
 
@@ -133,7 +146,7 @@ def test_rate_and_latency(bench, width):
     sizes = [max(size, behind_keys) for size in (20, 60, 61, 100)]
     frames = [bench.Frame(rng.randbytes(rng.choice(sizes))) for _ in range(60)]
     words = sum(-(-len(frame.octets) * 8 // width) for frame in frames)
-    outcome = bench.run(AccessParser(Params(width=width)), frames)
+    outcome = bench.run(AccessParser(params(width)), frames)
     assert outcome.taken_at[-1] == words - 1
     assert outcome.last_at == [clock + 1 for clock in outcome.taken_at]
     assert outcome.header_at == [clock + 3 for clock in outcome.last_at]
@@ -151,7 +164,7 @@ def test_waiting_header_holds_only_the_third_frame(bench, width):
     rng = random.Random(2)
     frames = [bench.Frame(rng.randbytes(640)) for _ in range(4)]
     words = 640 * 8 // width
-    outcome = bench.run(AccessParser(Params(width=width)), frames, header_until=1000)
+    outcome = bench.run(AccessParser(params(width)), frames, header_until=1000)
     assert len(outcome.headers) == 4
     assert outcome.last_at[:3] == [words, 2 * words, 3 * words]
     assert outcome.last_at[3] > 1000
@@ -162,7 +175,7 @@ def test_waiting_keys_hold_the_next_frame(bench, width):
     rng = random.Random(2)
     frames = [bench.Frame(access_frame(rng, 640)) for _ in range(3)]
     words = 640 * 8 // width
-    outcome = bench.run(AccessParser(Params(width=width)), frames, keys_until=1000, config={"native_vid": 5})
+    outcome = bench.run(AccessParser(params(width)), frames, keys_until=1000, config={"native_vid": 5})
     check(outcome, frames, 5)
     assert outcome.last_at[0] == words
     assert outcome.last_at[1] > 1000

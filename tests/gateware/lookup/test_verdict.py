@@ -148,6 +148,7 @@ def random_frame(rng, params):
         "flow": rng.randrange(1 << 20),
         "group": rng.choice(list(GroupAddress)),
         "group_octet": rng.randrange(256),
+        "asks": rng.randrange(2) and not fabric,
     }
     stored = {"head": rng.randrange(params.cells), "no_buffer": rng.random() < 0.05}
     findings = {
@@ -162,6 +163,7 @@ def random_frame(rng, params):
             "flood_unknown": rng.randrange(2),
             "flood_list": 30,
             "rewrites": rng.randrange(2),
+            "suppresses": rng.randrange(2),
         },
         "rewritten": rewritten,
         "own_list": 33,
@@ -332,6 +334,10 @@ def check(params, findings, verdict, learn, source):
     if taken:
         assert verdict.tep == findings["tep"] and verdict.tenant == findings["source"]["tenant"]
         assert descriptor.tenant == findings["destination"]["tenant"]
+    wanted = context["asks"] and findings["flags"]["suppresses"] and is_group(findings["destination"])
+    assert verdict.asks == bool(wanted and expected.drop == Drop.NONE)
+    if verdict.asks:
+        assert verdict.tenant == findings["source"]["tenant"] and not fabric
     place_now = learned_place(params, findings, expected)
     assert learn == (place_now is not None)
     if learn:
@@ -342,7 +348,9 @@ def check(params, findings, verdict, learn, source):
 
 @pytest.mark.parametrize("ports", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
 def test_rules(ports):
-    params = Params(access_ports=ports[0], fabric_ports=ports[1], counted_tenants=16, storm_tenants=16)
+    params = Params(
+        access_ports=ports[0], fabric_ports=ports[1], counted_tenants=16, storm_tenants=16, known_addresses=16
+    )
     rng = random.Random(ports[0])
     dut = Judge(params)
     frames = [random_frame(rng, params) for _ in range(COUNT)]

@@ -1,0 +1,1 @@
+"""ARP and ND suppression: requests for addresses that the controller knows are answered here."""
