@@ -1,7 +1,7 @@
 """Differences between what a TEP holds and what it should hold, in words."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
@@ -18,6 +18,7 @@ from opentep.host.tables import (
     Storm,
     Tenant,
     TepTables,
+    target_of,
 )
 
 __all__ = ["Change", "Names", "diff", "place_numbers"]
@@ -162,6 +163,19 @@ def _compare(
             yield Change(kind, name(key), before, after)
 
 
+def _settled(tables: TepTables) -> dict[int, RemoteTep]:
+    """Remote TEPs by index. Which of its ways is the first only what refers to a TEP tells, and asks."""
+    members = (member for entry in tables.lists for port in entry.members.values() for member in port)
+    referred = {target_of(member) for member in members}
+    referred |= {entry.place.tep for entry in tables.macs if isinstance(entry.place, Remote)}
+    return {
+        tep.index: tep
+        if tep.index in referred
+        else replace(tep, ways=tuple(sorted(tep.ways, key=lambda way: way.port)))
+        for tep in tables.teps
+    }
+
+
 def diff(held: TepTables, desired: TepTables) -> list[Change]:
     """What must change in a TEP that holds ``held`` to get to ``desired``. Names of ``desired`` are used."""
     new = Names(desired)
@@ -213,8 +227,8 @@ def diff(held: TepTables, desired: TepTables) -> list[Change]:
     )
     changes += _compare(
         "tep",
-        {t.index: t for t in held.teps},
-        {t.index: t for t in desired.teps},
+        _settled(held),
+        _settled(desired),
         new.tep,
         lambda tep: _tep(tep, new),
     )

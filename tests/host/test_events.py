@@ -91,9 +91,10 @@ def tep(request: pytest.FixtureRequest) -> Iterator[Tep]:
 
 def test_nothing_is_told_unasked(tep: Tep) -> None:
     punts = tep.listen(changes=())
+    before = tep.count("events_lost")
     tep.send_from(tep.new_mac(), 300)
     assert tep.heard(punts) == []
-    assert tep.count("events_lost") == 0
+    assert tep.count("events_lost") == before
 
 
 def test_learned_and_moved_addresses_are_told_in_order(tep: Tep) -> None:

@@ -187,4 +187,4 @@ def test_random_traffic_asks() -> None:
                 ((_, frame),) = leaving
                 kinds.add(frame[16:18])
     assert kinds == {b"\x08\x06", b"\x86\xdd"}
-    assert answered > 100
+    assert answered > 50
