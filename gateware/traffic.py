@@ -82,12 +82,13 @@ class TrafficCounters(wiring.Component):
         # The next frame, which waits for what is being counted.
         offer = Signal(Traffic(self.parties))
         offered, offers_sent, taken = Signal(), Signal(), Signal()
-        accepts = ~offered | taken
         m.d.comb += [
-            self.received.ready.eq(accepts),
-            self.sent.ready.eq(accepts & ~self.received.valid),
+            self.received.ready.eq(~offered),
+            self.sent.ready.eq(~offered & ~self.received.valid),
         ]
-        with m.If(accepts):
+        with m.If(taken):
+            m.d.sync += offered.eq(0)
+        with m.If(~offered):
             m.d.sync += [
                 offered.eq(self.received.valid | self.sent.valid),
                 offers_sent.eq(~self.received.valid),

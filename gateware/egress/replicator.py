@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..headers import IPV6_BYTES, TAG_BYTES, Encapsulation
 from ..params import Params
-from ..tables.bus import TableBus
+from ..tables.bus import TableBus, broadcast
 from ..tables.lut import LutTable
 from .entry import Entry, Job
 from .program import Change, Delivering, Encapsulating, program_type
@@ -67,7 +67,7 @@ class Replicator(wiring.Component):
             *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program", "group_octet")),
         ]
         if self.fabric:
-            self._send_to_tep(m, target, left_out, member)
+            self._send_to_tep(m, replicates, target, left_out, member)
             waits = walk.member.valid & ~walk.member.ready
             waited = Signal()
             m.d.sync += [
@@ -133,14 +133,23 @@ class Replicator(wiring.Component):
         if self.params.tenant_counters:
             m.d.comb += job.tenant.eq(entry.tenant)
 
-    def _send_to_tep(self, m: Module, target: Signal, left_out: Signal, member: data.View) -> None:
+    def _send_to_tep(
+        self, m: Module, replicates: Signal, target: Signal, left_out: Signal, member: data.View
+    ) -> None:
         """Jobs of a fabric port to TEP ``target``, a clock late; as a member it is ``left_out`` if the packet would be
         too long."""
         entry, job = self.entry.payload, self.job.payload
+        # A copy for each way to name a TEP: which of them it is turns out behind the table.
         m.submodules.modes = modes = LutTable(TepMode, self.params.teps)
-        wiring.connect(m, wiring.flipped(self.modes), modes.bus)
+        m.submodules.member_modes = member_modes = LutTable(TepMode, self.params.teps)
+        broadcast(m, wiring.flipped(self.modes), [modes.bus, member_modes.bus])
         mode = Signal(TepMode)
-        m.d.comb += modes.index.eq(target)
+        mode_of_entry, mode_of_member = Signal(TepMode), Signal(TepMode)
+        m.d.comb += [
+            modes.index.eq(entry.target),
+            member_modes.index.eq(member.target),
+            mode.eq(Mux(replicates, mode_of_member, mode_of_entry)),
+        ]
 
         # What the longest packet has left; known long before the first member is.
         stored = Signal(14)
@@ -153,7 +162,8 @@ class Replicator(wiring.Component):
             limit.eq(self.mtu - Mux(program.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
             left.eq(limit - stored),
             *(too_long[kind.value].eq(left < kind.overhead) for kind in Encapsulation),
-            mode.eq(modes.entry),
+            mode_of_entry.eq(modes.entry),
+            mode_of_member.eq(member_modes.entry),
             left_out.eq(too_long.bit_select(mode.encapsulation, 1)),
         ]
         completed = data.View(Encapsulating, job.program)

@@ -1,6 +1,6 @@
 """From the mailbox to a port."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -50,8 +50,8 @@ class Injector(wiring.Component):
         left = Signal(14)  # octets still to send
         last = Signal()
         nothing = Signal()  # the command means no frame, or no port
+        chosen = Signal(params.ports)
         m.d.comb += [
-            last.eq(left <= octets),
             self.busy.eq(command.number != self.done),
             self.read.en.eq(more & fifo.has_room),
             fifo.reserve.eq(self.read.en),
@@ -68,18 +68,20 @@ class Injector(wiring.Component):
 
         for port, output in enumerate(self.output):
             m.d.comb += [
-                output.valid.eq(word.valid & (command.port == port)),
+                output.valid.eq(word.valid & chosen[port]),
                 output.payload.data.eq(word.payload),
                 output.payload.count.eq(Mux(last, left, octets)),
                 output.payload.last.eq(last),
             ]
-        taken = Array([output.ready for output in self.output])[command.port] & word.valid
+        taken = (Cat(output.ready for output in self.output) & chosen).any() & word.valid
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [
                     self.read.row.eq(0),
                     rows.eq((command.length + (octets - 1)) >> ceil_log2(octets)),
                     left.eq(command.length),
+                    last.eq(command.length <= octets),
+                    chosen.eq(1 << command.port),
                     nothing.eq((command.length == 0) | (command.port >= params.ports)),
                 ]
                 with m.If(self.busy):
@@ -92,7 +94,7 @@ class Injector(wiring.Component):
             with m.State("SEND"):
                 m.d.comb += word.ready.eq(taken)
                 with m.If(taken):
-                    m.d.sync += left.eq(left - octets)
+                    m.d.sync += [left.eq(left - octets), last.eq(left <= 2 * octets)]
                     with m.If(last):
                         m.next = "END"
             with m.State("END"):

@@ -28,7 +28,7 @@ BLOCK_RAM_LATENCY = 2
 
 _LUT_RAM_BITS = 1024
 """A sixteenth of a DP16KD: sixteen TRELLIS_DPR16X4, and a multiplexer of about half their size."""
-_COMPARED_BITS = 4
+_COMPARED_BITS = 2
 _DP16KD_ASPECTS = {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384}
 """Width to depth of one DP16KD (Lattice FPGA-TN-02204)."""
 
@@ -274,7 +274,7 @@ class TableMemory(wiring.Component):
             self.entry, self.depth, clear_depth=self.depth if self.clear else 0
         )
         wiring.connect(m, wiring.flipped(bus), access.bus)
-        # Some bits of the index are enough to tell another entry, nearly always, and are compared sooner.
+        # Two bits of the index tell other entries often enough, and sooner than all.
         other = ~lookup.enable | (lookup.index[:_COMPARED_BITS] != bus.index[:_COMPARED_BITS])
         m.d.comb += [
             access.grant.eq(Mux(access.write, other, ~lookup.enable)),

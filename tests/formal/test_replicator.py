@@ -5,7 +5,7 @@ list, and the replicator.
 """
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In
 from opentep.gateware.egress import replicator, walk
@@ -127,7 +127,8 @@ class AnyTable(ListTable):
 
 class WalkContract(Component):
     """The members are the rows of the table from the list's base to the first ``last``, or to the table's end, in
-    order, each once; an empty list has one that is not present. They come as early and as late as promised.
+    order, each once; an empty list has one that is not present, and the excluded one is not. They come as early and as
+    late as promised.
 
     Of lists without OUIs between their members.
 
@@ -141,6 +142,8 @@ class WalkContract(Component):
             {
                 "start": In(1),
                 "list": In(4),
+                "excludes": In(1),
+                "excluded": In(12),
                 "take": In(1),
                 "head": In(ListHead(PARAMS)),
                 "row": In(ListMember),
@@ -166,6 +169,8 @@ class WalkContract(Component):
         m.d.comb += [
             dut.list.eq(self.list),
             dut.start.eq(self.start),
+            dut.excludes.eq(self.excludes),
+            dut.excluded.eq(self.excluded),
             dut.member.ready.eq(self.take),
             begins.eq(self.start & dut.ready),
             goes.eq(dut.member.valid & self.take),
@@ -175,15 +180,17 @@ class WalkContract(Component):
             Assume(~(self.start & walking)),
         ]
         stays(m, Assume, Cat(self.start, self.list), self.start & ~dut.ready)
-        stays(m, Assume, Cat(self.list, Value.cast(self.head)), begins | walking)
+        fixed = Cat(self.list, Value.cast(self.head), self.excludes, self.excluded)
+        stays(m, Assume, fixed, begins | walking)
         stays(m, Assume, Value.cast(self.row), walking & ~goes)
         m.d.comb += Assume(self.row.kind == MemberKind.TARGET)
         offer_stays(m, Assert, dut.member)
         shows_until_the_next(m, Assert, dut.member)
         m.d.sync += [at.eq(at_next), walking.eq(begins | (walking & ~(goes & member.last)))]
         with m.If(dut.member.valid):
-            m.d.comb += [Assert(walking), Assert(member.present == self.head.valid)]
-            with m.If(member.present):
+            left_out = self.excludes & (self.row.target == self.excluded)
+            m.d.comb += [Assert(walking), Assert(member.present == (self.head.valid & ~left_out))]
+            with m.If(self.head.valid):
                 last = self.row.last | (at == PARAMS.members - 1)
                 m.d.comb += [Assert(member.target == self.row.target), Assert(member.last == last)]
                 m.d.comb += Assert(~member.rewrites)
@@ -216,6 +223,10 @@ class AnyWalk(MemberWalk):
 class AnyModes(LutTable):
     """A mode table, whose answer the contract drives."""
 
+    def __init__(self, answer: Value):
+        super().__init__(TepMode, PARAMS.teps)
+        self.answer = answer
+
     def elaborate(self, platform):
         return Module()
 
@@ -241,7 +252,7 @@ class ReplicatorContract(Component):
             "member": In(Member),
         }
         if port == FABRIC:
-            members |= {"mode": In(TepMode), "mtu": In(14)}
+            members |= {"mode": In(TepMode), "mode_of_member": In(TepMode), "mtu": In(14)}
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -249,17 +260,20 @@ class ReplicatorContract(Component):
         members = AnyWalk(PARAMS)
         self.monkeypatch.setattr(replicator, "MemberWalk", lambda _: members)
         if self.port == FABRIC:
-            modes = AnyModes(TepMode, PARAMS.teps)
-            self.monkeypatch.setattr(replicator, "LutTable", lambda *_: modes)
+            tables = [AnyModes(self.mode), AnyModes(self.mode_of_member)]
+            left = iter(tables)
+            self.monkeypatch.setattr(replicator, "LutTable", lambda *_: next(left))
         m.submodules.dut = dut = Replicator(PARAMS, self.port)
         entry, job = dut.entry.payload, dut.job.payload
         m.d.comb += [dut.entry.valid.eq(self.offer), entry.eq(self.entry), dut.job.ready.eq(self.take)]
         m.d.comb += [members.ready.eq(self.walk_ready), members.member.valid.eq(self.member_valid)]
         m.d.comb += members.member.payload.eq(self.member)
         if self.port == FABRIC:
-            m.d.comb += [modes.entry.eq(self.mode), dut.mtu.eq(self.mtu)]
+            m.d.comb += dut.mtu.eq(self.mtu)
             stays(m, Assume, self.mtu, Value.cast(1))
-            self._table_stays(m, modes)
+            for modes in tables:
+                m.d.comb += modes.entry.eq(modes.answer)
+                self._table_stays(m, modes)
         for statement, channel in ((Assume, dut.entry), (Assume, members.member), (Assert, dut.job)):
             offer_stays(m, statement, channel)
         shows_until_the_next(m, Assume, members.member)
@@ -273,12 +287,15 @@ class ReplicatorContract(Component):
             begins.eq(members.start & self.walk_ready),
             leaves.eq(self.offer & dut.entry.ready),
         ]
+        excluded = members.excludes & (self.member.target == members.excluded)
         # The walk, as it was proved: one list per start, from the start to the last member.
         clocks = since(m, begins, FIRST)
         m.d.comb += [
             Assume(~self.member_valid | (walking & (clocks == FIRST))),
             Assume(~(self.walk_ready & walking)),
-            Assume(self.member.present | self.member.last),
+            # One that is not present is that of an empty list, or excluded.
+            Assume(self.member.present | self.member.last | excluded),
+            Assume(~(self.member.present & excluded)),
             Assert(~members.start | (self.offer & entry.is_list & ~begun & ~walking)),
             Assert(~(members.start | walking) | (members.list == entry.target[:4])),
         ]
@@ -312,21 +329,25 @@ class ReplicatorContract(Component):
             m.d.comb += Assert(dut.too_big == (leaves & cut))
         self._never_waits(m, dut, passes)
 
+        if self.port == ACCESS:
+            m.d.comb += Assert(~(serves & self._is_sender(entry)))
+
         served, lists = Signal(range(4)), Signal(range(4))
         with m.If(goes & entry.is_list):
             m.d.sync += [served.eq(Mux(job.release, 0, served + 1)), lists.eq(lists + job.release)]
         m.d.comb += [
             Cover(leaves & (served == 2)),
-            Cover(leaves & (served == 1) & cut),
             Cover(leaves & ~entry.is_list & (lists == 1)),
         ]
+        if self.port == FABRIC:
+            m.d.comb += Cover(leaves & (served == 1) & cut)
         return m
 
     def _table_stays(self, m: Module, modes: LutTable) -> None:
         """Asked for the same TEP, the table gives the same answer."""
         tep, mode, first = Signal(4), Signal(TepMode), Signal(init=1)
-        m.d.sync += [tep.eq(modes.index), mode.eq(self.mode), first.eq(0)]
-        m.d.comb += Assume(first | (modes.index != tep) | (self.mode.as_value() == mode.as_value()))
+        m.d.sync += [tep.eq(modes.index), mode.eq(modes.answer), first.eq(0)]
+        m.d.comb += Assume(first | (modes.index != tep) | (modes.answer.as_value() == mode.as_value()))
 
     def _is_sound(self, entry):
         """What a queue holds: a whole frame, a program of this port; lists are encapsulated by fabric ports."""
@@ -338,16 +359,19 @@ class ReplicatorContract(Component):
         view = data.View(Encapsulating, entry.program)
         return sound & ((view.encapsulates & (entry.is_list | ~view.rewrites)) | (answers & ~entry.is_list))
 
+    def _is_sender(self, entry):
+        """The member on offer is where the frame came from."""
+        sender = entry.detail.sender
+        change = data.View(Delivering, entry.program).change
+        has_packet = (change == Change.IPV4) | (change == Change.IPV6)
+        return ~has_packet & sender.exclude & (sender.exclude_vid == self.member.target)
+
     def _left_out(self, entry):
-        """The member on offer is to get no copy: it is the sender, or its MTU is too small for the frame."""
+        """The member on offer is to get no copy: the MTU is too small for the frame in its encapsulation."""
         if self.port == ACCESS:
-            sender = entry.detail.sender
-            change = data.View(Delivering, entry.program).change
-            has_packet = (change == Change.IPV4) | (change == Change.IPV6)
-            return ~has_packet & sender.exclude & (sender.exclude_vid == self.member.target)
-        overhead = sum(
-            Mux(Value.cast(self.mode.encapsulation) == kind.value, kind.overhead, 0) for kind in Encapsulation
-        )
+            return Const(0)
+        kind_of_member = Value.cast(self.mode_of_member.encapsulation)
+        overhead = sum(Mux(kind_of_member == kind.value, kind.overhead, 0) for kind in Encapsulation)
         inner = entry.end - entry.start - Mux(data.View(Encapsulating, entry.program).tagged, TAG_BYTES, 0)
         return 40 + overhead + inner > self.mtu
 
@@ -357,7 +381,12 @@ class ReplicatorContract(Component):
         if self.port == ACCESS:
             return same & (job.program == entry.program) & (job.tag == Cat(target, entry.pcp_dei))
         wanted, got = (data.View(Encapsulating, which.program) for which in (entry, job))
-        mode = Mux(wanted.encapsulates, Value.cast(self.mode.encapsulation), Value.cast(wanted.encapsulation))
+        kind = Mux(
+            entry.is_list,
+            Value.cast(self.mode_of_member.encapsulation),
+            Value.cast(self.mode.encapsulation),
+        )
+        mode = Mux(wanted.encapsulates, kind, Value.cast(wanted.encapsulation))
         return (
             same
             & (Cat(wanted.tagged, wanted.encapsulates) == Cat(got.tagged, got.encapsulates))
@@ -368,19 +397,18 @@ class ReplicatorContract(Component):
 
     def _names_network(self):
         kinds = [kind.value for kind in Encapsulation if kind.has_network]
-        return (
-            self.mode.sid_function | Cat(Value.cast(self.mode.encapsulation) == kind for kind in kinds).any()
-        )
+        mode = self.mode_of_member  # only members have rewritten copies
+        return mode.sid_function | Cat(Value.cast(mode.encapsulation) == kind for kind in kinds).any()
 
     def _never_waits(self, m: Module, dut: Replicator, passes: Value) -> None:
-        """What is there is on offer, or left out, a clock later at the latest."""
+        """What is there is on offer, or left out, a clock later at the latest, members of fabric ports two."""
         waits = Signal(range(4))
         plain = self.offer & ~dut.entry.payload.is_list
         with m.If((plain | self.member_valid) & ~dut.job.valid & ~passes):
             m.d.sync += waits.eq(waits + 1)
         with m.Else():
             m.d.sync += waits.eq(0)
-        m.d.comb += Assert(waits <= 1)
+        m.d.comb += Assert(waits <= Mux(plain, 1, 2 if self.port == FABRIC else 1))
 
 
 def test_list_table():
@@ -406,4 +434,4 @@ def test_replicator(port, monkeypatch):
 
 def test_a_false_contract_is_refused(monkeypatch):
     with pytest.raises(ProofError, match="Assert failed"):
-        prove(ReplicatorContract(ACCESS, monkeypatch, all_served=True), depth=12)
+        prove(ReplicatorContract(FABRIC, monkeypatch, all_served=True), depth=14)
