@@ -1,0 +1,43 @@
+"""A broadcast to every VLAN ID that there is behind one port: as fast as the wire goes."""
+
+from itertools import pairwise
+
+import pytest
+from opentep.gateware.params import Params
+from opentep.host.driver import Driver
+from opentep.host.link.client import LinkClient
+from opentep.host.registers import RegisterAccess
+from opentep.host.tables import Local, MacTableEntry, Port, ReplicaList, Tenant, TepTables
+from opentep.sim.board import VirtualBoard
+from opentep.sim.packets import ethernet, tag
+
+VIDS = range(1, 4095)
+OUI, SENDER = 0x120001, 2000
+OCTET_NS = 8
+MINIMUM = 84 * OCTET_NS
+"""A minimum frame with preamble and gap, at 1 Gb/s."""
+TABLES = TepTables(
+    name="rack",
+    address=1,
+    ports=(Port("server", "access"), Port("fabric", "fabric", mac=2)),
+    tenants=(Tenant(0, "red", (OUI,), flood_list=0),),
+    macs=(MacTableEntry(0, OUI << 24 | SENDER, Local(0, SENDER)),),
+    lists=(ReplicaList(0, {0: tuple(VIDS)}),),
+)
+
+
+@pytest.mark.long
+def test_a_broadcast_to_4093_vms_leaves_without_a_gap() -> None:
+    frame = ethernet(0xFFFFFFFFFFFF, OUI << 24 | SENDER, 0x88B5, bytes(42))
+    with VirtualBoard(Params(members=4096)) as board:
+        Driver(RegisterAccess(LinkClient(board.link_transport()))).apply(TABLES)
+        for _ in range(2):
+            board.send(0, tag(frame, SENDER))
+        board.run_until_idle()
+        copies = board.received(0)
+    vids = [int.from_bytes(copy.frame[14:16], "big") for copy in copies]
+    receivers = [vid for vid in VIDS if vid != SENDER]
+    assert vids == 2 * receivers
+    assert {copy.frame[:12] + copy.frame[16:] for copy in copies} == {frame}
+    gaps = [later.start_ns - earlier.start_ns for earlier, later in pairwise(copies)]
+    assert set(gaps) == {MINIMUM}, sorted(set(gaps))
