@@ -10,7 +10,7 @@ from _pytest.mark.structures import ParameterSet
 from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
 from opentep.host.events import AGED, LEARNED, MOVED, LearningEvent
-from opentep.host.tables import TepTables
+from opentep.host.tables import Local, TepTables
 from opentep.sim.packets import ethernet, tag, tunnel
 from opentep.sim.pcap import Packet, read_capture, write_capture
 from opentep.sim.replay import ReplayResult, replay
@@ -176,12 +176,20 @@ def test_another_way_from_the_same_tep_is_no_move(tmp_path: Path) -> None:
     assert (rtl.counters["mac"]["learned"], rtl.counters["mac"]["moved"]) == (1, 0)
 
 
+def limits(tables: TepTables) -> bool:
+    """Some tenant with VMs here has a limit that is soon met."""
+    tight = {t.index for t in tables.tenants if t.storm and t.storm.burst <= 10 and t.storm.rate < 1000}
+    return any(entry.tenant in tight and isinstance(entry.place, Local) for entry in tables.macs)
+
+
 @pytest.mark.parametrize("seed", seeds(2, 8))
 def test_storm_control(tmp_path: Path, seed: int) -> None:
     """Of frames one after the other, so that it is clear who gets the last token."""
     rng = random.Random(seed)
     params = Params(access_ports=2, fabric_ports=1, tenants=64, counted_tenants=64, storm_tenants=64)
-    tables = random_tables(rng, params, storm=True)
+    tables = next(
+        tables for tables in iter(lambda: random_tables(rng, params, storm=True), None) if limits(tables)
+    )
     events = schedule(tables, rng, 1500, gap=1_000, aside=ASIDE, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters

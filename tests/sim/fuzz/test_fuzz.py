@@ -44,7 +44,9 @@ def test_shots_reach_every_rule_and_every_length() -> None:
             seen["delivered"] += len(model.receive(shot.port, shot.frame, error=shot.error))
         for port in model.counters()["ports"].values():
             seen.update(port["drops"])
-    assert all(seen[reason.value] > 20 for reason in Reason if reason is not Reason.NO_BUFFER), seen
+    # The model has memory for all, and tenants have no limits here.
+    reasons = set(Reason) - {Reason.NO_BUFFER, Reason.STORM}
+    assert all(seen[reason.value] > 20 for reason in reasons), seen
     assert seen["delivered"] > 3000
     assert set(range(1, 150)) <= lengths
 
@@ -79,6 +81,19 @@ def two_tenants_here(tables: TepTables) -> bool:
     return len({entry.tenant for entry in tables.macs if isinstance(entry.place, Local)}) > 1
 
 
+def shows(tables: TepTables, believed: TepTables) -> bool:
+    """Some shots are forwarded otherwise."""
+    adversary = Adversary(tables, random.Random(1))
+    right, wrong = TepModel(tables), TepModel(believed)
+    shots = (adversary.shot() for _ in range(1000))
+    differ = (
+        right.receive(shot.port, shot.frame, error=shot.error)
+        != wrong.receive(shot.port, shot.frame, error=shot.error)
+        for shot in shots
+    )
+    return sum(differ) > 3
+
+
 @pytest.mark.parametrize(
     "change, kinds",
     [
@@ -89,7 +104,7 @@ def two_tenants_here(tables: TepTables) -> bool:
     ],
 )
 def test_a_fault_is_found_and_made_small(change, kinds, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    seed = seed_with(lambda tables: two_tenants_here(tables) and change(tables) != tables)
+    seed = seed_with(lambda tables: two_tenants_here(tables) and shows(tables, change(tables)))
     believed = change(tables_of(seed, PARAMS))
     found = run_round(PARAMS, 4000, seed, believed)
     assert found.finding is not None and found.finding.kind in kinds
