@@ -25,9 +25,9 @@ __all__ = ["CORE", "build", "opentep"]
 
 Progress = Callable[[str], None]
 
-CORE = {"width": 64, "packet_bytes": 65536, "storm_tenants": 16, "known_addresses": 64}
-"""How the lab's cores differ from the default build: more octets per simulated clock, room for bursts of TCP; storm
-control, and room for the addresses of a tenant."""
+CORE = {"width": 128, "packet_bytes": 65536, "known_addresses": 64}
+"""How the lab's cores differ from the default build: more octets per simulated clock, room for bursts of TCP and for
+the addresses of a tenant. Not storm control, whose ticks would keep idle cores busy."""
 
 _ROUTER = "router"
 _START_SECONDS = 120.0
