@@ -1,4 +1,4 @@
-"""The only place where frames change."""
+"""Where frames change on their way out."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring

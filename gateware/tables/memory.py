@@ -134,9 +134,9 @@ class BlockRAM(wiring.Component):
     read in the very clock in which the address is written gives the old or the new word, or a mixture of the
     two; a read one clock later gives the new word. Callers must cope. Contents after reset are undefined.
 
-    On ECP5 (:func:`opentep.gateware.target.is_ecp5`) this is :func:`dp16kd_tiling` DP16KD with their own
-    output registers, which yosys does not infer, or LUT RAM for up to :data:`_LUT_RAM_BITS`, which would waste one;
-    elsewhere a memory with a register behind it.
+    Up to :data:`_LUT_RAM_BITS`, which would waste a block, it is LUT RAM between two registers. On ECP5
+    (:func:`opentep.gateware.target.is_ecp5`) anything larger is :func:`dp16kd_tiling` DP16KD with their own output
+    registers, which yosys does not infer; elsewhere a memory with a register behind it.
     """
 
     def __init__(self, shape: ShapeLike, depth: int, *, max_rows: int | None = None):
