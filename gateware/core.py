@@ -115,7 +115,7 @@ class Core(wiring.Component):
             verdict = self._suppress(m, verdict, bank, memory, host, counters)
         else:
             connect(m, host.read, memory.read[-1])
-        storm_busy = self._connect_storm(m, bank, verdict, dispatch)
+        storm_busy = self._limit(m, bank, verdict, dispatch)
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
@@ -205,7 +205,7 @@ class Core(wiring.Component):
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
 
-    def _connect_storm(self, m, bank, verdict, dispatch) -> Value:
+    def _limit(self, m, bank, verdict, dispatch) -> Value:
         """Verdicts on their way to dispatch, through storm control if there is any; whether it is busy."""
         if not self.params.limited_tenants:
             connect(m, verdict, dispatch.input)

@@ -18,7 +18,6 @@ from opentep.host.tables import (
     Storm,
     Tenant,
     TepTables,
-    target_of,
 )
 
 __all__ = ["Change", "Names", "diff", "place_numbers"]
@@ -165,9 +164,7 @@ def _compare(
 
 def _settled(tables: TepTables) -> dict[int, RemoteTep]:
     """Remote TEPs by index. Which of its ways is the first only what refers to a TEP tells, and asks."""
-    members = (member for entry in tables.lists for port in entry.members.values() for member in port)
-    referred = {target_of(member) for member in members}
-    referred |= {entry.place.tep for entry in tables.macs if isinstance(entry.place, Remote)}
+    referred = tables.referred_teps
     return {
         tep.index: tep
         if tep.index in referred

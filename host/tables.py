@@ -291,6 +291,19 @@ class TepTables:
         return users
 
     @property
+    def referred_teps(self) -> set[int]:
+        """Indices of the remote TEPs that a list or a MAC entry leads to."""
+        members = (
+            member
+            for entry in self.lists
+            for port, targets in entry.members.items()
+            if self.ports[port].role == "fabric"
+            for member in targets
+        )
+        places = (entry.place for entry in self.macs)
+        return {*map(target_of, members), *(place.tep for place in places if isinstance(place, Remote))}
+
+    @property
     def key_masks(self) -> set[KeyMask]:
         """Of all ports. Their keys are in one table."""
         return {port.key_mask for port in self.ports}

@@ -1,6 +1,10 @@
 """Rules for the whole test run."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -13,3 +17,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if reporter.stats.get("skipped"):
         reporter.write_line("ERROR: tests were skipped in CI, see the summary", red=True)
         session.exitstatus = max(exitstatus, pytest.ExitCode.TESTS_FAILED)
+
+
+@contextmanager
+def _namespace(name: str) -> Iterator[str]:
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("needs root and iproute2 to make network namespaces")
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel lets nobody make network namespaces")
+    try:
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def new_namespace() -> Callable[[str], AbstractContextManager[str]]:
+    """Makes a network namespace for as long as a block lasts; skips the test where that is not possible."""
+    return _namespace

@@ -11,7 +11,7 @@ from opentep.host.driver import Driver, DriverError
 from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, TepTables, Way, target_of
+from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, TepTables, Way
 from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params(
@@ -33,12 +33,14 @@ def normal(tables: TepTables) -> TepTables:
         replace(entry, members={port: members for port, members in sorted(entry.members.items()) if members})
         for entry in tables.lists
     ]
-    referred = {target_of(m) for entry in tables.lists for members in entry.members.values() for m in members}
-    referred |= {entry.place.tep for entry in tables.macs if isinstance(entry.place, Remote)}
 
     def ways(tep: RemoteTep) -> tuple[Way, ...]:
         """What refers to a TEP tells which of its ways is the first."""
-        return tep.ways if tep.index in referred else tuple(sorted(tep.ways, key=lambda way: way.port))
+        return (
+            tep.ways
+            if tep.index in tables.referred_teps
+            else tuple(sorted(tep.ways, key=lambda way: way.port))
+        )
 
     return replace(
         tables,

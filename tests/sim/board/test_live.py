@@ -54,16 +54,12 @@ def ip(*arguments):
 
 
 @pytest.fixture(scope="module")
-def racks():
+def racks(new_namespace):
     """Two network namespaces, each with a veth pair: `vm` for the test, `wire` for the board."""
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("needs root and iproute2 to make network namespaces")
     names = [f"opentep-test-{os.getpid()}-{i}" for i in range(2)]
     with ExitStack() as stack:
         for name in names:
-            if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
-                pytest.skip("this kernel lets nobody make network namespaces")
-            stack.callback(ip, "netns", "del", name)
+            stack.enter_context(new_namespace(name))
             ip(
                 "-n",
                 name,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -46,16 +45,12 @@ def ip(*arguments: str) -> None:
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, new_namespace):
     """A raw socket at the other end of port 0 of a board that is configured."""
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("needs root and iproute2 to make network namespaces")
-    board_library(PARAMS)
-    name, link = f"opentep-storm-{os.getpid()}", tmp_path / "link"
-    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
-        pytest.skip("this kernel lets nobody make network namespaces")
-    command = [sys.executable, "-c", BOARD, json.dumps(PARAMS.as_dict()), str(link), f"tap:vm@{name}"]
-    try:
+    link = tmp_path / "link"
+    with new_namespace(f"opentep-storm-{os.getpid()}") as name:
+        board_library(PARAMS)
+        command = [sys.executable, "-c", BOARD, json.dumps(PARAMS.as_dict()), str(link), f"tap:vm@{name}"]
         with subprocess.Popen([*command, "none", "none"], stdout=subprocess.PIPE, text=True) as board:
             try:
                 assert board.stdout is not None and board.stdout.readline() == "ready\n"
@@ -70,8 +65,6 @@ def server(tmp_path):
             finally:
                 board.terminate()
                 board.wait(10)
-    finally:
-        ip("netns", "del", name)
 
 
 def burst(raw: socket.socket, count: int) -> int:
