@@ -1,0 +1,1 @@
+"""Between GMII octets and the pins of a PHY: RGMII, GMII and MII, MDIO, start-up."""
