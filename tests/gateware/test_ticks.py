@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Ticks and seconds come at even distances."""
 
+from itertools import pairwise
+
 import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.ticks import Ticks
@@ -22,7 +24,7 @@ def test_ticks_and_seconds():
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    assert {b - a for a, b in zip(ticks, ticks[1:], strict=False)} == {3}
+    assert {b - a for a, b in pairwise(ticks)} == {3}
     assert seconds == ticks[4095::4096] and len(seconds) == 2
 
 
