@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import cffi
 from opentep.gateware.params import Params
+from opentep.host.link.client import LinkClient
 
 from .verilate import Design, Progress, board_library
 
@@ -312,6 +313,10 @@ class VirtualBoard:
     def link_transport(self) -> "BoardTransport":
         """Transport for the host software in this process: running the clock while the host waits."""
         return BoardTransport(self)
+
+    def link_client(self) -> LinkClient:
+        """The host link's client in this process. It is patient: nothing gets lost, but a busy machine may be slow."""
+        return LinkClient(self.link_transport(), timeout=60.0)
 
     def link_exchange(self, timeout: float) -> bytes:
         """Run the clock until the core sends octets, for at most ``timeout`` seconds of real time.

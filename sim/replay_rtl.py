@@ -8,7 +8,6 @@ from opentep.gateware.params import Params
 from opentep.gateware.storm.limit import TICKS_PER_SECOND
 from opentep.host.driver import Driver, DriverError
 from opentep.host.events import ALL_CHANGES, LearningEvent
-from opentep.host.link.client import LinkClient
 from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import TepTables
@@ -47,7 +46,7 @@ class RtlBackend:
         self._params = params or Params(access_ports=access, fabric_ports=len(tables.ports) - access)
         self._tables = tables
         self._board = VirtualBoard(self._params, rate=rate, progress=note)
-        self._driver = Driver(RegisterAccess(LinkClient(self._board.link_transport())))
+        self._driver = Driver(RegisterAccess(self._board.link_client()))
         try:
             self._driver.apply(tables)
         except DriverError as error:

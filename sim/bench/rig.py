@@ -8,7 +8,6 @@ from typing import Self
 
 from opentep.gateware.params import MIN_FRAME, Params
 from opentep.host.driver import Driver
-from opentep.host.link.client import LinkClient
 from opentep.host.macs import MacAccess
 from opentep.host.registers import RegisterAccess
 
@@ -53,7 +52,7 @@ class Rig:
         self.rate = rate
         self.scene = Scene(params)
         self.board = VirtualBoard(params, rate=rate, progress=note)
-        registers = RegisterAccess(LinkClient(self.board.link_transport()))
+        registers = RegisterAccess(self.board.link_client())
         self._driver = Driver(registers, drain_seconds=0)
         self._macs = MacAccess(registers)
         self._names = [port.name for port in self.scene.tables.ports]

@@ -10,7 +10,6 @@ from typing import Self
 from opentep.gateware.params import CELL_BYTES, Params
 from opentep.host.driver import Driver
 from opentep.host.events import ALL_CHANGES
-from opentep.host.link.client import LinkClient
 from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Local, TepTables
@@ -90,7 +89,7 @@ class Trial:
         self._model = TepModel(believed or tables, params)
         # Together the ports bring no more than packet memory takes: what is lost would be the wire's fault.
         self._board = VirtualBoard(params, rate=params.width * params.clock_hz // params.ports)
-        self._driver = Driver(RegisterAccess(LinkClient(self._board.link_transport())))
+        self._driver = Driver(RegisterAccess(self._board.link_client()))
         self._driver.apply(tables)
         self._punts = Punts(self._driver.registers)
         self._punts.select(Selection(changes=ALL_CHANGES))

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver
-from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import TepTables
 from opentep.sim.board import VirtualBoard
@@ -19,7 +18,7 @@ PARAMS = Params()
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Driver]:
     with VirtualBoard(PARAMS) as board:
-        yield Driver(RegisterAccess(LinkClient(board.link_transport())), drain_seconds=0)
+        yield Driver(RegisterAccess(board.link_client()), drain_seconds=0)
 
 
 def nothing(tables: TepTables) -> TepTables:

@@ -14,7 +14,6 @@ from opentep.host.capture import capture
 from opentep.host.document import open_document
 from opentep.host.driver import Driver
 from opentep.host.events import AGED, ALL_CHANGES, LEARNED, MOVED, LearningEvent
-from opentep.host.link.client import LinkClient
 from opentep.host.pcapng import PcapngWriter
 from opentep.host.punt import PuntedFrame, Punts, Selection
 from opentep.host.registers import RegisterAccess
@@ -37,7 +36,7 @@ class Tep:
 
     def __init__(self, board: VirtualBoard):
         self.board = board
-        self.registers = RegisterAccess(LinkClient(board.link_transport()))
+        self.registers = RegisterAccess(board.link_client())
         tables = open_document(EXAMPLE, save=False).tables["rack1"]
         learning = (replace(tenant, learn_source=True, learn_remote=True) for tenant in tables.tenants)
         self.tables = replace(tables, tenants=tuple(learning))

@@ -12,7 +12,6 @@ from opentep.gateware.params import Params
 from opentep.host.document import open_document
 from opentep.host.driver import Driver
 from opentep.host.inject import InjectError, inject
-from opentep.host.link.client import LinkClient
 from opentep.host.punt import PuntedFrame, Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.sim.board import VirtualBoard
@@ -32,7 +31,7 @@ class Tep:
 
     def __init__(self, board: VirtualBoard):
         self.board = board
-        self.registers = RegisterAccess(LinkClient(board.link_transport()))
+        self.registers = RegisterAccess(board.link_client())
         document = open_document(EXAMPLE)
         self.tables = document.tables["rack1"]
         Driver(self.registers).apply(self.tables)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import pytest
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver
-from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rule, TepTables, Way
 from opentep.sim.board import VirtualBoard
@@ -196,7 +195,7 @@ def test_tables_change_under_traffic(seed: int) -> None:
         tables = random_tables(rng, PARAMS)
     # What leaves has room: replicas and outer headers make more of it than came.
     board = VirtualBoard(PARAMS, rate=RATE, tx_rate=4 * RATE)
-    driver = Driver(RegisterAccess(LinkClient(board.link_transport())), drain_seconds=0)
+    driver = Driver(RegisterAccess(board.link_client()), drain_seconds=0)
     driver.apply(tables)
     history = [tables]
     streams = [Stream(rng, tables, port) for port in range(PARAMS.ports)]

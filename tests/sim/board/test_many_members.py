@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver
-from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Local, MacTableEntry, Port, ReplicaList, Tenant, TepTables
 from opentep.sim.board import VirtualBoard
@@ -30,7 +29,7 @@ TABLES = TepTables(
 def test_a_broadcast_to_4093_vms_leaves_without_a_gap() -> None:
     frame = ethernet(0xFFFFFFFFFFFF, OUI << 24 | SENDER, 0x88B5, bytes(42))
     with VirtualBoard(Params(members=4096)) as board:
-        Driver(RegisterAccess(LinkClient(board.link_transport()))).apply(TABLES)
+        Driver(RegisterAccess(board.link_client())).apply(TABLES)
         for _ in range(2):
             board.send(0, tag(frame, SENDER))
         board.run_until_idle()

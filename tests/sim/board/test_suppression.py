@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver
-from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import KnownAddress, Local, MacTableEntry, Port, ReplicaList, Tenant, TepTables
 from opentep.sim.board import VirtualBoard
@@ -86,14 +85,14 @@ def board() -> Iterator[VirtualBoard]:
 
 
 def configure(board: VirtualBoard) -> Driver:
-    driver = Driver(RegisterAccess(LinkClient(board.link_transport())))
+    driver = Driver(RegisterAccess(board.link_client()))
     driver.apply(TABLES)
     board.run_until_idle()
     return driver
 
 
 def suppression(board: VirtualBoard) -> dict[str, int]:
-    driver = Driver(RegisterAccess(LinkClient(board.link_transport())))
+    driver = Driver(RegisterAccess(board.link_client()))
     return driver.counters(TABLES)["suppression"]
 
 
