@@ -72,7 +72,7 @@ class RgmiiPort(wiring.Component):
         m.domains += ClockDomain(self.rx_domain)
         m.d.comb += ClockSignal(self.rx_domain).eq(pads.rx_clk)
         m.submodules.rx_reset = ResetSynchronizer(ResetSignal(CORE_DOMAIN), domain=self.rx_domain)
-        platform.add_clock_constraint(pads.rx_clk, GIGABIT_HZ)
+        platform.add_clock_constraint(pads.pins.rx_clk.io, GIGABIT_HZ)
 
         to_rx, to_tx = DomainRenamer(self.rx_domain), DomainRenamer(GIGABIT_DOMAIN)
         receive, transmit = RgmiiReceive(), RgmiiTransmit()
