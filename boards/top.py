@@ -1,6 +1,6 @@
 """The top of every board: PHYs, MACs, TEP, UART, LEDs."""
 
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 from amaranth.lib.wiring import connect
 
@@ -13,7 +13,7 @@ from ..gateware.tep import Tep
 from ..gateware.ticks import Ticks
 from ..gateware.trunk import TrunkSplit
 from .board import Board, EthernetPort
-from .clocking import BoardClocks
+from .clocking import CORE_DOMAIN, GIGABIT_DOMAIN, BoardClocks
 from .rgmii_port import RgmiiPort
 
 __all__ = ["BoardTop"]
@@ -36,6 +36,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         board = self.board
+        m.domains += [ClockDomain(CORE_DOMAIN), ClockDomain(GIGABIT_DOMAIN)]
         m.submodules.clocks = clocks = BoardClocks(board.oscillator_hz, board.core_hz)
         oscillator = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
         m.submodules.oscillator = oscillator
@@ -92,4 +93,5 @@ class BoardTop(Elaboratable):
             rx_delay_ps=port.phy.rx_delay_ps,
             tx_delay_ps=port.phy.tx_delay_ps,
         )
+        m.domains += ClockDomain(ethernet.rx_domain)
         return ethernet
