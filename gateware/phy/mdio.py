@@ -114,7 +114,7 @@ class Mdio(wiring.Component):
                 with m.If(~pins.mdc):
                     m.d.sync += response.payload.data.eq(Cat(level, response.payload.data))
                     with m.If(bit == _ANSWER):
-                        m.d.sync += response.payload.answered.eq(~level)
+                        m.d.sync += response.payload.answered.eq(writes | ~level)
                 with m.Else():
                     m.d.sync += bit.eq(bit + 1)
                     with m.If(bit >= _PREAMBLE - 1):

@@ -44,9 +44,11 @@ def test_random_requests(clock_hz, make_phys):
             ctx.set(dut.response.ready, 0)
             assert phys.accesses.pop() == (address, register, value if write else None)
             assert not phys.accesses
-            if write and address in expected:
-                expected[address][register] = value
-            elif not write:
+            if write:
+                assert response.answered
+                if address in expected:
+                    expected[address][register] = value
+            else:
                 assert response.answered == (address in expected)
                 assert response.data == (expected[address][register] if address in expected else 0xFFFF)
         assert phys.registers == expected
