@@ -40,7 +40,7 @@ class PhyBus(wiring.Component):
 
     A PHY without given address is the next one that answers, so that the ports are in the order of addresses. One that
     answers no more has no link, and is set up anew when it answers again. Links are polled every 10 ms at the earliest;
-    a request of the host waits for the end of the register access under way.
+    requests of the host take turns with them, one register each.
 
     Members
     -------
@@ -99,6 +99,8 @@ class PhyBus(wiring.Component):
         old = Signal(16)
         """What a register held whose bits are not all to be written."""
         has_old = Signal()
+        served = Signal()
+        """The host had its turn: the next access is for set-up and polling, if they have anything to do."""
 
         with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
@@ -126,8 +128,8 @@ class PhyBus(wiring.Component):
                 with m.If(timer == 0):
                     m.next = "NEXT"
             with m.State("NEXT"):
-                # Between any two accesses of its own the host has its turn.
-                with m.If(host.request.valid):
+                m.d.sync += served.eq(0)
+                with m.If(host.request.valid & ~(served & (timer == 0))):
                     m.next = "HOST"
                 with m.Elif(timer == 0):
                     with m.If(~known.bit_select(port, 1)):
@@ -191,7 +193,7 @@ class PhyBus(wiring.Component):
                     with m.If(port == index):
                         m.d.sync += link.eq(resolver.link)
                 next_port()
-            self._host_states(m, mdio, known, address)
+            self._host_states(m, mdio, known, address, served)
         return m
 
     def _write_state(self, m, request, mdio, address, step, old, has_old) -> None:
@@ -208,7 +210,7 @@ class PhyBus(wiring.Component):
             with m.If(mdio.request.ready):
                 m.next = "WRITTEN"
 
-    def _host_states(self, m, mdio, known, address) -> None:
+    def _host_states(self, m, mdio, known, address, served) -> None:
         wanted, host = self.host.request.payload, self.host
         there = Cat(known[port] & (wanted.port == port) for port in range(self.ports)).any()
         absent = Signal()
@@ -232,4 +234,5 @@ class PhyBus(wiring.Component):
                 host.response.payload.answered.eq(mdio.response.payload.answered & ~absent),
             ]
             with m.If(host.response.valid & host.response.ready):
+                m.d.sync += served.eq(1)
                 m.next = "NEXT"
