@@ -1,0 +1,32 @@
+"""Greg Davill's ButterStick: an ECP5-85 and one Gigabit PHY."""
+
+from amaranth.build import Attrs
+from amaranth_boards.butterstick import ButterStickPlatform
+from amaranth_boards.resources import UARTResource
+
+from .board import Board, EthernetPort
+from .phys import KSZ9031
+from .sizes import SIZES_85F
+
+__all__ = ["BUTTERSTICK"]
+
+
+class _Platform(ButterStickPlatform):
+    # The pins of the SYZYGY connectors have no voltage before it is set, those of the card slot always 3.3 V.
+    resources = (
+        *(r for r in ButterStickPlatform.resources if not r.name.startswith("sd_card")),
+        UARTResource(0, tx="A12", rx="C12", attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
+    )
+
+
+BUTTERSTICK = Board(
+    name="butterstick",
+    title="ButterStick r1.0",
+    platform=_Platform,
+    oscillator_hz=30_000_000,
+    ports=(EthernetPort(0, KSZ9031, address=0),),
+    sizes=SIZES_85F,
+    timing_model="LFE5UM-85F-8",
+    loader=("--board", "butterstick"),
+    wiring="microSD slot: DAT0 is the FPGA's input, DAT1 its output, 3.3 V",
+)

@@ -1,0 +1,33 @@
+"""LogicBone: a BeagleBone shaped ECP5 board with one Gigabit PHY."""
+
+from amaranth.build import Attrs
+from amaranth_boards.logicbone import LogicbonePlatform
+from amaranth_boards.resources import UARTResource
+
+from .board import Board, EthernetPort, Led
+from .phys import KSZ9031
+from .sizes import SIZES_45F
+
+__all__ = ["LOGICBONE"]
+
+
+class _Platform(LogicbonePlatform):
+    resources = (
+        *LogicbonePlatform.resources,
+        # Where a BeagleBone has its UART1.
+        UARTResource(0, tx="24", rx="26", conn=("P9", 0), attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
+    )
+
+
+LOGICBONE = Board(
+    name="logicbone",
+    title="LogicBone with LFE5UM5G-45F",
+    platform=_Platform,
+    oscillator_hz=25_000_000,
+    ports=(EthernetPort(0, KSZ9031, address=0),),
+    sizes=SIZES_45F,
+    timing_model="LFE5UM-45F-8",
+    loader=("--dfu",),
+    wiring="header P9: pin 26 is the FPGA's input, pin 24 its output, 3.3 V",
+    leds=(Led("led", 0),),
+)
