@@ -63,8 +63,8 @@ class ComponentArea:
 
 
 def component_tree(own: Mapping[str, Size], name: str, depth: int) -> tuple[ComponentArea, ...]:
-    """Sizes of a design, called ``name``, and of what is inside it down to ``depth`` levels, each in front of its parts,
-    which come largest first.
+    """Sizes of a design, called ``name``, and of what is inside it down to ``depth`` levels, each in front of its
+    parts, which come largest first.
 
     ``own`` is what each component takes without those inside it, by path; "" is the design itself.
     """

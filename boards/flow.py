@@ -49,9 +49,9 @@ def build_bitstream(
     """Build ``plan`` in the folder ``where``, judged by the device ``timing_model`` of :data:`.devices.DEVICES`.
 
     Writes ``report.json``, and only if every clock has a constraint and keeps it, with the margin that is wanted,
-    ``BOARD.bit`` and ``BOARD.config``, Trellis' text form of the same; those of an earlier build go in any case. Logs and
-    reports of all tools stay there, too. Raises :class:`ToolError` for what is no matter of speed: a missing tool, a
-    design that does not fit.
+    ``BOARD.bit`` and ``BOARD.config``, Trellis' text form of the same; those of an earlier build go in any case. Logs
+    and reports of all tools stay there, too. Raises :class:`ToolError` for what is no matter of speed: a missing tool,
+    a design that does not fit.
     """
     options = options or BuildOptions()
     if not options.seeds:

@@ -1,7 +1,7 @@
 """Back from a flat netlist to the components that people know.
 
-Yosys flattens the design, keeps one of the names of each wire, and calls what it makes after some wire nearby. The RTLIL
-that it began with tells where each of these wires is driven.
+Yosys flattens the design, keeps one of the names of each wire, and calls what it makes after some wire nearby.
+The RTLIL that it began with tells where each of these wires is driven.
 """
 
 from collections import Counter

@@ -46,8 +46,8 @@ def place_and_route(
 ) -> Placement:
     """Run nextpnr in ``where`` with ``arguments`` (device, netlist, constraints) and ``seed``.
 
-    Leaves ``nextpnr-SEED.log``, ``report-SEED.json`` and, if it is to ``configure``, ``top-SEED.config``. Timing that is
-    not met is no error here. Raises :class:`ToolError` if the design does not fit or the run was cancelled.
+    Leaves ``nextpnr-SEED.log``, ``report-SEED.json`` and, if it is to ``configure``, ``top-SEED.config``. Timing that
+    is not met is no error here. Raises :class:`ToolError` if the design does not fit or the run was cancelled.
     """
     task = f"seed {seed}"
     report, log = where / f"report-{seed}.json", where / f"nextpnr-{seed}.log"

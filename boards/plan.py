@@ -12,7 +12,7 @@ from .placement import PRESSURE
 __all__ = ["UNCONSTRAINED_MHZ", "BuildPlan", "make_plan"]
 
 UNCONSTRAINED_MHZ = 0.9
-"""nextpnr's ``--freq``, which it takes for clocks without a constraint: no clock of a board has it, so it tells them."""
+"""nextpnr's ``--freq``, which it takes for clocks without a constraint. No clock of a board has it: it tells them."""
 
 _FREQUENCY = re.compile(r'(FREQUENCY (?:PORT|NET) "[^"]*" )([\d.]+)')
 _RUN_OPTIONS = {

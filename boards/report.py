@@ -90,11 +90,11 @@ class BoardReport:
     def ok(self) -> bool:
         return not self.problems
 
-    def speeds(self, clock: str) -> list[float]:
-        """MHz that ``clock`` reached, seed by seed."""
-        return [
-            one.achieved_mhz for timing in self.timings.values() for one in timing.clocks if one.name == clock
-        ]
+    def spread(self, clock: str) -> tuple[float, float]:
+        """Median and worst MHz that ``clock`` reached over all seeds."""
+        timings = self.timings.values()
+        reached = [one.achieved_mhz for timing in timings for one in timing.clocks if one.name == clock]
+        return statistics.median(reached), min(reached)
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -109,12 +109,9 @@ class BoardReport:
             "wanted_margin_percent": round(self.wanted_margin * 100, 1),
             "seed": self.seed,
             "clocks": [
-                clock.as_dict()
-                | {
-                    "median_mhz": round(statistics.median(self.speeds(clock.name)), 2),
-                    "worst_mhz": round(min(self.speeds(clock.name)), 2),
-                }
+                clock.as_dict() | {"median_mhz": round(median, 2), "worst_mhz": round(worst, 2)}
                 for clock in self.best.clocks
+                for median, worst in [self.spread(clock.name)]
             ],
             "crossings": [crossing.as_dict() for crossing in self.best.crossings],
             "seeds": {
