@@ -20,6 +20,20 @@ _WIRING = "J19: KEY+ is the FPGA's input, DATA_LED- its output, 3.3 V"
 _IO = Attrs(IO_TYPE="LVCMOS33")
 
 
+def _without(resource: Resource, *names: str) -> Resource:
+    """``resource`` but for the members ``names``."""
+    ios = (sub for sub in resource.ios if sub.name not in names)
+    return Resource(resource.name, resource.number, *ios, resource.attrs)
+
+
+class _Revision7Platform(Colorlight_5A75B_R70Platform):
+    # Both PHYs have the same reset and MDIO pins, which can be requested once.
+    resources = tuple(
+        _without(r, "rst", "mdc", "mdio") if (r.name, r.number) == ("eth_rgmii", 1) else r
+        for r in Colorlight_5A75B_R70Platform.resources
+    )
+
+
 class _Revision8Platform(LatticeECP5Platform):
     """What a TEP needs of revisions 8.0 and 8.2. The latter has a part of speed 7, for which a build for 6 is safe."""
 
@@ -62,7 +76,7 @@ class _Revision8Platform(LatticeECP5Platform):
 COLORLIGHT_5A_75B = Board(
     name="colorlight-5a-75b",
     title="Colorlight 5A-75B, revision 7.0",
-    platform=Colorlight_5A75B_R70Platform,
+    platform=_Revision7Platform,
     oscillator_hz=25_000_000,
     ports=(EthernetPort(0, B50612D, address=0), EthernetPort(1, B50612D, address=1, bus=0)),
     sizes=SIZES_25F,

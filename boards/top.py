@@ -1,20 +1,20 @@
 """The top of every board: PHYs, MACs, TEP, UART, LEDs."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
+from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import connect
 
 from ..gateware.egress.merge import Merge
 from ..gateware.hostlink.uart import Uart
 from ..gateware.link_led import LinkLed
-from ..gateware.mac.ethernet import EthernetMac
 from ..gateware.params import Params
+from ..gateware.phy.rgmii_pads import RgmiiPins
 from ..gateware.tep import Tep
 from ..gateware.ticks import Ticks
 from ..gateware.trunk import TrunkSplit
-from .board import Board
-from .clocking import GIGABIT_DOMAIN, GIGABIT_HZ, BoardClocks
+from .board import Board, EthernetPort
+from .clocking import BoardClocks
+from .rgmii_port import RgmiiPort
 
 __all__ = ["BoardTop"]
 
@@ -37,9 +37,12 @@ class BoardTop(Elaboratable):
         m = Module()
         board = self.board
         m.submodules.clocks = clocks = BoardClocks(board.oscillator_hz, board.core_hz)
-        m.d.comb += clocks.oscillator.eq(platform.request(platform.default_clk).i)
+        oscillator = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
+        m.submodules.oscillator = oscillator
+        m.d.comb += clocks.oscillator.eq(oscillator.i)
         if platform.default_rst is not None:
-            m.d.comb += clocks.reset.eq(platform.request(platform.default_rst).i)
+            m.submodules.reset = reset = io.Buffer("i", platform.request(platform.default_rst, dir="-"))
+            m.d.comb += clocks.reset.eq(reset.i)
 
         m.submodules.tep = tep = Tep(self.params, self.build)
         m.submodules.ticks = ticks = Ticks(self.params.clock_hz)
@@ -47,12 +50,14 @@ class BoardTop(Elaboratable):
         m.d.comb += tep.second.eq(ticks.second)
 
         m.submodules.uart = uart = Uart(self.params.clock_hz, board.baud)
-        pins = platform.request("uart", 0)
-        m.d.comb += [uart.rx_pin.eq(pins.rx.i), pins.tx.o.eq(uart.tx_pin)]
+        line = platform.request("uart", 0, dir="-")
+        m.submodules.uart_rx = uart_rx = io.Buffer("i", line.rx)
+        m.submodules.uart_tx = uart_tx = io.Buffer("o", line.tx)
+        m.d.comb += [uart.rx_pin.eq(uart_rx.i), uart_tx.o.eq(uart.tx_pin)]
         connect(m, uart.rx, tep.link_rx)
         connect(m, tep.link_tx, uart.tx)
 
-        macs = [self._mac(m, platform, port) for port in board.ports]
+        macs = [self._port(m, platform, port) for port in board.ports]
         if board.is_trunk:
             (mac,) = macs
             m.submodules.split = split = TrunkSplit(self.params.width)
@@ -68,3 +73,23 @@ class BoardTop(Elaboratable):
                 connect(m, mac.rx, tep.rx[number])
                 connect(m, tep.tx[number], mac.tx)
         return m
+
+    def _port(self, m: Module, platform, port: EthernetPort) -> RgmiiPort:
+        name = f"eth{port.number}"
+        pins = platform.request("eth_rgmii", port.number, dir="-")
+        m.submodules[name] = ethernet = RgmiiPort(
+            name,
+            self.params.width,
+            RgmiiPins(
+                pins.rx_clk,
+                getattr(pins, f"rx_{port.control}"),
+                pins.rx_data,
+                pins.tx_clk,
+                getattr(pins, f"tx_{port.control}"),
+                pins.tx_data,
+            ),
+            max_frame=self.params.max_frame,
+            rx_delay_ps=port.phy.rx_delay_ps,
+            tx_delay_ps=port.phy.tx_delay_ps,
+        )
+        return ethernet

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from opentep.gateware.lookup.tables import CuckooGeometry
-from opentep.host.cuckoo import CuckooPlacement, SlotWrite
+from opentep.host.cuckoo import CuckooPlacement, SlotWrite, TableFullError
 from opentep.host.link.protocol import Write
 from opentep.host.registers import RegisterAccess
 
@@ -68,6 +68,16 @@ class ExactTable:
         self._placement = self._new_placement(self._registers.read("hash_seed"))
         self._useless = self._placement.adopt(found)
         return {entry.key: entry.value for entry in self._placement.entries()}
+
+    def fits(self, keys: Iterable[int], seed: int) -> bool:
+        """Whether an empty table takes all ``keys``, added in this order, under ``seed``."""
+        placement = self._new_placement(seed)
+        try:
+            for key in keys:
+                placement.insert(key, 0)
+        except TableFullError:
+            return False
+        return True
 
     def reseed(self, seed: int) -> None:
         """Go on with another seed of the hash. Raises ``ValueError`` if the table holds anything."""

@@ -71,6 +71,13 @@ class Steps:
             *self._old_tenants_and_lists(),
         ]
 
+    def fits(self, seed: int) -> bool:
+        """Whether all keys find a place in tables that are empty, with ``seed`` for their hashes."""
+        tables = [(table, wanted) for table, wanted, _ in self._wanted_keys()]
+        if self._reader.known_keys is not None:
+            tables.append((self._reader.known_keys, self._known()))
+        return all(table.fits(wanted, seed) for table, wanted in tables)
+
     def late_requests(self) -> list[Request]:
         """Outer headers of TEPs at ports that no longer lead to them, and of groups, which nothing else tells of."""
         ways = {tep.index: {way.port for way in tep.ways} for tep in self._desired.teps}

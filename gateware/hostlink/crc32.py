@@ -1,18 +1,12 @@
-"""CRC-32 (IEEE 802.3, 3.2.9) of frame contents, sent lowest octet first."""
+"""CRC-32 behind frame contents."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.crc import Processor, catalog
 from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["CRC_OCTETS", "Crc32Appender", "LastOctet", "crc32_processor"]
+from ..crc32 import CRC_OCTETS, crc32_processor
 
-CRC_OCTETS = 4
-
-
-def crc32_processor() -> Processor:
-    """Takes one octet per clock. ``match_detected`` holds one clock after the CRC of an intact frame."""
-    return catalog.CRC32_ISO_HDLC(data_width=8).create()
+__all__ = ["Crc32Appender", "LastOctet"]
 
 
 class LastOctet(data.Struct):

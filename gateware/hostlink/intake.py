@@ -5,7 +5,7 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from .cobs import CobsDecoder, Event
-from .crc32 import crc32_processor
+from ..crc32 import crc32_processor
 from .format import BURST_WORDS, HEADER_WORDS
 from .ring import Ring
 

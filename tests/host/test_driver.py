@@ -11,6 +11,7 @@ from opentep.host.driver import Driver, DriverError
 from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
 from opentep.host.registers import RegisterAccess
+from opentep.host.steps import Steps
 from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, TepTables, Way
 from opentep.sim.random_tables import Learning, random_tables
 
@@ -314,3 +315,29 @@ def test_learned_entries_stay_unless_they_contradict(driver: Driver, device) -> 
     strict = replace(tenant, learn_source=False)
     driver.apply(replace(tables, age_seconds=100, tenants=(strict, *tables.tenants[1:])))
     assert driver.read().learned == ()
+
+
+def test_a_seed_that_leaves_a_key_without_a_place_is_not_taken(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(3)
+    addresses = [(0xFD << 120 | rng.getrandbits(120), 0xFD << 120 | rng.getrandbits(120)) for _ in range(16)]
+    some = next(configurations(3, 1))
+    tables = TepTables(
+        name="full",
+        address=some.address,
+        ports=some.ports,
+        teps=tuple(
+            RemoteTep(n, f"tep{n}", first, (first, second), (Way(2, 0x02_00_00_00_00_01),))
+            for n, (first, second) in enumerate(addresses)
+        ),
+    )
+    steps = Steps(driver._reader, driver.read(), tables)
+    bad = next((seed for seed in range(10_000) if not steps.fits(seed)), None)
+    good = next(seed for seed in range(100) if steps.fits(seed))
+    assert bad is not None
+    seeds = iter([bad] * 3 + [good] * 100)
+    monkeypatch.setattr("opentep.host.driver.secrets.randbits", lambda _: next(seeds))
+    driver.apply(tables)
+    assert driver.registers.read("hash_seed") == good
+    assert {tep.index for tep in driver.read().tables.teps} == set(range(16))

@@ -1,0 +1,102 @@
+"""A port of a board: from the pins of an RGMII PHY to frames of the core."""
+
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..gateware.mac.ethernet import EthernetMac
+from ..gateware.packet import PacketSignature
+from ..gateware.phy.link import LinkState, LinkSynchronizer
+from ..gateware.phy.rgmii import RgmiiReceive, RgmiiTransmit
+from ..gateware.phy.rgmii_pads import RgmiiPads, RgmiiPins
+from .clocking import CORE_DOMAIN, GIGABIT_DOMAIN, GIGABIT_HZ
+
+__all__ = ["RgmiiPort"]
+
+
+class RgmiiPort(wiring.Component):
+    """Pads, RGMII and MAC. Makes the domain ``NAME_rx`` of the PHY's receive clock, and constrains it.
+
+    Parameters
+    ----------
+    name
+        Of the port, for its domain.
+    width
+        Of the core's datapath, in bits.
+    max_frame
+        Longest frame, in octets without FCS.
+    rx_delay_ps, tx_delay_ps
+        See :class:`RgmiiPads`.
+
+    Members (domain ``CORE_DOMAIN``)
+    -------
+    rx, tx
+        Frames from and to the wire.
+    link : In(LinkState)
+        Whose speed the port works at.
+    status : Out(LinkState)
+        What the PHY tells in-band; all 0 if it does not.
+    underrun, overflow
+        Strobes, see :class:`EthernetMac`.
+    """
+
+    def __init__(
+        self, name: str, width: int, pins: RgmiiPins, *, max_frame: int, rx_delay_ps: int, tx_delay_ps: int
+    ):
+        self.rx_domain = f"{name}_rx"
+        self.pads = RgmiiPads(
+            pins,
+            rx_delay_ps=rx_delay_ps,
+            tx_delay_ps=tx_delay_ps,
+            rx_domain=self.rx_domain,
+            tx_domain=GIGABIT_DOMAIN,
+        )
+        self.mac = EthernetMac(width, self.rx_domain, GIGABIT_DOMAIN, max_frame=max_frame + 4)
+        super().__init__(
+            {
+                "rx": Out(PacketSignature(width, always_ready=True)),
+                "tx": In(PacketSignature(width)),
+                "link": In(LinkState),
+                "status": Out(LinkState),
+                "underrun": Out(1),
+                "overflow": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pads, mac = self.pads, self.mac
+        m.submodules.pads = pads
+        m.submodules.mac = mac
+        m.domains += ClockDomain(self.rx_domain)
+        m.d.comb += ClockSignal(self.rx_domain).eq(pads.rx_clk)
+        m.submodules.rx_reset = ResetSynchronizer(ResetSignal(CORE_DOMAIN), domain=self.rx_domain)
+        platform.add_clock_constraint(pads.pins.rx_clk.io, GIGABIT_HZ)
+
+        to_rx, to_tx = DomainRenamer(self.rx_domain), DomainRenamer(GIGABIT_DOMAIN)
+        receive, transmit = RgmiiReceive(), RgmiiTransmit()
+        m.submodules.receive = to_rx(receive)
+        m.submodules.transmit = to_tx(transmit)
+        connect(m, pads.rx, receive.pads)
+        connect(m, receive.rx, mac.gmii_rx)
+        connect(m, mac.gmii_tx, transmit.tx)
+        connect(m, transmit.pads, pads.tx)
+
+        link_to_rx, link_to_tx, status = LinkSynchronizer(), LinkSynchronizer(), LinkSynchronizer()
+        m.submodules.link_to_rx = to_rx(link_to_rx)
+        m.submodules.link_to_tx = to_tx(link_to_tx)
+        m.submodules.status_to_core = status
+        m.d.comb += [
+            link_to_rx.input.eq(self.link),
+            link_to_tx.input.eq(self.link),
+            receive.speed.eq(link_to_rx.output.speed),
+            transmit.speed.eq(link_to_tx.output.speed),
+            status.input.eq(receive.status),
+            self.status.eq(status.output),
+            self.underrun.eq(mac.underrun),
+            self.overflow.eq(mac.overflow),
+        ]
+        connect(m, mac.rx, flipped(self.rx))
+        connect(m, flipped(self.tx), mac.tx)
+        return m
