@@ -10,24 +10,51 @@ from amaranth.lib import wiring
 
 from ..gateware.core import Core
 from ..gateware.params import Params
-from .synthesis import STATISTICS, synthesise
+from .synthesis import STATISTICS, synthesise, synthesise_component
 
-__all__ = ["ComponentArea", "measure_area", "measure_core_area"]
+__all__ = [
+    "COMB_OF_CELL",
+    "ComponentArea",
+    "Size",
+    "component_tree",
+    "measure_area",
+    "measure_core_area",
+    "measure_design_area",
+]
 
-_COMB = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
+COMB_OF_CELL = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
 """Cells to the places (TRELLIS_COMB) that nextpnr takes for them."""
-_INNER = "top.inner"
-"""The component between its registers."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a device something takes."""
+
+    comb: int = 0
+    """Four-input tables: logic, carry chains and distributed RAM."""
+    ff: int = 0
+    block_rams: int = 0
+
+    @classmethod
+    def of(cls, cells: Mapping[str, int]) -> "Size":
+        """Of so many ``cells`` by type."""
+        return cls(
+            sum(cells.get(kind, 0) * comb for kind, comb in COMB_OF_CELL.items()),
+            cells.get("TRELLIS_FF", 0),
+            cells.get("DP16KD", 0),
+        )
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.comb + other.comb, self.ff + other.ff, self.block_rams + other.block_rams)
 
 
 @dataclass(frozen=True)
 class ComponentArea:
-    """Size of a component with all that is inside it."""
+    """Size of a component with all that is inside it, see :class:`Size`."""
 
     name: str
-    """Path of names from the outermost component, which has the name of its class."""
+    """Path of names from the outermost component, which has the name of its class or of the board."""
     comb: int
-    """Four-input tables: logic, carry chains and distributed RAM."""
     ff: int
     block_rams: int
 
@@ -35,21 +62,26 @@ class ComponentArea:
         return asdict(self)
 
 
+def component_tree(own: Mapping[str, Size], name: str, depth: int) -> tuple[ComponentArea, ...]:
+    """Sizes of a design, called ``name``, and of what is inside it down to ``depth`` levels, each in front of its
+    parts, which come largest first.
+
+    ``own`` is what each component takes without those inside it, by path; "" is the design itself.
+    """
+    if depth < 0:
+        raise ValueError(f"depth must be at least 0, not {depth}")
+    return tuple(_areas(own, "", name, depth))
+
+
 def measure_area(component: wiring.Component, depth: int) -> tuple[ComponentArea, ...]:
-    """Sizes of ``component`` and of what is inside it down to ``depth`` levels, each in front of its parts, which
-    come largest first.
+    """Sizes of ``component`` and of what is inside it, see :func:`component_tree`.
 
     Synthesised with the hierarchy kept, hence some percent larger than what is placed; registers around are not
     counted. Raises :class:`ToolError`.
     """
-    if depth < 0:
-        raise ValueError(f"depth must be at least 0, not {depth}")
     with tempfile.TemporaryDirectory(prefix="opentep-area-") as scratch:
-        synthesise(component, Path(scratch), flatten=False)
-        text = (Path(scratch) / STATISTICS).read_text()
-    modules = json.loads(text[text.index("{") :])["modules"]
-    cells = {name.removeprefix("\\"): module["num_cells_by_type"] for name, module in modules.items()}
-    return tuple(_sizes(cells, _INNER, type(component).__name__, depth))
+        synthesise_component(component, Path(scratch), flatten=False)
+        return component_tree(_own_sizes(Path(scratch), "top.inner"), type(component).__name__, depth)
 
 
 def measure_core_area(params: Params, depth: int) -> tuple[ComponentArea, ...]:
@@ -57,28 +89,31 @@ def measure_core_area(params: Params, depth: int) -> tuple[ComponentArea, ...]:
     return measure_area(Core(params), depth)
 
 
-def _sizes(
-    cells: Mapping[str, Mapping[str, int]], module: str, name: str, depth: int
-) -> Iterator[ComponentArea]:
-    yield ComponentArea(
-        name,
-        comb=sum(_count(cells, module, kind) * comb for kind, comb in _COMB.items()),
-        ff=_count(cells, module, "TRELLIS_FF"),
-        block_rams=_count(cells, module, "DP16KD"),
-    )
+def measure_design_area(rtlil: str, name: str, depth: int) -> tuple[ComponentArea, ...]:
+    """The same for a whole design ``top``, such as a board's, that Amaranth wrote as ``rtlil``."""
+    with tempfile.TemporaryDirectory(prefix="opentep-area-") as scratch:
+        synthesise(rtlil, Path(scratch), flatten=False)
+        return component_tree(_own_sizes(Path(scratch), "top"), name, depth)
+
+
+def _own_sizes(where: Path, top: str) -> dict[str, Size]:
+    text = (where / STATISTICS).read_text()
+    modules = json.loads(text[text.index("{") :])["modules"]
+    return {
+        path.removeprefix("."): Size.of(module["num_cells_by_type"])
+        for name, module in modules.items()
+        if (path := name.removeprefix("\\").removeprefix(top)) == "" or path.startswith(".")
+    }
+
+
+def _areas(own: Mapping[str, Size], path: str, name: str, depth: int) -> Iterator[ComponentArea]:
+    below = f"{path}." if path else ""
+    total = sum((size for part, size in own.items() if part == path or part.startswith(below)), Size())
+    yield ComponentArea(name, **asdict(total))
     if depth:
-        parts = [
-            list(_sizes(cells, part, f"{name}.{part.removeprefix(module + '.')}", depth - 1))
-            for part in cells[module]
-            if part in cells
-        ]
-        for sizes in sorted(parts, key=lambda sizes: -sizes[0].comb):
-            yield from sizes
-
-
-def _count(cells: Mapping[str, Mapping[str, int]], module: str, kind: str) -> int:
-    """Cells of ``kind`` in ``module`` and in all modules below."""
-    return sum(
-        number * (_count(cells, cell, kind) if cell in cells else cell == kind)
-        for cell, number in cells[module].items()
-    )
+        parts = {
+            part.removeprefix(below).split(".")[0] for part in own if part != path and part.startswith(below)
+        }
+        areas = [list(_areas(own, below + part, f"{name}.{part}", depth - 1)) for part in sorted(parts)]
+        for area in sorted(areas, key=lambda area: -area[0].comb):
+            yield from area

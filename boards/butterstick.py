@@ -27,6 +27,6 @@ BUTTERSTICK = Board(
     ports=(EthernetPort(0, KSZ9031, address=0),),
     sizes=SIZES_85F,
     timing_model="LFE5UM-85F-8",
-    loader=("--board", "butterstick"),
+    loader=("--cable", "ft2232"),
     wiring="microSD slot: DAT0 is the FPGA's input, DAT1 its output, 3.3 V",
 )

@@ -16,6 +16,11 @@ class Device:
     lut4: int
     block_rams: int
 
+    @property
+    def options(self) -> list[str]:
+        """Of nextpnr-ecp5."""
+        return [self.option, "--speed", str(self.speed), "--package", self.package]
+
 
 DEVICES = {
     device.name: device

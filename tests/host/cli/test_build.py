@@ -7,13 +7,13 @@ from click.testing import CliRunner
 from opentep.boards.area import ComponentArea
 from opentep.boards.tools import ToolError
 from opentep.gateware.params import Params
-from opentep.host.cli import build, main
+from opentep.host.cli import build_core, main
 
 SIZES = (ComponentArea("Core", 120, 80, 3), ComponentArea("Core.lookup", 70, 30, 2))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, measure, *arguments: str):
-    monkeypatch.setattr(build, "measure_core_area", measure)
+    monkeypatch.setattr(build_core, "measure_core_area", measure)
     return CliRunner().invoke(main, ["build", "--core-only", "--components", "1", *arguments])
 
 
