@@ -23,8 +23,8 @@ def core_clock_hz(oscillator_hz: int, core_hz: int) -> int:
 
 
 class BoardClocks(Elaboratable):
-    """Drives the domains ``CORE_DOMAIN`` and ``GIGABIT_DOMAIN``, which the caller defines. They are out of reset while the
-    PLL is locked and ``reset`` is 0.
+    """Drives the domains ``CORE_DOMAIN`` and ``GIGABIT_DOMAIN``, which the caller defines. They are out of reset while
+    the PLL is locked and ``reset`` is 0.
 
     ``oscillator``  the board's clock, ``oscillator_hz``
     ``reset``       asynchronous
