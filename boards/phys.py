@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ..gateware.phy.description import PhyDescription, RegisterWrite
 
-__all__ = ["BUTTERSTICK", "COLORLIGHT_5A_75B", "ECPIX5", "LOGICBONE", "VERSA_ECP5"]
+__all__ = ["BUTTERSTICK", "COLORLIGHT_5A_75B", "COLORLIGHT_5A_75B_R8", "ECPIX5", "LOGICBONE", "VERSA_ECP5"]
 
 _RESET_US = 10_000
 """Longer than any of the data sheets wants: KSZ9031RNX 10 ms (DS00002117, reset timing), the others less."""
@@ -21,6 +21,15 @@ COLORLIGHT_5A_75B = PhyDescription(
     # Two, with common MDC, MDIO and reset: q3k/chubby75, 5a-75b/hardware_V7.0.md. colorlight_5a_75x.py: tx_delay 0. The
     # PHY delays TXC itself unless shadow register 3 of 0x1C says otherwise (Linux, bcm54xx_config_clock_delay).
     name="Broadcom B50612D",
+    reset_us=_RESET_US,
+    settle_us=_SETTLE_US,
+    rx_delay_ps=2000,
+    tx_delay_ps=0,
+)
+
+COLORLIGHT_5A_75B_R8 = PhyDescription(
+    # RTL8211FD, RTL8211FP on 8.2: q3k/chubby75, 5a-75b/hardware_V8.0.md and hardware_V8.2.md. The same LiteX target.
+    name="Realtek RTL8211FD",
     reset_us=_RESET_US,
     settle_us=_SETTLE_US,
     rx_delay_ps=2000,

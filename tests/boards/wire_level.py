@@ -8,6 +8,7 @@ import cocotb
 from board_bench import BOARD, FCS, Host, Partner, power_up
 from cocotb.triggers import Timer
 from cocotb.utils import get_sim_time
+from opentep.gateware.phy.gmii import Speed
 from opentep.host.driver import Driver
 from opentep.sim.bench.scene import Scene
 from opentep.sim.model import TepModel
@@ -16,6 +17,7 @@ from opentep.sim.wire import pad
 
 SPEED = float(os.environ["SPEED"])
 PPM = float(os.environ["PPM"])
+SPEED_CODE = {1e7: Speed.MBIT_10, 1e8: Speed.MBIT_100, 1e9: Speed.MBIT_1000}[SPEED].value
 OVERHEAD = 8 + FCS + 12
 SETTLE_US = 60
 """Longer than a frame is inside the TEP."""
@@ -72,6 +74,9 @@ async def start(dut, tables) -> tuple[Host, Wires]:
     params = await host.do(lambda registers: registers.params)
     assert params == BOARD.params
     await host.do(lambda registers: Driver(registers, drain_seconds=0).apply(tables))
+    for port in range(BOARD.params.ports):
+        link = await host.do(lambda registers, port=port: registers.read(f"port[{port}].link"))
+        assert link == {"up": 1, "speed": SPEED_CODE, "full_duplex": 1}, link
     wires = Wires(dut, tables)
     return host, wires
 
