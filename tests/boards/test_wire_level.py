@@ -19,9 +19,8 @@ SPEEDS = {"1e9": 2, "1e8": 1, "1e7": 0}
 
 def harness(text: str, board: Board, speed: int) -> str:
     """The board's pins with its MDIO buses closed: a PHY per port, and the pull-up."""
-    header = re.search(r"^module top\(.*?\);(.*?)^  (?:wire|reg|assign)", text, re.DOTALL | re.MULTILINE)
-    assert header is not None
-    ports = re.findall(r"^  (input|output|inout) (\[\d+:\d+\] )?(\S+);", header[1], re.MULTILINE)
+    module = text[text.index("module top(") :].partition("endmodule")[0]
+    ports = re.findall(r"^  (input|output|inout) (\[\d+:\d+\] )?(\S+);", module, re.MULTILINE)
     outside = [f"{way} {size}{name}" for way, size, name in ports if way != "inout"]
     buses = [name for way, _, name in ports if way == "inout"]
     per_bus = len(board.ports) // len(buses)
