@@ -89,6 +89,8 @@ class Bench:
             getattr(dut, f"{name}rst").value = 0
         await ClockCycles(dut.clk, 10)
         await ClockCycles(dut.rx_clk, 4 * EVERY)
+        # A reset may look like a strobe.
+        self.strobes = dict.fromkeys(self.strobes, 0)
 
     async def watch(self):
         dut = self.dut
@@ -213,7 +215,8 @@ async def line_rate_out(dut):
     assert set(gaps) == {GAP}
     for packet, (octets, _) in zip(packets, frames, strict=True):
         assert not packet.error
-        assert bytes(packet.data) == Packet.of(octets.ljust(60, b"\0")).octets
+        # The sink takes the first octet for the beginning only.
+        assert bytes(packet.data) == Packet.of(octets.ljust(60, b"\0")).octets[1:]
     assert bench.strobes == {"underrun": 0, "overflow": 0}
 
 
@@ -240,8 +243,8 @@ async def stalls_out(dut):
     bench = Bench(dut)
     rng = bench.rng
     await bench.start()
-    length = 64 + 4 * WIDTH
-    for stall_at in range(64 * 8 // WIDTH + 1, length * 8 // WIDTH, max(1, 128 // WIDTH)):
+    length = 192 + WIDTH
+    for stall_at in range(64 * 8 // WIDTH + 1, length * 8 // WIDTH, max(1, 256 // WIDTH)):
         frames = [(rng.randbytes(length), True) for _ in range(4)]
         before = bench.strobes["underrun"]
         cocotb.start_soon(bench.transmit(frames, stall_at=stall_at))

@@ -16,8 +16,8 @@ CORE_125 = 8000
     [
         (32, 1, CORE_83, 7998, 8002),
         (32, 1, CORE_125, 8002, 7998),
-        (64, 1, CORE_83, 7998, 7998),
-        (512, 1, CORE_125, 8000, 7998),
+        pytest.param(64, 1, CORE_83, 7998, 7998, marks=pytest.mark.long),
+        pytest.param(512, 1, CORE_125, 8000, 7998, marks=pytest.mark.long),
         (32, 10, CORE_83, 7998, 8002),
         (32, 100, CORE_83, 8000, 8000),
     ],
