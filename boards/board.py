@@ -15,7 +15,8 @@ __all__ = ["Board", "EthernetPort", "Led"]
 
 @dataclass(frozen=True)
 class EthernetPort:
-    """A PHY on RGMII: a resource ``eth_rgmii`` of the platform. One without MDIO pins is on the bus of the port before."""
+    """A PHY on RGMII: a resource ``eth_rgmii`` of the platform, on the MDIO bus of the port before if it has no pins
+    for one."""
 
     number: int
     """Of the resource."""

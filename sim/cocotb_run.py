@@ -93,7 +93,16 @@ def _run(
     flags: Sequence[str],
     parameters: Mapping[str, str] | None,
 ) -> None:
-    from cocotb_tools.runner import get_results, get_runner
+    from cocotb_tools.runner import Verilator, get_results
+
+    class PinsOnly(Verilator):
+        """Only the pins can be reached: all else public would keep Verilator from making it fast."""
+
+        def _build_command(self) -> list[list[str]]:
+            commands: list[list[str]] = super()._build_command()
+            at = commands[0].index("--public-flat-rw")
+            commands[0][at : at + 1] = ["--public-depth", "1"]
+            return commands
 
     design = (text, top, flags, [model.read_text() for model in models])
     key = hashlib.sha256(repr((design, tool_versions())).encode()).hexdigest()[:32]
@@ -107,7 +116,7 @@ def _run(
     path = [str(module.parent), *sys.path]
     with mock.patch.dict(os.environ, environment), mock.patch.object(sys, "path", path):
         os.environ.pop("VERILATOR_ROOT", None)
-        runner = get_runner("verilator")
+        runner = PinsOnly()
         # One builds, the others find it built. An unchanged source keeps its date, or it would be built again.
         with locked(folder / "lock"):
             if not source.exists() or source.read_text() != text:

@@ -1,5 +1,6 @@
 """What the cocotb modules of boards share: partners at the pins, and the host software behind the UART."""
 
+import logging
 import os
 import struct
 import zlib
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 import cocotb
 from cocotb.clock import Clock
 from cocotb.task import bridge, resume
-from cocotb.triggers import First, Timer
+from cocotb.triggers import Timer
 from cocotb.utils import get_sim_time
 from cocotbext.eth import GmiiFrame, RgmiiPhy
 from cocotbext.uart import UartSink, UartSource
 from opentep.boards.catalogue import BOARDS
 from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
+from opentep.host.tables import TepTables
+from opentep.sim.configuration import configuration_words
 
 BOARD = BOARDS[os.environ["BOARD"]]
 FCS = 4
@@ -60,6 +63,8 @@ class Partner:
         names = (f"tx_data tx_{control} tx_clk rx_data rx_{control} rx_clk").split()
         pins = [getattr(dut, f"eth_rgmii_{BOARD.ports[number].number}__{name}__io") for name in names]
         self.phy = _OffsetPhy(*pins, speed=speed, ppm=ppm)
+        for end in (self.phy.tx, self.phy.rx):
+            end.log.setLevel(logging.WARNING)
 
     def send(self, frame: bytes, *, spoil: Callable[[bytes], bytes] = bytes) -> None:
         """Padded and with FCS, both of which ``spoil`` may change."""
@@ -89,11 +94,13 @@ class Line:
     def __init__(self, dut):
         self._source = UartSource(dut.uart_0__rx__io, baud=BOARD.baud)
         self._sink = UartSink(dut.uart_0__tx__io, baud=BOARD.baud)
+        for end in (self._source, self._sink):
+            end.log.setLevel(logging.WARNING)
 
     @resume
     async def read(self, timeout: float) -> bytes:
         if self._sink.empty():
-            await First(cocotb.start_soon(self._sink.sync.wait()), Timer(max(1, round(timeout * 1e9)), "ns"))
+            await self._sink.wait(max(1, round(timeout * 1e9)), "ns")
         return bytes(self._sink.read_nowait())
 
     @resume
@@ -120,6 +127,18 @@ class Host:
             return action(self._registers)
 
         return await bridge(blocking)()
+
+    async def configure(self, tables: TepTables) -> None:
+        """Write what a driver would, which would read the whole TEP first: seconds of simulated time."""
+        words = configuration_words(BOARD.params, tables)
+        starts = [n for n in range(len(words)) if n == 0 or words[n][0] != words[n - 1][0] + 1]
+        runs = [words[start:end] for start, end in zip(starts, [*starts[1:], len(words)], strict=True)]
+
+        def write(registers: RegisterAccess) -> None:
+            for run in runs:
+                self._client.write(run[0][0], [value for _, value in run])
+
+        await self.do(write)
 
 
 async def power_up(dut, *, ppm: float = 0.0) -> None:

@@ -17,7 +17,7 @@ from opentep.sim.wire import pad
 
 SPEED = float(os.environ["SPEED"])
 PPM = float(os.environ["PPM"])
-SPEED_CODE = {1e7: Speed.MBIT_10, 1e8: Speed.MBIT_100, 1e9: Speed.MBIT_1000}[SPEED].value
+LINK_SPEED = {1e7: Speed.MBIT_10, 1e8: Speed.MBIT_100, 1e9: Speed.MBIT_1000}[SPEED]
 OVERHEAD = 8 + FCS + 12
 SETTLE_US = 60
 """Longer than a frame is inside the TEP."""
@@ -73,10 +73,10 @@ async def start(dut, tables) -> tuple[Host, Wires]:
     host = Host(dut)
     params = await host.do(lambda registers: registers.params)
     assert params == BOARD.params
-    await host.do(lambda registers: Driver(registers, drain_seconds=0).apply(tables))
+    await host.configure(tables)
     for port in range(BOARD.params.ports):
         link = await host.do(lambda registers, port=port: registers.read(f"port[{port}].link"))
-        assert link == {"up": 1, "speed": SPEED_CODE, "full_duplex": 1}, link
+        assert link == {"up": 1, "speed": LINK_SPEED, "full_duplex": 1}, link
     wires = Wires(dut, tables)
     return host, wires
 
