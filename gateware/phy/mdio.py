@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -79,48 +79,52 @@ class Mdio(wiring.Component):
         writes = Signal()
         bit = Signal(range(_BITS))
         left = Signal(range(self.half_period))
+        turn = Signal()
+        """MDC changes now."""
         frame = Signal(_BITS - _PREAMBLE)
-        """What is still to be sent, the next bit highest."""
-        m.d.comb += request.ready.eq(~busy & ~response.valid)
+        """What is still to be sent, the next bit highest, and behind it what has been read."""
+        shifts = Signal()
+        """The preamble ends with this bit, or has."""
+        sample = Signal()
+        begins = request.valid & request.ready
+        falls = turn & pins.mdc
+        m.d.comb += [
+            request.ready.eq(~busy & ~response.valid),
+            response.payload.data.eq(frame[:16]),
+        ]
+        m.d.sync += [turn.eq(busy & (left == 1)), left.eq(left - 1)]
         with m.If(response.ready):
             m.d.sync += response.valid.eq(0)
+        with m.If(turn):
+            m.d.sync += [left.eq(self.half_period - 1), pins.mdc.eq(~pins.mdc)]
+            with m.If(~pins.mdc):
+                m.d.sync += sample.eq(level)
+                with m.If(bit == _ANSWER):
+                    m.d.sync += response.payload.answered.eq(writes | ~level)
+        with m.If(falls):
+            m.d.sync += [
+                bit.eq(bit + 1),
+                shifts.eq(shifts | (bit == _PREAMBLE - 2)),
+                pins.mdio_o.eq(~shifts | frame[-1]),
+            ]
+            with m.If(bit == _TURNAROUND - 1):
+                m.d.sync += pins.mdio_oe.eq(writes)
+            with m.If(bit == _BITS - 1):
+                m.d.sync += [busy.eq(0), pins.mdio_oe.eq(0), response.valid.eq(1)]
 
-        with m.If(request.valid & request.ready):
-            wanted = request.payload
+        wanted = request.payload
+        with m.If(begins):
             m.d.sync += [
                 busy.eq(1),
                 writes.eq(wanted.write),
                 bit.eq(0),
+                shifts.eq(0),
                 left.eq(self.half_period - 1),
                 pins.mdio_o.eq(1),
                 pins.mdio_oe.eq(1),
-                # Highest first: start 01, operation 01 or 10, addresses, turnaround 10, data.
-                frame.eq(
-                    Cat(
-                        wanted.data,
-                        Const(0b10, 2),
-                        wanted.register,
-                        wanted.phy,
-                        wanted.write,
-                        ~wanted.write,
-                        Const(0b01, 2),
-                    )
-                ),
             ]
-        with m.If(busy):
-            m.d.sync += left.eq(left - 1)
-            with m.If(left == 0):
-                m.d.sync += [left.eq(self.half_period - 1), pins.mdc.eq(~pins.mdc)]
-                with m.If(~pins.mdc):
-                    m.d.sync += response.payload.data.eq(Cat(level, response.payload.data))
-                    with m.If(bit == _ANSWER):
-                        m.d.sync += response.payload.answered.eq(writes | ~level)
-                with m.Else():
-                    m.d.sync += bit.eq(bit + 1)
-                    with m.If(bit >= _PREAMBLE - 1):
-                        m.d.sync += [frame.eq(frame << 1), pins.mdio_o.eq(frame[-1])]
-                    with m.If(bit == _TURNAROUND - 1):
-                        m.d.sync += pins.mdio_oe.eq(writes)
-                    with m.If(bit == _BITS - 1):
-                        m.d.sync += [busy.eq(0), pins.mdio_oe.eq(0), response.valid.eq(1)]
+        with m.If(begins | (falls & shifts)):
+            # Highest first: start 01, operation 01 or 10, addresses, turnaround 10, data.
+            parts = (wanted.data, Const(0b10, 2), wanted.register, wanted.phy, wanted.write, ~wanted.write)
+            m.d.sync += frame.eq(Mux(begins, Cat(*parts, Const(0b01, 2)), Cat(sample, frame[:-1])))
         return m

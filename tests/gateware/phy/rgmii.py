@@ -12,8 +12,6 @@ from cocotbext.eth import GmiiFrame, RgmiiSink, RgmiiSource
 
 OFFSET = int(os.environ.get("OFFSET", "0"))
 """By how many ps the PHY's period at 1 Gb/s is longer than 8,000: one is 125 ppm."""
-SPEEDS = {0: 10, 1: 100, 2: 1}
-"""Speed to periods of 125 MHz per octet, over nibbles per octet of RXC."""
 PERIOD = {0: 400_000, 1: 40_000, 2: 8_000}
 """Picoseconds of RXC and TXC."""
 OCTET_CLOCKS = {0: 100, 1: 10, 2: 1}
@@ -57,7 +55,7 @@ class Bench:
             self.dut.rgmii_rx_clk.value = 0
             await Timer(period - period // 2, "ps")
 
-    def set_speed(self, speed, told=True):
+    def set_speed(self, speed):
         if self.clock is not None:
             self.clock.cancel()
         self.clock = cocotb.start_soon(self._rx_clock(PERIOD[speed] + OFFSET * PERIOD[speed] // 8000))
