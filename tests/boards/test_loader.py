@@ -49,7 +49,7 @@ def test_nothing_built(tmp_path):
 
 def test_a_failed_build(bitstream):
     write_report(bitstream, ok=False, problems=["clock sync misses it"], bitstream=None)
-    with pytest.raises(ToolError, match="build for colorlight-5a-75b failed .clock sync misses it."):
+    with pytest.raises(ToolError, match=r"build for colorlight-5a-75b failed .clock sync misses it."):
         check_bitstream(BOARD, bitstream)
 
 
@@ -88,7 +88,10 @@ def test_a_usb_boot_loader_writes_flash_only(bitstream):
 def test_openfpgaloader_knows_the_boards_and_cables_that_are_named():
     listing = {
         option: subprocess.run(
-            [find_tool("openfpgaloader-cli"), f"--list-{option}s"], capture_output=True, text=True, check=False
+            [find_tool("openfpgaloader-cli"), f"--list-{option}s"],
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout.split()
         for option in ("board", "cable")
     }
