@@ -3,28 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from amaranth.lib import io
 from amaranth.vendor import LatticeECP5Platform
 
 from ..gateware.params import Params
+from ..gateware.phy.description import PhyDescription
 from .clocking import core_clock_hz
-from .phys import Phy
 
 __all__ = ["Board", "EthernetPort", "Led"]
 
 
 @dataclass(frozen=True)
 class EthernetPort:
-    """A PHY on RGMII."""
+    """A PHY on RGMII: a resource ``eth_rgmii`` of the platform. One without MDIO pins is on the bus of the port before."""
 
     number: int
-    """Of the platform's resource ``eth_rgmii``."""
-    phy: Phy
-    address: int
-    """Of the PHY on its MDIO bus."""
+    """Of the resource."""
     control: str = "ctl"
     """How the resource calls RX_CTL and TX_CTL behind the underscore."""
-    bus: int | None = None
-    """Number of the resource whose MDIO and reset pins the PHY has, if not its own."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,13 @@ class Led:
 
     resource: str
     number: int
-    subsignal: str = "o"
+    member: str | None = None
+    """Of a resource of several colours."""
+
+    def port(self, platform: LatticeECP5Platform) -> io.PortLike:
+        """The pin; requests it."""
+        pins = platform.request(self.resource, self.number, dir="-")
+        return pins if self.member is None else getattr(pins, self.member)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Board:
     """Makes the Amaranth platform: device, pins, clocks."""
     oscillator_hz: int
     ports: tuple[EthernetPort, ...]
+    phy: PhyDescription
+    """What all ports have."""
     sizes: Params
     """Default build parameters; the clock is :attr:`params`' concern."""
     timing_model: str

@@ -4,8 +4,8 @@ from amaranth.build import Attrs
 from amaranth_boards.butterstick import ButterStickPlatform
 from amaranth_boards.resources import UARTResource
 
+from . import phys
 from .board import Board, EthernetPort
-from .phys import KSZ9031
 from .sizes import SIZES_85F
 
 __all__ = ["BUTTERSTICK"]
@@ -24,7 +24,8 @@ BUTTERSTICK = Board(
     title="ButterStick r1.0",
     platform=_Platform,
     oscillator_hz=30_000_000,
-    ports=(EthernetPort(0, KSZ9031, address=0),),
+    ports=(EthernetPort(0),),
+    phy=phys.BUTTERSTICK,
     sizes=SIZES_85F,
     timing_model="LFE5UM-85F-8",
     loader=("--cable", "ft2232"),

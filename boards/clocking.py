@@ -1,6 +1,6 @@
 """The clocks of a board: from its oscillator to the core and to the Gigabit side of the PHYs."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Module, Signal
+from amaranth.hdl import ClockSignal, Elaboratable, Module, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 
 from .pll import Pll, plan_pll
@@ -23,7 +23,8 @@ def core_clock_hz(oscillator_hz: int, core_hz: int) -> int:
 
 
 class BoardClocks(Elaboratable):
-    """The domains ``CORE_DOMAIN`` and ``GIGABIT_DOMAIN``, out of reset while the PLL is locked and ``reset`` is 0.
+    """Drives the domains ``CORE_DOMAIN`` and ``GIGABIT_DOMAIN``, which the caller defines. They are out of reset while
+    the PLL is locked and ``reset`` is 0.
 
     ``oscillator``  the board's clock, ``oscillator_hz``
     ``reset``       asynchronous
@@ -39,8 +40,6 @@ class BoardClocks(Elaboratable):
         m.submodules.pll = pll = Pll(self.plan)
         m.d.comb += pll.input.eq(self.oscillator)
         for name, clock in zip((GIGABIT_DOMAIN, CORE_DOMAIN), pll.outputs, strict=True):
-            m.domains += ClockDomain(name)
             m.d.comb += ClockSignal(name).eq(clock)
-            synchronizer = ResetSynchronizer(~pll.locked | self.reset, domain=name)
-            m.submodules[f"{name}_reset"] = synchronizer
+            m.submodules[f"{name}_reset"] = ResetSynchronizer(~pll.locked | self.reset, domain=name)
         return m

@@ -9,8 +9,8 @@ from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.colorlight_5a75b_r7_0 import Colorlight_5A75B_R70Platform
 from amaranth_boards.resources import UARTResource
 
+from . import phys
 from .board import Board, EthernetPort
-from .phys import B50612D, RTL8211FD
 from .sizes import SIZES_25F
 
 __all__ = ["COLORLIGHT_5A_75B", "COLORLIGHT_5A_75B_R8"]
@@ -78,7 +78,8 @@ COLORLIGHT_5A_75B = Board(
     title="Colorlight 5A-75B, revision 7.0",
     platform=_Revision7Platform,
     oscillator_hz=25_000_000,
-    ports=(EthernetPort(0, B50612D, address=0), EthernetPort(1, B50612D, address=1, bus=0)),
+    ports=(EthernetPort(0), EthernetPort(1)),
+    phy=phys.COLORLIGHT_5A_75B,
     sizes=SIZES_25F,
     timing_model="LFE5U-25F-6",
     loader=_LOADER,
@@ -89,7 +90,8 @@ COLORLIGHT_5A_75B_R8 = Board(
     title="Colorlight 5A-75B, revision 8.0 or 8.2",
     platform=_Revision8Platform,
     oscillator_hz=25_000_000,
-    ports=(EthernetPort(0, RTL8211FD, address=0), EthernetPort(1, RTL8211FD, address=1, bus=0)),
+    ports=(EthernetPort(0), EthernetPort(1)),
+    phy=phys.COLORLIGHT_5A_75B_R8,
     sizes=SIZES_25F,
     timing_model="LFE5U-25F-6",
     loader=_LOADER,

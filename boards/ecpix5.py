@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from amaranth_boards.ecpix5 import ECPIX545Platform, ECPIX585Platform
 
+from . import phys
 from .board import Board, EthernetPort, Led
-from .phys import KSZ9031
 from .sizes import SIZES_45F, SIZES_85F
 
 __all__ = ["ECPIX5_45", "ECPIX5_85"]
@@ -15,7 +15,8 @@ ECPIX5_85 = Board(
     title="LambdaConcept ECPIX-5 85F",
     platform=ECPIX585Platform,
     oscillator_hz=100_000_000,
-    ports=(EthernetPort(0, KSZ9031, address=0, control="ctrl"),),
+    ports=(EthernetPort(0, control="ctrl"),),
+    phy=phys.ECPIX5,
     sizes=SIZES_85F,
     timing_model="LFE5UM-85F-8",
     loader=("--board", "ecpix5"),

@@ -4,8 +4,8 @@ from amaranth.build import Attrs
 from amaranth_boards.logicbone import LogicbonePlatform
 from amaranth_boards.resources import UARTResource
 
+from . import phys
 from .board import Board, EthernetPort, Led
-from .phys import KSZ9031
 from .sizes import SIZES_45F
 
 __all__ = ["LOGICBONE"]
@@ -24,7 +24,8 @@ LOGICBONE = Board(
     title="LogicBone with LFE5UM5G-45F",
     platform=_Platform,
     oscillator_hz=25_000_000,
-    ports=(EthernetPort(0, KSZ9031, address=0),),
+    ports=(EthernetPort(0),),
+    phy=phys.LOGICBONE,
     sizes=SIZES_45F,
     timing_model="LFE5UM-45F-8",
     loader=("--dfu",),

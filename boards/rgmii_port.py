@@ -1,6 +1,6 @@
 """A port of a board: from the pins of an RGMII PHY to frames of the core."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal
+from amaranth.hdl import ClockSignal, DomainRenamer, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -16,7 +16,8 @@ __all__ = ["RgmiiPort"]
 
 
 class RgmiiPort(wiring.Component):
-    """Pads, RGMII and MAC. Makes the domain ``NAME_rx`` of the PHY's receive clock, and constrains it.
+    """Pads, RGMII and MAC. Drives the domain :attr:`rx_domain`, ``NAME_rx``, which the caller defines, with the PHY's
+    receive clock, and constrains it.
 
     Parameters
     ----------
@@ -69,7 +70,6 @@ class RgmiiPort(wiring.Component):
         pads, mac = self.pads, self.mac
         m.submodules.pads = pads
         m.submodules.mac = mac
-        m.domains += ClockDomain(self.rx_domain)
         m.d.comb += ClockSignal(self.rx_domain).eq(pads.rx_clk)
         m.submodules.rx_reset = ResetSynchronizer(ResetSignal(CORE_DOMAIN), domain=self.rx_domain)
         platform.add_clock_constraint(pads.pins.rx_clk.io, GIGABIT_HZ)

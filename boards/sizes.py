@@ -6,8 +6,22 @@ __all__ = ["SIZES_25F", "SIZES_45F", "SIZES_85F"]
 
 SIZES_25F = Params()
 SIZES_45F = Params(
-    tenants=2048, macs=4096, teps=256, rules=512, lists=2048, members=2048, packet_bytes=32768, counted_teps=256
+    tenants=2048,
+    macs=4096,
+    teps=256,
+    rules=512,
+    lists=2048,
+    members=2048,
+    packet_bytes=32768,
+    counted_teps=256,
 )
 SIZES_85F = Params(
-    tenants=4096, macs=16384, teps=256, rules=512, lists=4096, members=2048, packet_bytes=32768, counted_teps=256
+    tenants=4096,
+    macs=16384,
+    teps=256,
+    rules=512,
+    lists=4096,
+    members=2048,
+    packet_bytes=32768,
+    counted_teps=256,
 )

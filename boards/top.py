@@ -1,6 +1,7 @@
 """The top of every board: PHYs, MACs, TEP, UART, LEDs."""
 
-from amaranth.hdl import Elaboratable, Module
+from amaranth.build.res import PortGroup
+from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 from amaranth.lib.wiring import connect
 
@@ -9,11 +10,13 @@ from ..gateware.hostlink.uart import Uart
 from ..gateware.link_led import LinkLed
 from ..gateware.params import Params
 from ..gateware.phy.rgmii_pads import RgmiiPins
+from ..gateware.phy.router import PhyRouter
+from ..gateware.phy.startup import PhyBus
 from ..gateware.tep import Tep
 from ..gateware.ticks import Ticks
 from ..gateware.trunk import TrunkSplit
 from .board import Board, EthernetPort
-from .clocking import BoardClocks
+from .clocking import CORE_DOMAIN, GIGABIT_DOMAIN, BoardClocks
 from .rgmii_port import RgmiiPort
 
 __all__ = ["BoardTop"]
@@ -36,6 +39,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         board = self.board
+        m.domains += [ClockDomain(CORE_DOMAIN), ClockDomain(GIGABIT_DOMAIN)]
         m.submodules.clocks = clocks = BoardClocks(board.oscillator_hz, board.core_hz)
         oscillator = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
         m.submodules.oscillator = oscillator
@@ -57,26 +61,71 @@ class BoardTop(Elaboratable):
         connect(m, uart.rx, tep.link_rx)
         connect(m, tep.link_tx, uart.tx)
 
-        macs = [self._port(m, platform, port) for port in board.ports]
+        ethernets, buses = self._ports(m, platform)
+        m.submodules.phys = phys = PhyRouter([bus.ports for bus in buses])
+        connect(m, tep.phys, phys.host)
+        for number, bus in enumerate(buses):
+            connect(m, phys.buses[number], bus.host)
         if board.is_trunk:
-            (mac,) = macs
+            (ethernet,) = ethernets
             m.submodules.split = split = TrunkSplit(self.params.width)
             m.submodules.merge = merge = Merge(self.params.width)
-            connect(m, mac.rx, split.input)
+            connect(m, ethernet.rx, split.input)
             connect(m, split.tagged, tep.rx[0])
             connect(m, split.untagged, tep.rx[1])
             connect(m, tep.tx[0], merge.main)
             connect(m, tep.tx[1], merge.inject)
-            connect(m, merge.output, mac.tx)
+            connect(m, merge.output, ethernet.tx)
         else:
-            for number, mac in enumerate(macs):
-                connect(m, mac.rx, tep.rx[number])
-                connect(m, tep.tx[number], mac.tx)
+            for number, ethernet in enumerate(ethernets):
+                connect(m, ethernet.rx, tep.rx[number])
+                connect(m, tep.tx[number], ethernet.tx)
+        for number, link in enumerate(tep.links):
+            m.d.comb += link.eq(ethernets[0 if board.is_trunk else number].link)
+
+        for led, ethernet in zip(board.leds, ethernets, strict=False):
+            m.submodules[f"led{led.number}"] = blinker = LinkLed()
+            m.submodules[f"led{led.number}_pin"] = pin = io.Buffer("o", led.port(platform))
+            m.d.comb += [
+                blinker.up.eq(ethernet.link.up),
+                blinker.frame.eq(ethernet.rx.valid | ethernet.tx.valid),
+                blinker.tick.eq(ticks.storm.tick),
+                pin.o.eq(blinker.lit),
+            ]
         return m
 
-    def _port(self, m: Module, platform, port: EthernetPort) -> RgmiiPort:
+    def _ports(self, m: Module, platform) -> tuple[list[RgmiiPort], list[PhyBus]]:
+        """Every port, with the link that its PHY has; and the buses that tell it."""
+        board = self.board
+        ethernets: list[RgmiiPort] = []
+        groups: list[tuple[PortGroup, list[RgmiiPort]]] = []
+        for port in board.ports:
+            pins = platform.request("eth_rgmii", port.number, dir="-")
+            ethernets.append(self._port(m, port, pins))
+            if hasattr(pins, "mdc"):
+                groups.append((pins, []))
+            groups[-1][1].append(ethernets[-1])
+        buses = []
+        for number, (pins, members) in enumerate(groups):
+            bus = PhyBus(board.phy, len(members), self.params.clock_hz)
+            m.submodules[f"phy_bus{number}"] = bus
+            buses.append(bus)
+            m.submodules[f"mdc{number}"] = mdc = io.Buffer("o", pins.mdc)
+            m.submodules[f"mdio{number}"] = mdio = io.Buffer("io", pins.mdio)
+            m.d.comb += [
+                mdc.o.eq(bus.pins.mdc),
+                mdio.o.eq(bus.pins.mdio_o),
+                mdio.oe.eq(bus.pins.mdio_oe),
+                bus.pins.mdio_i.eq(mdio.i),
+                *(ethernet.link.eq(link) for ethernet, link in zip(members, bus.links, strict=True)),
+            ]
+            if hasattr(pins, "rst"):
+                m.submodules[f"phy_reset{number}"] = reset = io.Buffer("o", pins.rst)
+                m.d.comb += reset.o.eq(bus.reset)
+        return ethernets, buses
+
+    def _port(self, m: Module, port: EthernetPort, pins: PortGroup) -> RgmiiPort:
         name = f"eth{port.number}"
-        pins = platform.request("eth_rgmii", port.number, dir="-")
         m.submodules[name] = ethernet = RgmiiPort(
             name,
             self.params.width,
@@ -89,7 +138,8 @@ class BoardTop(Elaboratable):
                 pins.tx_data,
             ),
             max_frame=self.params.max_frame,
-            rx_delay_ps=port.phy.rx_delay_ps,
-            tx_delay_ps=port.phy.tx_delay_ps,
+            rx_delay_ps=self.board.phy.rx_delay_ps,
+            tx_delay_ps=self.board.phy.tx_delay_ps,
         )
+        m.domains += ClockDomain(ethernet.rx_domain)
         return ethernet

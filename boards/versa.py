@@ -5,8 +5,8 @@ from dataclasses import replace
 from amaranth_boards.versa_ecp5 import VersaECP5Platform
 from amaranth_boards.versa_ecp5_5g import VersaECP55GPlatform
 
+from . import phys
 from .board import Board, EthernetPort, Led
-from .phys import M88E1512
 from .sizes import SIZES_45F
 
 __all__ = ["VERSA_ECP5", "VERSA_ECP5_5G"]
@@ -16,10 +16,8 @@ VERSA_ECP5 = Board(
     title="Lattice ECP5 Versa",
     platform=VersaECP5Platform,
     oscillator_hz=100_000_000,
-    ports=(
-        EthernetPort(0, M88E1512, address=0),
-        EthernetPort(1, M88E1512, address=0, control="ctrl"),
-    ),
+    ports=(EthernetPort(0), EthernetPort(1, control="ctrl")),
+    phy=phys.VERSA_ECP5,
     sizes=SIZES_45F,
     timing_model="LFE5UM-45F-8",
     loader=("--cable", "ft2232"),

@@ -19,6 +19,9 @@ from .memory.packet_memory import PacketMemory
 from .memory.shared_read import SharedRead
 from .packet import PacketSignature
 from .params import Params
+from .phy.commands import PhyCommands
+from .phy.link import LinkState
+from .phy.startup import PhyClient
 from .registers import RegisterBank
 from .storm.control import StormControl
 from .storm.limit import StormTicks
@@ -49,6 +52,10 @@ class Core(wiring.Component):
         Strobe once per second, the unit of ageing.
     storm
         Time for storm control, :func:`StormTicks`.
+    links
+        State of the ports' links, for the host to read.
+    phys
+        The host's access to registers of PHYs.
     busy
         Some frame or table operation is inside.
     """
@@ -64,6 +71,8 @@ class Core(wiring.Component):
                 "link_errors": In(32),
                 "second": In(1),
                 "storm": In(StormTicks()),
+                "links": In(LinkState).array(params.ports),
+                "phys": Out(PhyClient()),
                 "busy": Out(1),
             }
         )
@@ -181,7 +190,11 @@ class Core(wiring.Component):
             lookup.second.eq(self.second),
             bank.status.cells_used.eq(memory.used),
             bank.status.link_errors.eq(self.link_errors),
+            *(bank.port[port].link.eq(link) for port, link in enumerate(self.links)),
         ]
+        m.submodules.phy_commands = commands = PhyCommands()
+        connect(m, commands.phys, flipped(self.phys))
+        m.d.comb += [commands.command.eq(bank.mdio.command), bank.mdio.result.eq(commands.result)]
 
         self._count(m, counters, ingress, egress, dispatch, lookup, host)
         counting = Signal()

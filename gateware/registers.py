@@ -16,6 +16,8 @@ from .hostport.format import CHANGES, REASONS, InjectCommand, RingPointer, Time
 from .lookup.tables import TenantEntry, TenantKey, rule_geometry, source_geometry, tenant_geometry
 from .lookup.ways import TepWays
 from .params import Params
+from .phy.commands import MdioCommand, MdioResult
+from .phy.link import LinkState
 from .storm.limit import StormLimit
 from .suppression.tables import KnownEntry, known_geometry
 from .tables.mac_engine import BURST
@@ -25,7 +27,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 6
+API_VERSION = 7
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -85,6 +87,17 @@ def _add_configuration(builder: Builder, params: Params) -> None:
                 "Ones' complement sum of the constant part of neighbour advertisements (fabric ports).",
             ),
         )
+        builder.add(
+            "link",
+            Register(
+                LinkState,
+                "State of the port's link; speed is 0 for 10 Mb/s, 1 for 100, 2 for 1,000.",
+                access=Access.READ,
+            ),
+        )
+    with builder.cluster("mdio"):
+        builder.add("command", Register(MdioCommand, "Reads or writes a register of the PHY of a port."))
+        builder.add("result", Register(MdioResult, "Of the last command that was done.", access=Access.READ))
 
 
 def _add_host_port(builder: Builder, params: Params) -> None:

@@ -8,6 +8,8 @@ from .core import Core
 from .hostlink.link import HostLink
 from .packet import PacketSignature
 from .params import Params
+from .phy.link import LinkState
+from .phy.startup import PhyClient
 from .storm.limit import StormTicks
 
 __all__ = ["Tep"]
@@ -26,6 +28,10 @@ class Tep(wiring.Component):
         Strobe once per second, the unit of ageing.
     storm
         Time for storm control, :func:`StormTicks`.
+    links
+        State of the ports' links, for the host to read.
+    phys
+        The host's access to registers of PHYs (``gateware/phy/router.py``).
     busy
         Some frame, table operation or host link reply is inside.
     """
@@ -41,6 +47,8 @@ class Tep(wiring.Component):
                 "link_tx": Out(stream.Signature(8)),
                 "second": In(1),
                 "storm": In(StormTicks()),
+                "links": In(LinkState).array(params.ports),
+                "phys": Out(PhyClient()),
                 "busy": Out(1),
             }
         )
@@ -56,9 +64,11 @@ class Tep(wiring.Component):
         connect(m, link.tx, flipped(self.link_tx))
         connect(m, link.bus, core.bus)
         connect(m, flipped(self.storm), core.storm)
+        connect(m, core.phys, flipped(self.phys))
         m.d.comb += [
             core.link_errors.eq(link.errors),
             core.second.eq(self.second),
+            *(inner.eq(outer) for inner, outer in zip(core.links, self.links, strict=True)),
         ]
         m.d.sync += self.busy.eq(core.busy | link.busy)
         return m

@@ -37,8 +37,11 @@ def identify(client: RegisterClient) -> Params:
             f"this is no opentep device: its first word is {words[0]:#010x}, not {MAGIC:#010x}"
         )
     if words[1] != API_VERSION:
+        remedy = (
+            "rebuild its bitstream with this software and flash it, or use the software it was built with"
+        )
         raise WrongDeviceError(
-            f"the TEP's registers are of version {words[1]}, this software takes {API_VERSION}"
+            f"the TEP's registers are of version {words[1]}, this software takes {API_VERSION}; remedy: {remedy}"
         )
     try:
         return Params(**dict(zip(names, words[2:], strict=True)))

@@ -5,6 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 from opentep.gateware.params import Params
+from opentep.gateware.phy.gmii import Speed
+from opentep.gateware.phy.link import LinkState
+from opentep.gateware.phy.router import PhyRouter
 from opentep.gateware.storm.limit import EXPONENT_BITS
 
 __all__ = ["BoardTop"]
@@ -16,6 +19,8 @@ class BoardTop(wiring.Component):
     ``design`` has the ports of the complete TEP (docs/architecture.md). Its streams appear as pins named
     after port and field (``rx0_data``, ``tx1_ready``, …), so that the C++ side need not know how Amaranth
     spells the members of interfaces in Verilog.
+
+    Links are up, 1 Gb/s, full duplex; there are no PHYs to be read or written.
 
     Two things only make the simulator faster, by half together: the inputs are registered, since Verilator
     evaluates all logic behind an input twice per clock; and there is no reset (its effect equals the initial
@@ -82,6 +87,10 @@ class BoardTop(wiring.Component):
                     rx.payload[name].eq(registered(getattr(self, f"rx{port}_{name}"))),
                     getattr(self, f"tx{port}_{name}").eq(tx.payload[name]),
                 ]
+        m.submodules.phys = phys = PhyRouter(())
+        wiring.connect(m, design.phys, phys.host)
+        up = LinkState.const({"up": 1, "speed": Speed.MBIT_1000, "full_duplex": 1})
+        m.d.comb += [link.eq(up) for link in design.links]
         m.d.comb += [
             design.link_rx.valid.eq(registered(self.link_rx_valid)),
             design.link_rx.payload.eq(registered(self.link_rx_data)),

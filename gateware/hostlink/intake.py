@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from .cobs import CobsDecoder, Event
 from ..crc32 import crc32_processor
+from .cobs import CobsDecoder, Event
 from .format import BURST_WORDS, HEADER_WORDS
 from .ring import Ring
 

@@ -58,6 +58,7 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     from opentep.host.inject import InjectError
     from opentep.host.link.client import LinkError
     from opentep.host.link.transport import TransportError
+    from opentep.host.phys import PhyError
     from opentep.host.registers import WrongDeviceError
     from opentep.host.vswitch import VSwitchError
 
@@ -70,6 +71,7 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
         WrongDeviceError,
         DriverError,
         InjectError,
+        PhyError,
         VSwitchError,
     )
     if isinstance(error, expected):

@@ -32,6 +32,7 @@ _COMMANDS = {
     "apply": _Lazy("apply", "Bring TEPs and vSwitches to what the document says."),
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
     "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
+    "mdio": _Lazy("mdio", "Read or write a register of a port's PHY."),
     "capture": _Lazy("capture", "Capture what a TEP drops or forwards, as pcapng."),
     "events": _Lazy("events", "Tell of learned, moved and aged addresses as they happen."),
     "replay": _Lazy("replay", "Run captures through a TEP: its gateware or its model.", "sim"),

@@ -23,7 +23,7 @@ addresses IP addresses of VMs that requests are answered for
 teps      remote TEPs, addresses, next hops
 lists     replica lists of tenants and groups
 counters  frames, octets, drops by reason; traffic of TEPs and tenants (only what is not 0)
-ports     roles, MACs, MTUs, native VLANs
+ports     roles, links, MACs, MTUs, native VLANs
 id        build parameters and state of the device
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 from opentep.host.diff import Names, place_numbers
 from opentep.host.driver import Driver, Held
 from opentep.host.fabric.addresses import format_ip, format_ipv6, format_mac, format_oui
+from opentep.host.phys import Link, read_links
 from opentep.host.tables import MacTableEntry, Rewritten, TepTables
 
 from .output import Cell
@@ -217,10 +218,18 @@ def counters(driver: Driver, tables: TepTables | None) -> View:
     return View(("where", "counter", "value"), rows, values)
 
 
+def _link(link: Link) -> str:
+    if not link.up:
+        return "down"
+    rate = "1 Gb/s" if link.mbits == 1000 else f"{link.mbits} Mb/s" if link.mbits else "unknown rate"
+    return f"up, {rate}, {'full' if link.full_duplex else 'half'} duplex"
+
+
 def ports(driver: Driver, tables: TepTables | None) -> View:
     items: list[dict[str, Any]] = []
+    links = read_links(driver.registers)
     for index, (port, name) in enumerate(zip(driver.read_ports(), _port_names(driver, tables), strict=True)):
-        item: dict[str, Any] = {"index": index, "name": name, "role": port.role}
+        item: dict[str, Any] = {"index": index, "name": name, "role": port.role, "link": asdict(links[index])}
         if port.role == "fabric":
             item |= {"mac": format_mac(port.mac), "mtu": port.mtu}
         else:
@@ -231,13 +240,14 @@ def ports(driver: Driver, tables: TepTables | None) -> View:
             i["index"],
             i["name"],
             i["role"],
+            _link(links[i["index"]]),
             f"MAC {i['mac']}, MTU {i['mtu']}"
             if i["role"] == "fabric"
             else f"native VLAN {i['native_vlan'] or 'none'}",
         )
         for i in items
     ]
-    return View(("index", "port", "role", "settings"), rows, items)
+    return View(("index", "port", "role", "link", "settings"), rows, items)
 
 
 def identification(driver: Driver, tables: TepTables | None) -> View:

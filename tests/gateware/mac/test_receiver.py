@@ -6,15 +6,16 @@ import random
 import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.mac.receiver import Receiver
+from opentep.sim.mac import START, Collector, Packet, random_lengths, received
 
 MAX_FRAME = 100
 
 
-def receive(kit, packets, *, max_frame=MAX_FRAME, gap=1, every=1, noise=False, seed=1):
+def receive(packets, *, max_frame=MAX_FRAME, gap=1, every=1, noise=False, seed=1):
     """Frames that come out, ``every``: clocks per octet."""
     dut = Receiver(max_frame)
     rng = random.Random(seed)
-    collector = kit.Collector(8)
+    collector = Collector(8)
     simulator = Simulator(dut)
     simulator.add_clock(8e-9)
 
@@ -43,21 +44,21 @@ def receive(kit, packets, *, max_frame=MAX_FRAME, gap=1, every=1, noise=False, s
     return collector.frames
 
 
-def check(kit, packets, **options):
-    wanted = [kit.expected(packet, options.get("max_frame", MAX_FRAME)) for packet in packets]
-    assert receive(kit, packets, **options) == [frame for frame in wanted if frame is not None]
+def check(packets, **options):
+    wanted = [received(packet, options.get("max_frame", MAX_FRAME)) for packet in packets]
+    assert receive(packets, **options) == [frame for frame in wanted if frame is not None]
 
 
-def good(kit, rng, length=60):
-    return kit.Packet.of(rng.randbytes(length))
+def good(rng, length=60):
+    return Packet.of(rng.randbytes(length))
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
-def test_random_packets(kit, every):
+def test_random_packets(every):
     rng = random.Random(every)
     packets = []
-    for length in kit.lengths(rng, 200 // every, MAX_FRAME + 40):
-        packet = good(kit, rng, length)
+    for length in random_lengths(rng, 200 // every, MAX_FRAME + 40):
+        packet = good(rng, length)
         octets = bytearray(packet.octets)
         errors = frozenset()
         match rng.randrange(8):
@@ -69,65 +70,65 @@ def test_random_packets(kit, every):
                 octets = octets[rng.randrange(8) :]
             case 3:
                 octets = octets[: rng.randrange(1, len(octets))]
-        packets += [kit.Packet(bytes(octets), errors), good(kit, rng)]
-    check(kit, packets, every=every, gap=rng.choice((1, 3)), noise=True)
+        packets += [Packet(bytes(octets), errors), good(rng)]
+    check(packets, every=every, gap=rng.choice((1, 3)), noise=True)
 
 
-def test_every_length(kit):
+def test_every_length():
     rng = random.Random(3)
-    check(kit, [good(kit, rng, length) for length in range(1, MAX_FRAME + 20)])
+    check([good(rng, length) for length in range(1, MAX_FRAME + 20)])
 
 
-def test_every_truncation(kit):
+def test_every_truncation():
     rng = random.Random(4)
-    whole = good(kit, rng)
-    packets = [kit.Packet(whole.octets[:end]) for end in range(1, len(whole.octets))]
-    check(kit, [packet for cut in packets for packet in (cut, good(kit, rng))])
+    whole = good(rng)
+    packets = [Packet(whole.octets[:end]) for end in range(1, len(whole.octets))]
+    check([packet for cut in packets for packet in (cut, good(rng))])
 
 
-def test_rx_er_at_every_octet(kit):
+def test_rx_er_at_every_octet():
     rng = random.Random(5)
     packets = []
     for offset in range(72):
-        packets += [kit.Packet(good(kit, rng).octets, frozenset({offset})), good(kit, rng)]
-    check(kit, packets)
+        packets += [Packet(good(rng).octets, frozenset({offset})), good(rng)]
+    check(packets)
 
 
-def test_a_bit_error_in_every_octet(kit):
+def test_a_bit_error_in_every_octet():
     rng = random.Random(6)
     packets = []
     for offset in range(72):
-        octets = bytearray(good(kit, rng).octets)
+        octets = bytearray(good(rng).octets)
         octets[offset] ^= 1 << rng.randrange(8)
-        packets.append(kit.Packet(bytes(octets)))
-    check(kit, packets)
+        packets.append(Packet(bytes(octets)))
+    check(packets)
 
 
-def test_any_preamble_length(kit):
+def test_any_preamble_length():
     rng = random.Random(7)
-    body = good(kit, rng).octets[7:]
-    check(kit, [kit.Packet(b"\x55" * count + body) for count in (*range(20), 300)])
+    body = good(rng).octets[7:]
+    check([Packet(b"\x55" * count + body) for count in (*range(20), 300)])
 
 
-def test_a_frame_within_a_damaged_one_does_not_come_out(kit):
+def test_a_frame_within_a_damaged_one_does_not_come_out():
     rng = random.Random(8)
-    inner = good(kit, rng)
-    damaged = bytearray(kit.Packet.of(rng.randbytes(20)).octets[:20]) + inner.octets
+    inner = good(rng)
+    damaged = bytearray(Packet.of(rng.randbytes(20)).octets[:20]) + inner.octets
     damaged[7] = 0xC5
-    assert receive(kit, [kit.Packet(bytes(damaged)), inner]) == [kit.expected(inner, MAX_FRAME)]
+    assert receive([Packet(bytes(damaged)), inner]) == [received(inner, MAX_FRAME)]
 
 
-def test_after_reset_the_rest_of_a_packet_is_not_taken(kit):
-    inner = good(kit, random.Random(9))
-    assert receive(kit, [inner, inner], gap=0) == []
+def test_after_reset_the_rest_of_a_packet_is_not_taken():
+    inner = good(random.Random(9))
+    assert receive([inner, inner], gap=0) == []
 
 
 @pytest.mark.parametrize("max_frame", [64, 65, 127, 128, 1518])
-def test_the_longest_frame(kit, max_frame):
+def test_the_longest_frame(max_frame):
     rng = random.Random(max_frame)
-    packets = [good(kit, rng, max_frame - 4 + more) for more in (0, 1, -1, 3)]
-    packets.append(kit.Packet(kit.PREAMBLE + bytes(2 * max_frame)))
-    check(kit, [*packets, good(kit, rng)], max_frame=max_frame)
+    packets = [good(rng, max_frame - 4 + more) for more in (0, 1, -1, 3)]
+    packets.append(Packet(START + bytes(2 * max_frame)))
+    check([*packets, good(rng)], max_frame=max_frame)
 
 
 @pytest.mark.parametrize("max_frame", [63, 1 << 14, 1518.0])

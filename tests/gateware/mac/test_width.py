@@ -6,28 +6,29 @@ import random
 import pytest
 from amaranth.sim import Simulator
 from opentep.gateware.mac.width import Narrower, Widener
+from opentep.sim.mac import Collector, frame_words, random_lengths
 
 PAIRS = [(8, 32), (8, 64), (32, 64), (32, 512), (64, 512), (8, 512)]
 
 
-def frames_of(kit, seed, wide):
+def frames_of(seed, wide):
     rng = random.Random(seed)
-    lengths = [*range(1, wide // 8 * 2 + 3), *kit.lengths(rng, 30, 300)]
+    lengths = [*range(1, wide // 8 * 2 + 3), *random_lengths(rng, 30, 300)]
     return [(rng.randbytes(length), bool(rng.randrange(4))) for length in lengths]
 
 
 @pytest.mark.parametrize("pauses", [0, 0.4])
 @pytest.mark.parametrize("narrow, wide", PAIRS)
-def test_widener(kit, narrow, wide, pauses):
-    frames = frames_of(kit, narrow * wide, wide)
+def test_widener(narrow, wide, pauses):
+    frames = frames_of(narrow * wide, wide)
     dut = Widener(narrow, wide)
     rng = random.Random(1)
-    collector = kit.Collector(wide)
+    collector = Collector(wide)
     simulator = Simulator(dut)
     simulator.add_clock(8e-9)
 
     async def drive(ctx):
-        words = [word for octets, good in frames for word in kit.words(octets, narrow, error=not good)]
+        words = [word for octets, good in frames for word in frame_words(octets, narrow, error=not good)]
         while words:
             valid = rng.random() >= pauses
             ctx.set(dut.input.valid, valid)
@@ -43,11 +44,11 @@ def test_widener(kit, narrow, wide, pauses):
 
 @pytest.mark.parametrize("stalls", [0, 0.4])
 @pytest.mark.parametrize("narrow, wide", PAIRS)
-def test_narrower(kit, narrow, wide, stalls):
-    frames = frames_of(kit, narrow * wide, wide)
+def test_narrower(narrow, wide, stalls):
+    frames = frames_of(narrow * wide, wide)
     dut = Narrower(wide, narrow)
     rng = random.Random(2)
-    collector = kit.Collector(narrow)
+    collector = Collector(narrow)
     words = sum(-(-len(octets) // (narrow // 8)) for octets, _ in frames)
     clocks = 0
     simulator = Simulator(dut)
@@ -55,7 +56,7 @@ def test_narrower(kit, narrow, wide, stalls):
 
     async def feed(ctx):
         for octets, good in frames:
-            for word in kit.words(octets, wide, error=not good):
+            for word in frame_words(octets, wide, error=not good):
                 while rng.random() < stalls:
                     await ctx.tick()
                 ctx.set(dut.input.valid, 1)

@@ -139,6 +139,9 @@ def test_show(fabric: Path) -> None:
     assert "fd00:2::1" in rack1("show teps", fabric).output
     assert "server: 2; uplink: rack2" in rack1("show lists", fabric).output
     assert "MTU 1500" in rack1("show ports", fabric).output
+    assert [port["link"]["up"] for port in json.loads(rack1("show ports", fabric, "--json").output)] == [
+        False
+    ] * 2
     assert json.loads(rack1("show id", fabric, "--json").output)["enabled"] is True
     counters = json.loads(rack1("show counters", fabric, "--json").output)
     assert counters["ports"]["server"]["drops"]["spoofed"] == 0

@@ -6,6 +6,8 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from opentep.gateware.packet import PacketSignature, Word
 from opentep.gateware.params import Params
+from opentep.gateware.phy.link import LinkState
+from opentep.gateware.phy.startup import PhyClient
 from opentep.gateware.storm.limit import StormTicks
 
 
@@ -25,6 +27,8 @@ class CrossConnect(wiring.Component):
                 "link_tx": Out(stream.Signature(8)),
                 "second": In(1),
                 "storm": In(StormTicks()),
+                "links": In(LinkState).array(params.ports),
+                "phys": Out(PhyClient()),
                 "busy": Out(1),
             }
         )

@@ -1,13 +1,16 @@
-"""What the MAC's tests share: packets as octets on the wire, and words of frames."""
+"""What a MAC makes of packets on the wire, in Python: the reference for tests, and their words of frames."""
 
 import random
 import zlib
 from dataclasses import dataclass
 
-import pytest
-from opentep.gateware.packet import Word
+from ..gateware.mac.frame import MIN_FRAME, PREAMBLE, PREAMBLE_OCTETS, SFD
+from ..gateware.packet import Word
 
-PREAMBLE = b"\x55" * 7 + b"\xd5"
+__all__ = ["START", "Collector", "Packet", "frame_words", "random_lengths", "received", "with_fcs"]
+
+START = bytes((PREAMBLE,)) * PREAMBLE_OCTETS + bytes((SFD,))
+"""Preamble and SFD."""
 
 
 def with_fcs(frame: bytes) -> bytes:
@@ -24,23 +27,23 @@ class Packet:
 
     @classmethod
     def of(cls, frame: bytes) -> "Packet":
-        return cls(PREAMBLE + with_fcs(frame))
+        return cls(START + with_fcs(frame))
 
 
-def expected(packet: Packet, max_frame: int) -> tuple[bytes, bool] | None:
+def received(packet: Packet, max_frame: int) -> tuple[bytes, bool] | None:
     """What a receiver makes of a packet: the frame and whether it is good. Frames cut behind ``max_frame`` octets."""
-    begin = packet.octets.find(b"\xd5")
-    if begin < 0 or packet.octets[:begin].strip(b"\x55") or packet.errors & set(range(begin + 1)):
+    begin = packet.octets.find(SFD)
+    if begin < 0 or packet.octets[:begin].strip(bytes((PREAMBLE,))) or packet.errors & set(range(begin + 1)):
         return None
     body = packet.octets[begin + 1 :]
     if len(body) < 5:
         return None
-    good = 64 <= len(body) <= max_frame and with_fcs(body[:-4]) == body
+    good = MIN_FRAME <= len(body) <= max_frame and with_fcs(body[:-4]) == body
     good &= not any(begin < offset for offset in packet.errors)
     return body[:max_frame][:-4], good
 
 
-def words(frame: bytes, width: int, *, error: bool = False) -> list[int]:
+def frame_words(frame: bytes, width: int, *, error: bool = False) -> list[int]:
     """The words of a frame, what is beyond its end set to ones."""
     step = width // 8
     layout = Word(width)
@@ -74,22 +77,6 @@ class Collector:
             self.current = b""
 
 
-class Kit:
-    PREAMBLE = PREAMBLE
-    Packet, Collector = Packet, Collector
-    with_fcs = staticmethod(with_fcs)
-    expected = staticmethod(expected)
-    words = staticmethod(words)
-
-    @staticmethod
-    def lengths(rng: random.Random, count: int, longest: int) -> list[int]:
-        """Of frames without FCS, the short ones more often."""
-        return [
-            rng.choice((rng.randrange(1, 20), rng.randrange(1, 80), rng.randrange(1, longest)))
-            for _ in range(count)
-        ]
-
-
-@pytest.fixture
-def kit():
-    return Kit
+def random_lengths(rng: random.Random, count: int, longest: int) -> list[int]:
+    """Lengths of frames, the short ones more often."""
+    return [rng.randrange(1, rng.choice((20, 80, longest + 1))) for _ in range(count)]
