@@ -43,7 +43,7 @@ def test_one_without_report_if_it_is_for_the_device(bitstream):
 
 
 def test_nothing_built(tmp_path):
-    with pytest.raises(ToolError, match="there is no bitstream .*; remedy: opentep build colorlight-5a-75b"):
+    with pytest.raises(ToolError, match=r"there is no bitstream .*; remedy: opentep build colorlight-5a-75b"):
         check_bitstream(BOARD, tmp_path / "x.bit")
 
 
