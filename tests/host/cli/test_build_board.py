@@ -72,10 +72,14 @@ def test_a_wrong_name_gets_a_suggestion():
     assert f"did you mean '{NAME}'?" in result.output
 
 
-def test_a_wrong_parameter_of_a_board():
-    result = run(NAME, "--param", "macs=1000")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("macs=1000", "macs must be a power of two"), ("access_ports=3", f"{NAME} has an access and a fabric port")],
+)
+def test_a_wrong_parameter_of_a_board(change, message):
+    result = run(NAME, "--param", change)
     assert result.exit_code == 2
-    assert "macs must be a power of two" in result.output
+    assert message in result.output
 
 
 @pytest.mark.parametrize("arguments", [[], [NAME, "--core-only"], ["--list", "--core-only"]])
