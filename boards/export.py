@@ -78,9 +78,9 @@ def _explain(ports: Sequence[FlatPort], params: Params) -> str:
         f"Access ports are numbered first: 0 to {params.access_ports - 1}; fabric ports are {params.access_ports} to"
         f" {params.ports - 1}. Frames come and go {params.width} bits per clock without preamble and FCS.",
         "",
-        f"Everything is synchronous to the rising edge of `{_CLOCK}`, {params.clock_hz / 1e6:g} MHz, the reset"
-        f" `{_RESET}`, active high, included. A MAC or UART with another clock needs a FIFO of two clocks between. A frame from the"
-        f" TEP may pause between its words: a MAC that cannot wait within a frame stores it first.",
+        f"Everything, the reset `{_RESET}` (active high) included, is synchronous to the rising edge of `{_CLOCK}`,"
+        f" {params.clock_hz / 1e6:g} MHz. A MAC or UART with another clock needs a FIFO of two clocks between. A"
+        " frame from the TEP may pause between its words: a MAC that cannot wait within a frame stores it first.",
         "",
         f"Build parameters: {chosen}.",
         "",

@@ -15,6 +15,8 @@ __all__ = ["Hierarchy"]
 
 _CLOCK_SUFFIX = "_clk"
 _GLOBAL = "$glbnet$"
+_PAD_BUFFER = "TRELLIS_IO"
+"""Its pin is at port B, what comes from there at O."""
 _OUTPUTS = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 """Cells that belong to the component which drives the wire at this port."""
 
@@ -81,6 +83,16 @@ class Hierarchy:
         net = net.removeprefix(_GLOBAL)
         driver = self._driver_of_net(net)
         return "/".join(map(_domain, self._wires.clock_names(driver))) if driver else net
+
+    def names_of(self, net: str) -> set[str]:
+        """All names that the netlist has for ``net`` of nextpnr, and for the pin that drives it through a buffer."""
+        bits = set(self._nets.get(net.removeprefix(_GLOBAL), {"bits": ()})["bits"])
+        for cell in self._cells.values():
+            if cell["type"] == _PAD_BUFFER and bits & set(cell["connections"].get("O", ())):
+                bits |= set(cell["connections"]["B"])
+        return {net.removeprefix(_GLOBAL)} | {
+            name for name, found in self._nets.items() if bits & set(found["bits"])
+        }
 
     def sizes(self, name: str, depth: int) -> tuple[ComponentArea, ...]:
         """Sizes of the design, called ``name``, and of its components down to ``depth`` levels, empty ones left out."""

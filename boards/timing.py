@@ -117,7 +117,7 @@ def read_timing(placement: Placement, hierarchy: Hierarchy) -> Timing:
     for source, destination, achieved, constraint in _RELATED.findall(_final(placement.log)):
         name = f"{hierarchy.domain_of(source)} to {hierarchy.domain_of(destination)}"
         clocks.append(ClockTiming(name, float(constraint) / PRESSURE, float(achieved)))
-    unconstrained += [hierarchy.domain_of(net) for net in _others_without_constraint(placement)]
+    unconstrained += [hierarchy.domain_of(net) for net in _others_without_constraint(placement, hierarchy)]
     return Timing(
         tuple(sorted(clocks, key=lambda clock: clock.margin)),
         tuple(sorted(set(unconstrained))),
@@ -125,16 +125,14 @@ def read_timing(placement: Placement, hierarchy: Hierarchy) -> Timing:
     )
 
 
-def _others_without_constraint(placement: Placement) -> Iterator[str]:
+def _others_without_constraint(placement: Placement, hierarchy: Hierarchy) -> Iterator[str]:
     """Clocks that only reach other domains, or nothing, and so have no frequency in the report."""
-    constrained = {
-        name.removeprefix("$glbnet$") for pair in _CONSTRAINED.findall(placement.log) for name in pair
-    }
+    constrained = {name for pair in _CONSTRAINED.findall(placement.log) for name in pair}
     seen = set(_NO_PATHS.findall(placement.log))
     for path in placement.report["critical_paths"]:
         seen |= {end.split()[-1] for end in (path["from"], path["to"]) if end != _ASYNC}
     for net in seen - set(placement.report["fmax"]):
-        if net.removeprefix("$glbnet$") not in constrained:
+        if not hierarchy.names_of(net) & constrained:
             yield net
 
 

@@ -69,10 +69,10 @@ class Wires:
     def clock_names(self, bit: Bit) -> tuple[str, ...]:
         """What the clock ``bit`` is called by the outermost component that has registers or parts with it; empty if it
         is no clock of a register."""
-        names = self._domains.get(self.driver(bit), set())
-        outermost = min(names, default=(0, ""))[0]
         clocks = {name for component in self._components.values() for name in component.clocks}
-        return tuple(sorted(name for depth, name in names if depth == outermost and name in clocks))
+        names = {(depth, name) for depth, name in self._domains.get(self.driver(bit), ()) if name in clocks}
+        outermost = min(names, default=(0, ""))[0]
+        return tuple(sorted(name for depth, name in names if depth == outermost))
 
     def _walk(self, bit: Bit) -> Iterator[Bit]:
         """From ``bit`` to its driver, both included."""

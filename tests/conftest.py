@@ -1,10 +1,13 @@
 """Rules for the whole test run."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +20,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if reporter.stats.get("skipped"):
         reporter.write_line("ERROR: tests were skipped in CI, see the summary", red=True)
         session.exitstatus = max(exitstatus, pytest.ExitCode.TESTS_FAILED)
+
+
+@pytest.fixture(scope="session")
+def small() -> ModuleType:
+    """The module tests/boards/small.py: a design that takes seconds to build."""
+    path = Path(__file__).parent / "boards" / "small.py"
+    spec = importlib.util.spec_from_file_location("small", path)
+    assert spec is not None and spec.loader is not None, f"{path} is there"
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @contextmanager

@@ -70,7 +70,11 @@ def _plan(board: Board, params: Params, number: int) -> BuildPlan:
     # Imported late: the table of boards and completion do without the gateware.
     from opentep.boards.top import BoardTop
 
-    return make_plan(board.platform(), BoardTop(board, params, number))
+    try:
+        top = BoardTop(board, params, number)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--param") from None
+    return make_plan(board.platform(), top)
 
 
 def _print(report: BoardReport, where: Path) -> None:
