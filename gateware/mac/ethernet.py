@@ -5,7 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import PulseSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..packet import PacketSignature
+from ..buffer import Buffer
+from ..packet import PacketSignature, Word
 from ..phy.gmii import GmiiReceive, GmiiTransmit
 from .frame import MAX_FRAME, check_max_frame
 from .frame_fifo import FrameFifo
@@ -97,10 +98,12 @@ class EthernetMac(wiring.Component):
         m.submodules.gate = gate = StartGate(_CROSSING, threshold=threshold, depth=-(-threshold // 16) * 16)
         fifo = FrameFifo(_CROSSING)
         divider = Narrower(_CROSSING, 8)
+        buffer = Buffer(Word(_CROSSING))  # from the PHY's `enable` to the FIFO would be a long way
         transmitter = Transmitter()
         to_tx = DomainRenamer(self.tx_domain)
         m.submodules.tx_fifo = DomainRenamer({"write": "sync", "read": self.tx_domain})(fifo)
         m.submodules.divider = to_tx(divider)
+        m.submodules.buffer = to_tx(buffer)
         m.submodules.transmitter = to_tx(transmitter)
         m.submodules.underrun = underrun = PulseSynchronizer(self.tx_domain, "sync")
         if self.width == _CROSSING:
@@ -110,7 +113,8 @@ class EthernetMac(wiring.Component):
             connect(m, flipped(self.tx), narrower.input)
             connect(m, narrower.output, gate.input)
         connect(m, gate.output, fifo.input)
-        connect(m, fifo.output, divider.input)
+        connect(m, fifo.output, buffer.input)
+        connect(m, buffer.output, divider.input)
         connect(m, divider.output, transmitter.input)
         connect(m, transmitter.gmii, flipped(self.gmii_tx))
         m.d.comb += [underrun.i.eq(transmitter.underrun), self.underrun.eq(underrun.o)]

@@ -121,13 +121,18 @@ async def start(dut, tables: TepTables):
     for port in range(PARAMS.ports):
         getattr(dut, f"rx__{port}__valid").value = 0
         getattr(dut, f"tx__{port}__ready").value = 0
+    await configure(dut, tables)
+
+
+async def configure(dut, tables: TepTables, period_ns: int = 8):
+    """The same for whatever stands at the ports."""
     dut.bus__w_stb.value = 0
     dut.bus__r_stb.value = 0
     dut.second.value = 0
     dut.storm__tick.value = 0
     dut.storm__exponent.value = 0
     dut.rst.value = 1
-    cocotb.start_soon(Clock(dut.clk, 8, "ns").start())
+    cocotb.start_soon(Clock(dut.clk, period_ns, "ns").start())
     await ClockCycles(dut.clk, 4)
     dut.rst.value = 0
     await write_registers(dut, configuration_words(PARAMS, tables))

@@ -74,7 +74,10 @@ def test_a_wrong_name_gets_a_suggestion():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("macs=1000", "macs must be a power of two"), ("access_ports=3", f"{NAME} has an access and a fabric port")],
+    [
+        ("macs=1000", "macs must be a power of two"),
+        ("access_ports=3", f"{NAME} has an access and a fabric port"),
+    ],
 )
 def test_a_wrong_parameter_of_a_board(change, message):
     result = run(NAME, "--param", change)
