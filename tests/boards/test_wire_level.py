@@ -57,7 +57,7 @@ def simulate(name: str, *, speed: str = "1e9", **parameters: str) -> None:
             "SPEED": speed,
             "PPM": "0",
             "SEED": "1",
-            "FRAMES": "100",
+            "FRAMES": "60",
             "SIZES": SIZES,
         }
         | parameters,
