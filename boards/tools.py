@@ -90,7 +90,7 @@ def run_tool(
         result.unlink(missing_ok=True)
     command = [find_tool(name), *arguments]
     with (
-        log.open("w") as out,
+        log.open("w", buffering=1) as out,  # by lines, for whoever follows it
         subprocess.Popen(
             command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         ) as process,

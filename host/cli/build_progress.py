@@ -1,6 +1,7 @@
-"""Progress of a build: a line per task on a terminal, a line per change elsewhere."""
+"""Progress of a build: a line per task on a terminal, a line per stage elsewhere."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,10 +49,12 @@ class _Lines:
     def __init__(self) -> None:
         self._stages: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._begin = time.monotonic()
 
     def __call__(self, task: str, state: str) -> None:
         stage = state.partition(",")[0]
         with self._lock:
             if self._stages.get(task) != stage:
                 self._stages[task] = stage
-                click.echo(f"{task}: {stage}", err=True)
+                elapsed = time.monotonic() - self._begin
+                click.echo(f"{elapsed:4.0f} s  {task}: {stage}", err=True)

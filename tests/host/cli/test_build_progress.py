@@ -26,10 +26,10 @@ def test_elsewhere(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "seed 1: placing",
-        "seed 2: placing",
-        "seed 1: routing",
-        "seed 2: done",
+        "   0 s  seed 1: placing",
+        "   0 s  seed 2: placing",
+        "   0 s  seed 1: routing",
+        "   0 s  seed 2: done",
     ]
 
 
