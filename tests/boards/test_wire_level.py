@@ -64,15 +64,17 @@ def simulate(name: str, *, speed: str = "1e9", **parameters: str) -> None:
     )
 
 
-@pytest.mark.parametrize("ppm", [100, -100])
+@pytest.mark.parametrize("ppm", [100, pytest.param(-100, marks=pytest.mark.long)])
 def test_gigabit(ppm):
     simulate("colorlight-5a-75b", PPM=str(ppm))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("speed", ["1e8", "1e7"])
 def test_slower_speeds(speed):
     simulate("colorlight-5a-75b", speed=speed, FRAMES="20", SIZES="64 1518")
 
 
+@pytest.mark.long
 def test_trunk():
     simulate("ecpix5-45")

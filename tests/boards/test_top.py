@@ -1,0 +1,41 @@
+# amaranth: UnusedElaboratable=no
+"""Every board becomes a netlist with its pins and with a constraint for each clock that comes in."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from opentep.boards.catalogue import BOARDS
+from opentep.boards.devices import DEVICES
+from opentep.boards.plan import make_plan
+from opentep.boards.top import BoardTop
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_netlist_and_constraints(name):
+    board = BOARDS[name]
+    plan = make_plan(board.platform(), BoardTop(board))
+    clocks = dict(re.findall(r'FREQUENCY PORT "(\S+)" ([\d.]+) HZ', plan.constraints))
+    hertz = sorted(float(value) for value in clocks.values())
+    assert hertz == sorted([board.oscillator_hz, *[125e6] * len(board.ports)])
+    pins = set(re.findall(r'LOCATE COMP "(\S+)" SITE', plan.constraints))
+    for port in board.ports:
+        assert f"eth_rgmii_{port.number}__tx_clk__io" in pins
+        assert {f"eth_rgmii_{port.number}__rx_data__io[{bit}]" for bit in range(4)} <= pins
+    assert {"uart_0__rx__io", "uart_0__tx__io", "eth_rgmii_0__mdc__io", "eth_rgmii_0__mdio__io"} <= pins
+    assert board.timing_model in DEVICES
+    assert plan.device.replace("UM5G", "UM") in board.timing_model
+
+
+def test_the_clock_of_the_r8_comes_from_a_phy_that_is_never_reset():
+    board = BOARDS["colorlight-5a-75b-r8"]
+    plan = make_plan(board.platform(), BoardTop(board))
+    assert "rst" not in plan.constraints and '"R6"' not in plan.constraints
+
+
+def test_parameters_that_no_board_has_are_refused():
+    board = BOARDS["colorlight-5a-75b"]
+    with pytest.raises(ValueError, match="an access and a fabric port, not 4 ports"):
+        BoardTop(board, replace(board.params, access_ports=3))
+    with pytest.raises(ValueError, match="clock_hz is 83333333"):
+        BoardTop(board, replace(board.params, clock_hz=125_000_000))
