@@ -22,7 +22,10 @@ _MEMBERS = {
     "link_rx": "octets of the host link, from the UART or another byte channel",
     "link_tx": "octets of the host link, to it",
     "second": "high for one clock, once a second: the unit of ageing",
-    "storm": "time of storm control; `tick` is high for one clock 4,096 times a second, `exponent` is 0",
+    "storm": "time of storm control",
+    "links": "state of the ports' links for the host to read; all 0 if nobody knows",
+    "phys": "the host's access to registers of PHYs by MDIO; tie `ready` to 1 and answer each request with `answered` 0"
+    " if there are none",
     "busy": "something is inside; may be left open",
 }
 _PARTS = {
@@ -32,6 +35,22 @@ _PARTS = {
     "error": "with `last`: the frame is bad (FCS, error of the PHY, runt) and will be discarded",
     "valid": "the other signals of the stream hold something",
     "ready": "it is taken at this rising edge, if it is valid",
+    "tick": "high for one clock, 4,096 times a second",
+    "exponent": "0",
+    "pending": "ticks have an effect; may be left open",
+    "up": "the link is up; the rest says nothing while it is not",
+    "speed": "0: 10 Mb/s, 1: 100 Mb/s, 2: 1 Gb/s",
+    "full_duplex": "the link is full duplex",
+    "request_data": "to write",
+    "request_register": "its number",
+    "request_port": "whose PHY is meant",
+    "request_write": "1 to write, 0 to read",
+    "request_valid": "a request is made",
+    "request_ready": "it is taken at this rising edge, if it is valid",
+    "response_data": "what was read",
+    "response_answered": "a PHY was there",
+    "response_valid": "a response is made; one for each request, in order",
+    "response_ready": "it is taken at this rising edge, if it is valid",
 }
 
 

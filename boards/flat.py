@@ -39,7 +39,9 @@ class FlatComponent(wiring.Component):
             for part, bits in _parts(value):
                 if isinstance(Value.cast(bits), Const):
                     continue
-                steps = [*path[:-1], part or "data"] if path[-1] == "payload" else list(path)
+                steps = (
+                    [*path[:-1], part or "data"] if path[-1] == "payload" else [*path, *filter(None, [part])]
+                )
                 name = _join(steps)
                 self.ports.append(
                     FlatPort(
@@ -71,8 +73,10 @@ class FlatComponent(wiring.Component):
 
 
 def _parts(value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, data.View) and isinstance(value.shape(), data.StructLayout):
-        for name, _ in value.shape():
+    if isinstance(value, data.View) and isinstance(
+        layout := data.Layout.cast(value.shape()), data.StructLayout
+    ):
+        for name, _ in layout:
             yield name, value[name]
     else:
         yield "", value

@@ -19,7 +19,15 @@ from .board import Board, EthernetPort
 from .clocking import CORE_DOMAIN, GIGABIT_DOMAIN, BoardClocks
 from .rgmii_port import RgmiiPort
 
-__all__ = ["BoardTop"]
+__all__ = ["BoardTop", "check_params"]
+
+
+def check_params(board: Board, params: Params) -> None:
+    """ValueError if the TEP on ``board`` cannot have ``params``."""
+    if params.ports != 2:
+        raise ValueError(f"{board.name} has an access and a fabric port, not {params.ports} ports")
+    if params.clock_hz != board.params.clock_hz:
+        raise ValueError(f"clock_hz is {board.params.clock_hz} on {board.name}, not {params.clock_hz}")
 
 
 class BoardTop(Elaboratable):
@@ -29,12 +37,7 @@ class BoardTop(Elaboratable):
         self.board = board
         self.params = board.params if params is None else params
         self.build = build
-        if self.params.ports != 2:
-            raise ValueError(f"{board.name} has an access and a fabric port, not {self.params.ports} ports")
-        if self.params.clock_hz != board.params.clock_hz:
-            raise ValueError(
-                f"clock_hz is {board.params.clock_hz} on {board.name}, not {self.params.clock_hz}"
-            )
+        check_params(board, self.params)
 
     def elaborate(self, platform):
         m = Module()

@@ -68,13 +68,13 @@ def board_components(board: Board, params: Params, depth: int, *, as_json: bool)
 
 def _plan(board: Board, params: Params, number: int) -> BuildPlan:
     # Imported late: the table of boards and completion do without the gateware.
-    from opentep.boards.top import BoardTop
+    from opentep.boards.top import BoardTop, check_params
 
     try:
-        top = BoardTop(board, params, number)
+        check_params(board, params)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--param") from None
-    return make_plan(board.platform(), top)
+    return make_plan(board.platform(), BoardTop(board, params, number))
 
 
 def _print(report: BoardReport, where: Path) -> None:
