@@ -12,6 +12,9 @@ from opentep.boards.top import BoardTop
 from opentep.sim.cocotb_run import run_cocotb_on, verilog_of
 from opentep.sim.ecp5 import MODELS
 
+# A whole board is built and simulated octet by octet.
+pytestmark = pytest.mark.timeout(1800)
+
 HERE = Path(__file__).parent
 SIZES = "64 65 66 67 68 128 256 512 1024 1280 1518"
 SPEEDS = {"1e9": 2, "1e8": 1, "1e7": 0}
