@@ -63,8 +63,6 @@ class Board:
     """Key of :data:`.devices.DEVICES`: the device whose timing the build is judged by."""
     loader: tuple[str, ...]
     """Arguments of openFPGALoader that choose board or cable."""
-    wiring: str
-    """Where the host link's UART is."""
     core_hz: int = 85_000_000
     """Highest frequency of the core's clock; what the PLL makes of it is a little less."""
     baud: int = 3_000_000

@@ -29,5 +29,4 @@ BUTTERSTICK = Board(
     sizes=SIZES_85F,
     timing_model="LFE5UM-85F-8",
     loader=("--cable", "ft2232"),
-    wiring="microSD slot: DAT0 is the FPGA's input, DAT1 its output, 3.3 V",
 )

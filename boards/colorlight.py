@@ -16,7 +16,6 @@ from .sizes import SIZES_25F
 __all__ = ["COLORLIGHT_5A_75B", "COLORLIGHT_5A_75B_R8"]
 
 _LOADER = ("--cable", "ft232")
-_WIRING = "J19: KEY+ is the FPGA's input, DATA_LED- its output, 3.3 V"
 _IO = Attrs(IO_TYPE="LVCMOS33")
 
 
@@ -83,7 +82,6 @@ COLORLIGHT_5A_75B = Board(
     sizes=SIZES_25F,
     timing_model="LFE5U-25F-6",
     loader=_LOADER,
-    wiring=_WIRING,
 )
 COLORLIGHT_5A_75B_R8 = Board(
     name="colorlight-5a-75b-r8",
@@ -95,5 +93,4 @@ COLORLIGHT_5A_75B_R8 = Board(
     sizes=SIZES_25F,
     timing_model="LFE5U-25F-6",
     loader=_LOADER,
-    wiring=_WIRING,
 )

@@ -20,7 +20,6 @@ ECPIX5_85 = Board(
     sizes=SIZES_85F,
     timing_model="LFE5UM-85F-8",
     loader=("--board", "ecpix5"),
-    wiring="on-board FTDI, second channel (micro USB)",
     leds=(Led("rgb_led", 0, "g"),),
 )
 ECPIX5_45 = replace(

@@ -29,6 +29,5 @@ LOGICBONE = Board(
     sizes=SIZES_45F,
     timing_model="LFE5UM-45F-8",
     loader=("--dfu",),
-    wiring="header P9: pin 26 is the FPGA's input, pin 24 its output, 3.3 V",
     leds=(Led("led", 0),),
 )

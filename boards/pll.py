@@ -114,7 +114,7 @@ class Pll(wiring.Component):
             p_INTFB_WAKE="DISABLED",
             p_STDBY_ENABLE="DISABLED",
             p_DPHASE_SOURCE="DISABLED",
-            # Analog settings of the loop filter, as Lattice's tools choose them for this range.
+            # Analog settings of the loop filter, those of Project Trellis' ecppll.
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",

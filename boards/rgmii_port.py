@@ -36,10 +36,6 @@ class RgmiiPort(wiring.Component):
         Frames from and to the wire.
     link : In(LinkState)
         Whose speed the port works at.
-    status : Out(LinkState)
-        What the PHY tells in-band; all 0 if it does not.
-    underrun, overflow
-        Strobes, see :class:`EthernetMac`.
     """
 
     def __init__(
@@ -59,9 +55,6 @@ class RgmiiPort(wiring.Component):
                 "rx": Out(PacketSignature(width, always_ready=True)),
                 "tx": In(PacketSignature(width)),
                 "link": In(LinkState),
-                "status": Out(LinkState),
-                "underrun": Out(1),
-                "overflow": Out(1),
             }
         )
 
@@ -83,19 +76,14 @@ class RgmiiPort(wiring.Component):
         connect(m, mac.gmii_tx, transmit.tx)
         connect(m, transmit.pads, pads.tx)
 
-        link_to_rx, link_to_tx, status = LinkSynchronizer(), LinkSynchronizer(), LinkSynchronizer()
+        link_to_rx, link_to_tx = LinkSynchronizer(), LinkSynchronizer()
         m.submodules.link_to_rx = to_rx(link_to_rx)
         m.submodules.link_to_tx = to_tx(link_to_tx)
-        m.submodules.status_to_core = status
         m.d.comb += [
             link_to_rx.input.eq(self.link),
             link_to_tx.input.eq(self.link),
             receive.speed.eq(link_to_rx.output.speed),
             transmit.speed.eq(link_to_tx.output.speed),
-            status.input.eq(receive.status),
-            self.status.eq(status.output),
-            self.underrun.eq(mac.underrun),
-            self.overflow.eq(mac.overflow),
         ]
         connect(m, mac.rx, flipped(self.rx))
         connect(m, flipped(self.tx), mac.tx)

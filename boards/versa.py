@@ -21,7 +21,6 @@ VERSA_ECP5 = Board(
     sizes=SIZES_45F,
     timing_model="LFE5UM-45F-8",
     loader=("--cable", "ft2232"),
-    wiring="on-board FTDI, second channel (USB)",
     leds=(Led("led", 0), Led("led", 1)),
 )
 VERSA_ECP5_5G = replace(

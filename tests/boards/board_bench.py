@@ -2,8 +2,6 @@
 
 import logging
 import os
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,14 +13,15 @@ from cocotb.utils import get_sim_time
 from cocotbext.eth import GmiiFrame, RgmiiPhy
 from cocotbext.uart import UartSink, UartSource
 from opentep.boards.catalogue import BOARDS
+from opentep.gateware.params import MIN_FRAME
 from opentep.host.link.client import LinkClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import TepTables
 from opentep.sim.configuration import configuration_words
+from opentep.sim.mac import with_fcs
+from opentep.sim.wire import pad
 
 BOARD = BOARDS[os.environ["BOARD"]]
-FCS = 4
-MIN_FRAME = 60
 
 
 class _OffsetPhy(RgmiiPhy):
@@ -68,9 +67,7 @@ class Partner:
 
     def send(self, frame: bytes, *, spoil: Callable[[bytes], bytes] = bytes) -> None:
         """Padded and with FCS, both of which ``spoil`` may change."""
-        padded = frame.ljust(MIN_FRAME, b"\0")
-        wire = spoil(padded + struct.pack("<L", zlib.crc32(padded)))
-        self.phy.rx.send_nowait(GmiiFrame.from_raw_payload(wire))
+        self.phy.rx.send_nowait(GmiiFrame.from_raw_payload(spoil(with_fcs(pad(frame)))))
 
     async def sent(self) -> None:
         """All that was to be sent is on the wire."""

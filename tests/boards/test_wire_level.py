@@ -56,7 +56,7 @@ def simulate(name: str, *, speed: str = "1e9", **parameters: str) -> None:
         models=(*MODELS, HERE / "mdio_phy.v"),
         parameters={
             "BOARD": name,
-            "OSCILLATOR": f"{platform.default_clk}_0__{'p' if 'versa' in name else 'io'}",
+            "OSCILLATOR": f"{platform.default_clk}_0__io",
             "SPEED": speed,
             "PPM": "0",
             "SEED": "1",

@@ -6,21 +6,20 @@ from collections import Counter
 from dataclasses import replace
 
 import cocotb
-from board_bench import BOARD, FCS, Host, Partner, power_up
+from board_bench import BOARD, Host, Partner, power_up
 from cocotb.triggers import Timer
 from cocotb.utils import get_sim_time
 from opentep.gateware.phy.gmii import Speed
 from opentep.host.driver import Driver
 from opentep.host.tables import TepTables
-from opentep.sim.bench.scene import Scene
+from opentep.sim.bench.scene import FCS, Scene
 from opentep.sim.model import TepModel
 from opentep.sim.traffic import schedule
-from opentep.sim.wire import pad
+from opentep.sim.wire import OVERHEAD, pad
 
 SPEED = float(os.environ["SPEED"])
 PPM = float(os.environ["PPM"])
 LINK_SPEED = {1e7: Speed.MBIT_10, 1e8: Speed.MBIT_100, 1e9: Speed.MBIT_1000}[SPEED]
-OVERHEAD = 8 + FCS + 12
 SETTLE_US = 60
 """Longer than a frame is inside the TEP."""
 
@@ -53,9 +52,10 @@ class Wires:
     async def settle(self) -> None:
         for partner in self.partners:
             await partner.sent()
-        count = -1
-        while count != (count := sum(partner.phy.tx.count() for partner in self.partners)):
+        before, count = -1, 0
+        while count != before:
             await Timer(SETTLE_US * 1e9 / SPEED, "us", round_mode="round")
+            before, count = count, sum(partner.phy.tx.count() for partner in self.partners)
 
     def check(self) -> int:
         """All that must have come out has, and nothing else; how many frames."""
