@@ -94,7 +94,7 @@ def test_drops_with_the_verdict_as_comment(live_tep, mixed) -> None:
     seen: set[tuple[str, str]] = set()
     sizes: set[tuple[str, str]] = set()
     with traffic(live_tep, mixed):
-        for _ in range(10):
+        for _ in range(40):
             result = live_tep.run("capture", "--count", 20)
             frames = dissect(result.stdout)
             assert len(frames) == 20
