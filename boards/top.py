@@ -1,7 +1,7 @@
 """The top of every board: PHYs, MACs, TEP, UART, LEDs."""
 
 from amaranth.build.res import PortGroup
-from amaranth.hdl import ClockDomain, Elaboratable, Module
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.wiring import connect
 
@@ -42,14 +42,11 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         board = self.board
-        m.domains += [ClockDomain(CORE_DOMAIN), ClockDomain(GIGABIT_DOMAIN)]
+        m.domains += [ClockDomain(name, reset_less=True) for name in (CORE_DOMAIN, GIGABIT_DOMAIN)]
         m.submodules.clocks = clocks = BoardClocks(board.oscillator_hz, board.core_hz)
         oscillator = io.Buffer("i", platform.request(platform.default_clk, dir="-"))
         m.submodules.oscillator = oscillator
         m.d.comb += clocks.oscillator.eq(oscillator.i)
-        if platform.default_rst is not None:
-            m.submodules.reset = reset = io.Buffer("i", platform.request(platform.default_rst, dir="-"))
-            m.d.comb += clocks.reset.eq(reset.i)
 
         m.submodules.tep = tep = Tep(self.params, self.build)
         m.submodules.ticks = ticks = Ticks(self.params.clock_hz)
@@ -64,7 +61,7 @@ class BoardTop(Elaboratable):
         connect(m, uart.rx, tep.link_rx)
         connect(m, tep.link_tx, uart.tx)
 
-        ethernets, buses = self._ports(m, platform)
+        ethernets, buses = self._ports(m, platform, clocks.running)
         m.submodules.phys = phys = PhyRouter([bus.ports for bus in buses])
         connect(m, tep.phys, phys.host)
         for number, bus in enumerate(buses):
@@ -97,7 +94,7 @@ class BoardTop(Elaboratable):
             ]
         return m
 
-    def _ports(self, m: Module, platform) -> tuple[list[RgmiiPort], list[PhyBus]]:
+    def _ports(self, m: Module, platform, running: Signal) -> tuple[list[RgmiiPort], list[PhyBus]]:
         """Every port, with the link that its PHY has; and the buses that tell it."""
         board = self.board
         ethernets: list[RgmiiPort] = []
@@ -105,6 +102,7 @@ class BoardTop(Elaboratable):
         for port in board.ports:
             pins = platform.request("eth_rgmii", port.number, dir="-")
             ethernets.append(self._port(m, port, pins))
+            m.d.comb += ethernets[-1].running.eq(running)
             if hasattr(pins, "mdc"):
                 groups.append((pins, []))
             groups[-1][1].append(ethernets[-1])

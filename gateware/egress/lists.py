@@ -20,10 +20,10 @@ class ListTable(wiring.Component):
                          later. Thus it sees the old or the new entry and never a mixture.
     ``bus``              :class:`TableBus`; never waits for lookups.
 
-    With ``clear`` all entries are written with zeros after reset, which takes ``depth`` clocks.
+    The lowest ``clear`` bits of all entries become zero after reset, which takes ``depth`` clocks if it is not 0.
     """
 
-    def __init__(self, entry: ShapeLike, depth: int, *, clear: bool):
+    def __init__(self, entry: ShapeLike, depth: int, *, clear: int):
         self.entry = entry
         self.depth = depth
         self.clear = clear
@@ -59,6 +59,6 @@ class ListTable(wiring.Component):
                 m.d.comb += [
                     ram.w_en.eq(1),
                     ram.w_addr.eq(access.clear_index),
-                    Value.cast(ram.w_data).eq(0),
+                    Value.cast(ram.w_data)[: self.clear].eq(0),
                 ]
         return m

@@ -54,8 +54,8 @@ class MemberWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         params = self.params
-        m.submodules.heads = heads = ListTable(ListHead(params), params.lists, clear=True)
-        m.submodules.members = members = ListTable(ListMember, params.members, clear=False)
+        m.submodules.heads = heads = ListTable(ListHead(params), params.lists, clear=1)
+        m.submodules.members = members = ListTable(ListMember, params.members, clear=0)
         wiring.connect(m, wiring.flipped(self.heads), heads.bus)
         wiring.connect(m, wiring.flipped(self.members), members.bus)
 

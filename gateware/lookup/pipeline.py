@@ -51,7 +51,7 @@ class LookupPipeline(wiring.Component):
         self.sources = source_geometry(params).table()
         self.rules = rule_geometry(params).table()
         self.macs = MacTable(params)
-        self.entries = TableMemory(TenantEntry, params.tenants)
+        self.entries = TableMemory(TenantEntry, params.tenants, clear=1)
         super().__init__(
             {
                 "keys": In(stream.Signature(Keys)).array(params.ports),

@@ -126,7 +126,7 @@ class CuckooTable(wiring.Component):
                     Value.cast(ram.w_data).eq(Value.cast(self.slots_bus.w_data)),
                 ]
                 with m.If(access.clearing):
-                    m.d.comb += [ram.w_addr.eq(access.clear_index), Value.cast(ram.w_data).eq(0)]
+                    m.d.comb += [ram.w_addr.eq(access.clear_index), ram.w_data.valid.eq(0)]
                 m.d.comb += Value.cast(matcher.candidates[len(read)]).eq(Value.cast(ram.r_data))
                 read.append(Value.cast(ram.r_data))
         m.d.comb += [

@@ -147,7 +147,7 @@ class HalvedTable(wiring.Component):
         write_word = Signal(word)
         halves = [bus.w_data.key[: self.half_bits], bus.w_data.key[self.half_bits :]]
         m.d.comb += [
-            write_word.valid.eq(bus.w_data.valid),
+            write_word.valid.eq(bus.w_data.valid & ~access.clearing),
             write_word.key.eq(Mux(writing, halves[1], halves[0])),
             Value.cast(write_word.value).eq(Value.cast(bus.w_data.value)),
         ]
@@ -164,7 +164,7 @@ class HalvedTable(wiring.Component):
                 ram.r_addr.eq(Cat(second, hashed.index[choice])),
                 ram.w_en.eq(access.clearing | ((write_starts | writing) & (host_choice == choice))),
                 ram.w_addr.eq(Mux(access.clearing, access.clear_index, Cat(writing, host_bucket))),
-                Value.cast(ram.w_data).eq(Mux(access.clearing, 0, write_word.as_value())),
+                ram.w_data.eq(write_word),
             ]
             hits.append(self._compare(m, choice, ram.r_data, key_line.output, access.ready))
             words.append(ram.r_data)

@@ -249,12 +249,14 @@ class TableMemory(wiring.Component):
     ``bus``      :class:`TableBus`. A write replaces the whole entry in one clock, one in which the lookup
                  does not read that very entry, so that lookups see the old or the new entry and never a
                  mixture. A host read waits for a clock without ``lookup.enable``.
-    ``ready``    with ``clear`` all entries are written with zeros after reset, which takes ``depth`` clocks;
-                 low until then, and the host's transfers wait for it. Without ``clear``, entries are
-                 undefined until they are written, and ``ready`` is high.
+    ``ready``    the lowest ``clear`` bits of all entries become zero after reset, which takes ``depth`` clocks;
+                 low until then, and the host's transfers wait for it. What else is in them is undefined until
+                 they are written.
     """
 
-    def __init__(self, entry: ShapeLike, depth: int, *, clear: bool = True):
+    def __init__(self, entry: ShapeLike, depth: int, *, clear: int):
+        if not 1 <= clear <= Shape.cast(entry).width:
+            raise ValueError(f"clear must be from 1 to {Shape.cast(entry).width} bits, not {clear}")
         self.entry = entry
         self.depth = depth
         self.clear = clear
@@ -270,9 +272,7 @@ class TableMemory(wiring.Component):
         m = Module()
         bus, lookup = self.bus, self.lookup
         m.submodules.ram = ram = BlockRAM(self.entry, self.depth)
-        m.submodules.access = access = TableAccess(
-            self.entry, self.depth, clear_depth=self.depth if self.clear else 0
-        )
+        m.submodules.access = access = TableAccess(self.entry, self.depth, clear_depth=self.depth)
         wiring.connect(m, wiring.flipped(bus), access.bus)
         # Two bits of the index tell other entries often enough, and sooner than all.
         other = ~lookup.enable | (lookup.index[:_COMPARED_BITS] != bus.index[:_COMPARED_BITS])
@@ -282,9 +282,11 @@ class TableMemory(wiring.Component):
             self.ready.eq(access.ready),
             ram.w_en.eq(access.clearing | (access.write & other)),
             ram.w_addr.eq(Mux(access.clearing, access.clear_index, bus.index)),
-            Value.cast(ram.w_data).eq(Mux(access.clearing, 0, Value.cast(bus.w_data))),
+            Value.cast(ram.w_data).eq(Value.cast(bus.w_data)),
             ram.r_en.eq(lookup.enable | access.read),
             ram.r_addr.eq(Mux(lookup.enable, lookup.index, bus.index)),
             Value.cast(lookup.data).eq(Value.cast(ram.r_data)),
         ]
+        with m.If(access.clearing):
+            m.d.comb += Value.cast(ram.w_data)[: self.clear].eq(0)
         return m

@@ -150,3 +150,14 @@ module OSCG #(
   // 310 MHz, divided.
   always #(1.0e6 / 310.0 * DIV / 2.0) OSC = !OSC;
 endmodule
+
+// Passes CLKI while CE is high. CE counts while CLKI is low, so that there is no short pulse.
+module DCCA (
+    input  CLKI,
+    input  CE,
+    output CLKO
+);
+  reg open = 0;
+  always @(CLKI or CE) if (!CLKI) open <= CE;
+  assign CLKO = CLKI && open;
+endmodule

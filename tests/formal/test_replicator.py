@@ -67,7 +67,7 @@ class ListTableContract(Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.dut = dut = ListTable(data.StructLayout({"value": 2}), 16, clear=False)
+        m.submodules.dut = dut = ListTable(data.StructLayout({"value": 2}), 16, clear=0)
         stays(m, Assume, self.follow, Value.cast(1))
         bus = dut.bus
         under_way = Signal()

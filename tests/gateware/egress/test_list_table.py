@@ -12,7 +12,7 @@ HOST_CLOCKS = 8
 
 def test_lookups_beside_the_host():
     rng = random.Random(1)
-    dut = ListTable(unsigned(12), DEPTH, clear=True)
+    dut = ListTable(unsigned(12), DEPTH, clear=12)
     held = [0] * DEPTH
     running = True
 

@@ -15,7 +15,9 @@ module bench (
     output obz,
     input clki, rst,
     output clkop, clkos, clkos2, clkos3, lock,
-    output osc
+    output osc,
+    input ce,
+    output gated
 );
   IDDRX1F iddr (.D(d), .SCLK(clk), .RST(1'b0), .Q0(q0), .Q1(q1));
   ODDRX1F oddr (.D0(d0), .D1(d1), .SCLK(clk), .RST(1'b0), .Q(q));
@@ -40,5 +42,6 @@ module bench (
       .CLKI(clki), .CLKFB(clkop), .RST(rst), .STDBY(1'b0), .LOCK(lock),
       .CLKOP(clkop), .CLKOS(clkos), .CLKOS2(clkos2), .CLKOS3(clkos3)
   );
+  DCCA gate (.CLKI(clk), .CE(ce), .CLKO(gated));
   OSCG #(.DIV(31)) oscillator (.OSC(osc));
 endmodule

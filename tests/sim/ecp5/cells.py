@@ -131,3 +131,35 @@ async def pll(dut):
 async def oscillator(dut):
     times = await _edges(dut.osc, 101)
     assert abs((times[-1] - times[0]) / 100 - 100_000) < 2
+
+
+@cocotb.test()
+async def clock_gate(dut):
+    """Only whole pulses, whenever the gate opens and closes; as many as began while it was open."""
+    rng = random.Random(1)
+    cocotb.start_soon(Clock(dut.clk, 8000, "ps").start())
+    dut.ce.value = 0
+    rises, expected = [], []
+
+    async def pulses():
+        while True:
+            await RisingEdge(dut.gated)
+            rises.append(now())
+            await FallingEdge(dut.gated)
+            assert now() - rises[-1] == 4000
+
+    async def clocks():
+        while True:
+            await RisingEdge(dut.clk)
+            if int(dut.ce.value):
+                expected.append(now())
+
+    await FallingEdge(dut.clk)
+    cocotb.start_soon(pulses())
+    cocotb.start_soon(clocks())
+    await Timer(1000, "ps")
+    for _ in range(500):
+        await Timer(rng.randrange(1, 8) * 2000, "ps")
+        dut.ce.value = rng.getrandbits(1)
+    await FallingEdge(dut.clk)
+    assert rises == expected
