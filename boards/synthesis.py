@@ -33,6 +33,10 @@ _FLIP_FLOPS = " ".join(
 )
 """What ECP5 has, for dfflegalize, as synth_ecp5 says it."""
 
+_RESET_CROSSINGS = "*.rst_cdc/t:$*dff"
+"""Where resets cross between clock domains (Amaranth's name). Those of a domain without reset are all the same; made
+one, they would be far from whatever they serve."""
+
 
 def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:
     """Write ``NETLIST`` and ``STATISTICS`` of the design ``top``, which ``text`` describes in RTLIL, to ``where``, an
@@ -45,6 +49,7 @@ def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:
     options = f"-top top -nowidelut{'' if flatten else ' -noflatten'}"
     script = (
         "read_rtlil top.il",
+        f"setattr -set keep 1 {_RESET_CROSSINGS}",
         f"synth_ecp5 {options} -run begin:map_ffs",
         f"opt_clean; dfflegalize -mince {_MIN_ENABLED} -minsrst {_MIN_RESET} {_FLIP_FLOPS}",
         f"synth_ecp5 {options} -run map_ffs:json",

@@ -53,7 +53,7 @@ class FrameFifo(wiring.Component):
         settled = Signal()
         disturbed = Signal()
         ready = Signal()
-        m.submodules.reset = AsyncFFSynchronizer(
+        m.submodules.rst_cdc = AsyncFFSynchronizer(
             ResetSignal("write", allow_reset_less=True), reset, o_domain="read"
         )
         m.submodules.settled = FFSynchronizer(~disturbed, settled, o_domain="write", reset_less=False)

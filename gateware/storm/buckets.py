@@ -67,7 +67,9 @@ class Buckets(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.debts = debts = BlockRAM(Debt, self.parties)
-        m.submodules.limits = limits = TableMemory(StormLimit, self.parties, clear=StormLimit.as_shape().width)
+        m.submodules.limits = limits = TableMemory(
+            StormLimit, self.parties, clear=StormLimit.as_shape().width
+        )
         m.submodules.sweep = sweep = Sweep(self.parties)
         connect(m, flipped(self.limits), limits.bus)
         connect(m, flipped(self.ticks), sweep.ticks)
