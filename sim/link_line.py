@@ -82,7 +82,7 @@ class LinkBoard(Component):
         m.submodules.uart = uart = Uart(CLOCK_HZ, BAUD)
         m.submodules.bank = bank = Bank(link_memory_map())
         for name, (bits, depth) in _ENTRIES.items():
-            m.submodules[name] = table = TableMemory(bits, depth)
+            m.submodules[name] = table = TableMemory(bits, depth, clear=bits)
             connect(m, getattr(bank, name), table.bus)
         connect(m, link.bus, bank.bus)
         m.d.comb += [uart.rx_pin.eq(self.rx_pin), self.tx_pin.eq(uart.tx_pin)]
