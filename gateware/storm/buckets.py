@@ -67,9 +67,7 @@ class Buckets(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.debts = debts = BlockRAM(Debt, self.parties)
-        m.submodules.limits = limits = TableMemory(
-            StormLimit, self.parties, clear=StormLimit.as_shape().width
-        )
+        m.submodules.limits = limits = TableMemory(StormLimit, self.parties, clear=StormLimit.as_shape().size)
         m.submodules.sweep = sweep = Sweep(self.parties)
         connect(m, flipped(self.limits), limits.bus)
         connect(m, flipped(self.ticks), sweep.ticks)
