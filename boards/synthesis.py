@@ -18,8 +18,8 @@ STATISTICS = "cells.json"
 _MIN_ENABLED = 4
 _MIN_RESET = 8
 """Flip-flops that share an enable or a reset, at least; fewer get it as logic before them. The eight of a tile have two
-resets and three enables between them, and nextpnr finds neither places nor wires for hundreds of small sets. Costs one
-percent of logic."""
+resets and three enables between them, and with hundreds of small sets nextpnr's first legal placement takes minutes or
+does not come. Costs one percent of logic."""
 _FLIP_FLOPS = " ".join(
     f"-cell $_{kind}_ {init}"
     for kind, init in (
@@ -34,8 +34,8 @@ _FLIP_FLOPS = " ".join(
 """What ECP5 has, for dfflegalize, as synth_ecp5 says it."""
 
 _RESET_CROSSINGS = "*.rst_cdc/t:$*dff"
-"""Where resets cross between clock domains (Amaranth's name). Those of a domain without reset are all the same; made
-one, they would be far from whatever they serve."""
+"""Where resets cross between clock domains, as Amaranth and our FrameFifo name it. Those of a domain without reset are
+all the same; made one, they would be far from whatever they serve."""
 
 
 def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:

@@ -1,4 +1,4 @@
-// Clock sources.
+// Clock sources, and the gate behind them.
 
 `timescale 1ps / 1ps
 

@@ -5,7 +5,7 @@ import random
 import warnings
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
+from amaranth.hdl import ResetInserter, Signal, UnusedElaboratable
 from amaranth.sim import Simulator
 from opentep.gateware.tables.cam import Cam
 from opentep.gateware.tables.cuckoo import CuckooTable
@@ -112,6 +112,28 @@ def test_lookups_while_the_host_moves_entries(kind):
     sim.add_testbench(lookups, background=True)
     sim.run()
     assert moves > 5
+
+
+@pytest.mark.parametrize("kind", ["cuckoo", "dense", "halved"])
+def test_a_reset_makes_every_slot_invalid(kind):
+    dut, placement, _ = small(kind)
+    reset = Signal()
+    slots = range(placement.capacity - getattr(dut, "stash", 0))
+
+    async def host(ctx):
+        for index in slots:
+            await _transfer(ctx, dut.slots_bus, index, {"valid": 1, "key": 5, "value": 3})
+        assert all([(await _transfer(ctx, dut.slots_bus, index)).valid for index in slots])
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        assert not ctx.get(dut.ready)
+        assert not any([(await _transfer(ctx, dut.slots_bus, index)).valid for index in slots])
+
+    simulator = Simulator(ResetInserter(reset)(dut))
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(host)
+    simulator.run()
 
 
 def test_cam_exhaustively():

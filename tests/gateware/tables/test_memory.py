@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Block RAM: both branches against one reference, the netlist for ECP5, and the host's side of a table."""
 
 import json
@@ -7,7 +8,7 @@ from collections import Counter
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Cat, Elaboratable, Fragment, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Elaboratable, Fragment, Module, Mux, ResetInserter, Shape, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
@@ -188,6 +189,43 @@ def test_table_memory():
     sim.add_testbench(host)
     sim.add_testbench(lookups)
     sim.run()
+
+
+@pytest.mark.parametrize("clear", [1, 20, 45])
+def test_a_reset_clears_the_lowest_bits_of_every_entry(clear):
+    depth = 32
+    dut = TableMemory(ENTRY, depth, clear=clear)
+    reset = Signal()
+
+    async def transfer(ctx, strobe, index):
+        ctx.set(dut.bus.index, index)
+        ctx.set(strobe, 1)
+        await ctx.tick()
+        ctx.set(strobe, 0)
+        await ctx.tick().until(dut.bus.done)
+        return ctx.get(Value.cast(dut.bus.r_data))
+
+    async def host(ctx):
+        ctx.set(dut.bus.w_data, ENTRY.from_bits((1 << 45) - 1))
+        for index in range(depth):
+            await transfer(ctx, dut.bus.w_stb, index)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        assert not ctx.get(dut.ready)
+        for index in range(depth):
+            assert await transfer(ctx, dut.bus.r_stb, index) & ((1 << clear) - 1) == 0
+
+    sim = Simulator(ResetInserter(reset)(dut))
+    sim.add_clock(1e-6)
+    sim.add_testbench(host)
+    sim.run()
+
+
+def test_clear_must_fit_the_entry():
+    for clear in (0, 46):
+        with pytest.raises(ValueError, match=f"from 1 to 45 bits, not {clear}"):
+            TableMemory(ENTRY, 32, clear=clear)
 
 
 def test_target():
