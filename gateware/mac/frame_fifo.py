@@ -1,9 +1,9 @@
 """Frames from one clock domain to another."""
 
-from amaranth.hdl import Module, ResetSignal, Signal
+from amaranth.hdl import Cat, Module, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.cdc import AsyncFFSynchronizer, FFSynchronizer
-from amaranth.lib.fifo import AsyncFIFO
+from amaranth.lib.fifo import AsyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..packet import PacketSignature, Word
@@ -12,7 +12,8 @@ __all__ = ["FrameFifo"]
 
 
 class FrameFifo(wiring.Component):
-    """Takes words in domain ``write`` and hands them out in domain ``read``; distributed RAM of ``depth`` words.
+    """Takes words in domain ``write`` and hands them out in domain ``read``; distributed RAM of ``depth`` words
+    and a register.
 
     Every word knows whether it is the first of its frame. So a frame that lost its end leaves with an extra last
     word that has ``error`` (after a reset, or when the next frame comes), one that lost its beginning does not leave
@@ -22,7 +23,7 @@ class FrameFifo(wiring.Component):
     With ``lossy`` the input cannot wait: a word that finds the FIFO full is lost with the rest of its frame, and
     ``overflow`` strobes in ``write``, once per frame.
 
-    A word is out two to four clocks of ``read`` and one of ``write`` after it was taken.
+    A word is out three to five clocks of ``read`` and one of ``write`` after it was taken.
     """
 
     def __init__(self, width: int, *, depth: int = 8, lossy: bool = False):
@@ -42,13 +43,16 @@ class FrameFifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = data.StructLayout({"word": Word(self.width), "first": 1})
-        m.submodules.fifo = fifo = AsyncFIFO(
-            width=layout.size, depth=self.depth, w_domain="write", r_domain="read"
+        # What it offers comes from registers: the comparison of its counters and what becomes of a word, which decides
+        # on the next address, are too much for one clock of 125 MHz.
+        m.submodules.fifo = fifo = AsyncFIFOBuffered(
+            width=layout.size, depth=self.depth + 1, w_domain="write", r_domain="read"
         )
 
         # A reset of few clocks leaves the FIFO with words that nobody wrote. They are thrown away, and before it is
         # empty nothing is written. The reset is seen at once in `read`, and in `write` it is over there, too.
         reset = Signal()
+        lately = Signal(2)  # for as long the FIFO may still call itself empty
         settling = Signal(init=1)
         settled = Signal()
         disturbed = Signal()
@@ -95,7 +99,8 @@ class FrameFifo(wiring.Component):
             fifo.r_en.eq(disturbed | (~torn & (output.ready | ~output.valid))),
         ]
         m.d.read += [
-            settling.eq(reset | (settling & fifo.r_rdy)),
+            lately.eq(Cat(reset, lately[0])),
+            settling.eq(reset | lately.any() | (settling & fifo.r_rdy)),
             pending.eq(output.valid & ~output.ready),
         ]
         with m.If(reset & (open | pending)):
