@@ -5,6 +5,7 @@ The result depends only on the complete fabric and on the indices kept in the st
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from opentep.gateware.lookup.tables import tenant_geometry
 from opentep.gateware.params import Params
@@ -56,15 +57,13 @@ class _Compiler:
         self.source = source
         self.state = state
         self.problems: list[Problem] = []
-        present = {vm.tenant for vm in fabric.vms.values() if fabric.tep_of(vm) == name}
-        present |= {tenant.name for tenant in fabric.tenants.values() if name in tenant.teps}
+        present = set(fabric.tenants_at.get(name, ()))
         self.suppressing = {tenant for tenant in present if fabric.tenants[tenant].suppress}
         """Tenants whose VMs get answers here."""
         # Both sides of a rule: of whom VMs here may send to, and of who may send to VMs here.
         self.rules = [rule for rule in fabric.rules if {rule.source, rule.target} & present]
         present |= {tenant for rule in self.rules for tenant in (rule.source, rule.target)}
-        vms = [vm for vm in fabric.vms.values() if vm.tenant in present]
-        self.vms: list[Vm] = vms
+        self.vms = list(self._vms_of(present))
         self.audience = {
             tenant: {tenant} | {rule.target for rule in self.rules if rule.source == tenant}
             for tenant in present
@@ -72,7 +71,7 @@ class _Compiler:
         """Per present tenant: the tenants that its group frames go to."""
         self.remote_teps: dict[str, set[str]] = {tenant: set() for tenant in present}
         """Per present tenant: the other TEPs that have members."""
-        for vm in vms:
+        for vm in self.vms:
             self.remote_teps[vm.tenant].add(fabric.tep_of(vm))
         for tenant_name in present:
             self.remote_teps[tenant_name].update(fabric.tenants[tenant_name].teps)
@@ -92,6 +91,10 @@ class _Compiler:
         self.addressed = set().union(*(self.audience[tenant] for tenant in self.rewriting))
         """Tenants whose group addresses they are."""
         self.list_index = self._number_lists()
+        self.places = {vm.name: self._place(vm) for vm in self.vms}
+
+    def _vms_of(self, tenants: Iterable[str]) -> Iterator[Vm]:
+        return chain.from_iterable(self.fabric.vms_of.get(tenant, ()) for tenant in tenants)
 
     def _number_tenants(self, names: list[str]) -> dict[str, int]:
         """The lowest numbers that are free are for those with a limit: others have no bucket. One that gets a limit may
@@ -242,7 +245,7 @@ class _Compiler:
         entries = []
         for vm in self.vms:
             assert vm.mac is not None, "allocated before compilation"
-            entries.append(MacTableEntry(self.tenant_index[vm.tenant], vm.mac, self._place(vm)))
+            entries.append(MacTableEntry(self.tenant_index[vm.tenant], vm.mac, self.places[vm.name]))
         for group in self.groups:
             place = Group(self.list_index[f"group/{group.name}"])
             entries.append(MacTableEntry(self.tenant_index[group.tenant], group.mac, place))
@@ -269,7 +272,7 @@ class _Compiler:
         """Of the ``vms`` that are here and of remote TEPs."""
         members: dict[int, set[int | Rewritten]] = {}
         for vm in vms:
-            place = self._place(vm)
+            place = self.places[vm.name]
             if isinstance(place, Local):
                 members.setdefault(place.port, set()).add(place.vid)
         for member in remotes:
@@ -305,7 +308,7 @@ class _Compiler:
         lists = []
         for name in self.tenant_index:
             audience = self.audience[name]
-            vms = [vm for vm in self.vms if vm.tenant in audience]
+            vms = list(self._vms_of(audience))
             remotes = set().union(*(self.remote_teps[tenant] for tenant in audience))
             index = self.list_index[f"tenant/{name}"]
             underlay = {tenant: self.fabric.tenants[tenant].underlay_group for tenant in audience}

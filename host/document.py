@@ -10,6 +10,7 @@ from opentep.host.fabric.load import load
 from opentep.host.fabric.model import Fabric, Tep
 from opentep.host.fabric.source import Source
 from opentep.host.fabric.state import FileStore, State, Store, state_path
+from opentep.host.memory import without_collection
 from opentep.host.tables import TepTables
 
 __all__ = ["Document", "open_document", "open_fabric"]
@@ -32,6 +33,7 @@ class Document:
         return self.fabric.teps[name]
 
 
+@without_collection()
 def open_document(path: Path, *, store: Store | None = None, save: bool = False) -> Document:
     """Load, check, allocate and compile.
 

@@ -16,6 +16,7 @@ __all__ = [
     "group_mac",
     "oui_of",
     "parse_group_prefix",
+    "parse_host",
     "parse_ipv6",
     "parse_mac",
     "parse_oui",
@@ -54,6 +55,17 @@ def parse_ipv6(text: str) -> int:
     if address.scope_id:
         raise ValueError(f"'{text}' has a zone, which means nothing in a tunnel header")
     return int(address)
+
+
+def parse_host(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """A node's IP address, with or without prefix length or netmask; raises ``ValueError``."""
+    address, _, length = text.partition("/")
+    if length.isascii() and length.isdigit() and len(length) < 3:
+        # ``ip_interface`` would make the network out of it as well, which takes ten times as long.
+        host = ipaddress.ip_address(address)
+        if int(length) <= host.max_prefixlen:
+            return host
+    return ipaddress.ip_interface(text).ip
 
 
 def parse_group_prefix(text: str) -> int:

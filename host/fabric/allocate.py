@@ -56,7 +56,7 @@ class _Allocator:
         self.problems: list[Problem] = []
 
     def report(self, path: KeyPath, message: str, remedy: str) -> None:
-        self.problems.append(self.source.problem(path, message, remedy, key=path not in self.source.values))
+        self.problems.append(self.source.problem(path, message, remedy))
 
     def ouis(self) -> dict[str, tuple[int, ...]]:
         tenants, kept = self.fabric.tenants, self.state.ouis

@@ -1,6 +1,6 @@
 """What a document must mean, beyond its form (SPEC sections 2 and 7)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from ipaddress import IPv4Address
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
@@ -22,11 +22,10 @@ _ALL_IPV4_NODES = IPv4Address("255.255.255.255")
 
 
 def _reference(
-    source: Source, path: KeyPath, what: str, name: str | None, known: Iterable[str]
+    source: Source, path: KeyPath, what: str, name: str | None, known: Collection[str]
 ) -> Iterator[Problem]:
-    names = list(known)
-    if name is not None and name not in names:
-        yield source.problem(path, f"there is no {what} '{name}'", suggest(name, names))
+    if name is not None and name not in known:
+        yield source.problem(path, f"there is no {what} '{name}'", suggest(name, list(known)))
 
 
 def references(fabric: Fabric, source: Source) -> Iterator[Problem]:
@@ -35,8 +34,7 @@ def references(fabric: Fabric, source: Source) -> Iterator[Problem]:
         fabric_ports = [port.name for port in tep.fabric_ports]
         for remote, hops in tep.next_hops.items():
             path: KeyPath = ("teps", name, "next_hops", remote)
-            others = [other for other in fabric.teps if other != name]
-            yield from _reference(source, path, "other TEP", remote, others)
+            yield from _reference(source, path, "other TEP", remote, fabric.teps.keys() - {name})
             for hop in hops:
                 yield from _reference(source, path, "fabric port", hop.port, fabric_ports)
             used = [hop.port or fabric_ports[0] for hop in hops if fabric_ports]

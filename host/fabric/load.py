@@ -1,14 +1,14 @@
 """``fabric.yaml`` to :class:`Fabric`: syntax, schema, then meaning. Each step reports all its problems."""
 
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from opentep.gateware.headers import Encapsulation
+from opentep.host.memory import without_collection
 from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
-from .addresses import group_mac, oui_of, parse_group_prefix, parse_ipv6, parse_mac, parse_oui
+from .addresses import group_mac, oui_of, parse_group_prefix, parse_host, parse_ipv6, parse_mac, parse_oui
 from .check import check
 from .errors import FabricError, KeyPath, Problem
 from .model import Fabric, Group, Link, NextHop, Port, Rule, Tenant, Tep, Vm, VSwitch
@@ -131,7 +131,7 @@ class _Loader:
         addresses = tuple(
             text
             for index, text in enumerate(raw.get("addresses", ()))
-            if self.convert(("vms", name, "addresses", index), text, ipaddress.ip_interface, None, remedy)
+            if self.convert(("vms", name, "addresses", index), text, parse_host, None, remedy)
         )
         return Vm(
             name=name,
@@ -202,6 +202,7 @@ def _load(source: Source) -> tuple[Fabric, Source]:
     return fabric, source
 
 
+@without_collection()
 def load(path: Path) -> tuple[Fabric, Source]:
     """Read a document. Raises :class:`FabricError` with every problem found.
 

@@ -5,15 +5,16 @@ document may leave out to have it allocated is ``None`` until :func:`opentep.hos
 """
 
 import ipaddress
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 
 from opentep.gateware.headers import GROUP_BIT, Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
-from .addresses import oui_of
+from .addresses import oui_of, parse_host
 
 __all__ = ["Fabric", "Group", "Link", "NextHop", "Port", "Rule", "Tenant", "Tep", "VSwitch", "Vm"]
 
@@ -74,18 +75,22 @@ class Tep:
     core: dict[str, int] = field(default_factory=dict)
     """Build parameters that differ from the defaults of :class:`Params`."""
 
-    @property
+    @cached_property
     def ordered_ports(self) -> tuple[Port, ...]:
         """Ports as the gateware numbers them: access ports first, each role in document order."""
         return tuple(sorted(self.ports.values(), key=lambda port: port.role == "fabric"))
 
-    @property
+    @cached_property
     def fabric_ports(self) -> tuple[Port, ...]:
         return tuple(port for port in self.ports.values() if port.role == "fabric")
 
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {port.name: index for index, port in enumerate(self.ordered_ports)}
+
     def port_index(self, name: str) -> int:
         """Number of port ``name`` in the gateware."""
-        return [port.name for port in self.ordered_ports].index(name)
+        return self._indices[name]
 
     @property
     def params(self) -> Params:
@@ -152,7 +157,7 @@ class Vm:
 
     @property
     def ip_addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
-        return tuple(ipaddress.ip_interface(text).ip for text in self.addresses)
+        return tuple(map(parse_host, self.addresses))
 
 
 @dataclass(frozen=True)
@@ -205,19 +210,38 @@ class Fabric:
         assert vm.tep is not None, "checked when the document was loaded"
         return vm.tep
 
+    @cached_property
+    def vms_of(self) -> Mapping[str, Sequence[Vm]]:
+        """Per tenant, of those that have any."""
+        vms: dict[str, list[Vm]] = {}
+        for vm in self.vms.values():
+            vms.setdefault(vm.tenant, []).append(vm)
+        return vms
+
+    @cached_property
+    def tenants_at(self) -> Mapping[str, Set[str]]:
+        """Per TEP that has any: tenants with VMs there, or that the document wants there."""
+        tenants: dict[str, set[str]] = {}
+        for vm in self.vms.values():
+            tenants.setdefault(self.tep_of(vm), set()).add(vm.tenant)
+        for tenant in self.tenants.values():
+            for tep in tenant.teps:
+                tenants.setdefault(tep, set()).add(tenant.name)
+        return tenants
+
     def key_mask(self, port: Port) -> KeyMask:
         """What ``port`` goes by. Fabric ports see no VLAN IDs, and must tell group addresses from others."""
         if port.role == "fabric":
             return KeyMask(mac=(self.tenant_key.mac or OUI_KEY.mac) | 1 << GROUP_BIT)
         return port.tenant_key or self.tenant_key
 
-    @property
+    @cached_property
     def key_masks(self) -> set[KeyMask]:
         """Of all access ports."""
         ports = (port for tep in self.teps.values() for port in tep.ports.values())
         return {self.key_mask(port) for port in ports if port.role == "access"}
 
-    @property
+    @cached_property
     def block_bits(self) -> int:
         """What of the last 24 bits of a MAC address tells the tenant."""
         masks = (*self.key_masks, self.tenant_key)

@@ -4,8 +4,9 @@ Scalars follow the core schema of YAML 1.2, not YAML 1.1: ``12:34:56`` stays tex
 number in base 60, and ``on`` and ``no`` are words.
 """
 
+import contextlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,37 +30,52 @@ class Source:
 
     file: str
     data: Any = None
-    values: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
-    """Line and column (1-based) of every value."""
-    keys: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
-    """Line and column of every key of a mapping, under the path of its value."""
+    root: yaml.Node | None = None
+    """Knows the places; looked at only when there is something to say about one."""
 
     def problem(self, path: KeyPath, message: str, remedy: str, *, key: bool = False) -> Problem:
         """Describe a mistake at ``path``: at its value, or with ``key`` at the key itself.
 
         A path that does not exist in the document stands for its nearest ancestor.
         """
-        at = path
-        while at and at not in self.values:
-            at = at[:-1]
-        at_key = self.keys.get(at) if key or at != path else None
-        line, column = at_key or self.values.get(at, (1, 1))
+        node, at_key, found = self.root, None, 0
+        for step in path:
+            inside = _child(node, step)
+            if inside is None:
+                break
+            at_key, node = inside
+            found += 1
+        if at_key is not None and (key or found < len(path)):
+            node = at_key
+        line, column = _place(node) if node is not None else (1, 1)
         return Problem(line, column, format_path(path), message, remedy, self.file)
 
 
+def _place(node: yaml.Node) -> tuple[int, int]:
+    """Line and column, 1-based."""
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    """Key, if it has one, and value of what is called ``step`` in ``node``."""
+    if isinstance(node, yaml.MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == step), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return None, node.value[step]
+    return None
+
+
 class _Builder:
-    def __init__(self, source: Source):
-        self.source = source
+    def __init__(self, file: str):
+        self.file = file
         self.problems: list[Problem] = []
 
-    def _report(self, path: KeyPath, mark: yaml.Mark, message: str, remedy: str) -> None:
-        place = (mark.line + 1, mark.column + 1)
-        self.problems.append(Problem(*place, format_path(path), message, remedy, self.source.file))
+    def _report(self, path: KeyPath, node: yaml.Node, message: str, remedy: str) -> None:
+        self.problems.append(Problem(*_place(node), format_path(path), message, remedy, self.file))
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
-        self.source.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
         if len(path) > _MAX_DEPTH:
-            self._report(path, node.start_mark, "nested too deeply", "remove the alias that contains itself")
+            self._report(path, node, "nested too deeply", "remove the alias that contains itself")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -72,28 +88,27 @@ class _Builder:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._report(path, key_node.start_mark, "a key must be a plain word", "write the key as text")
+                self._report(path, key_node, "a key must be a plain word", "write the key as text")
                 continue
             key = key_node.value
             here = (*path, key)
             if key in result:
-                first = self.source.keys[here][0]
+                first = next(_place(other)[0] for other, _ in node.value if other.value == key)
                 self._report(
                     here,
-                    key_node.start_mark,
+                    key_node,
                     f"duplicate key '{key}', first given in line {first}",
                     "remove or rename one of the two",
                 )
                 continue
-            self.source.keys[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             result[key] = self.build(value_node, here)
         return result
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         if node.tag not in ("tag:yaml.org,2002:str", "!") and not node.tag.startswith("tag:yaml.org,2002:"):
-            self._report(path, node.start_mark, f"unknown YAML tag {node.tag}", "remove the tag")
+            self._report(path, node, f"unknown YAML tag {node.tag}", "remove the tag")
         text = node.value
-        if node.style is not None:
+        if node.style:  # quoted, or a block
             return text
         if _INTEGER.fullmatch(text):
             return int(text, 0)
@@ -117,12 +132,21 @@ def _syntax_problem(file: str, error: yaml.YAMLError) -> Problem:
     return Problem(line, column, "(document)", f"not valid YAML: {message}", remedy, file)
 
 
+def _compose(text: str | bytes) -> yaml.Node | None:
+    """Only composed, never constructed: no object of the document's choosing is ever made.
+
+    By libyaml, where PyYAML has it, several times faster. What is wrong is said by PyYAML itself, the same everywhere.
+    """
+    if yaml.__with_libyaml__:
+        with contextlib.suppress(yaml.YAMLError):
+            return yaml.compose(text, Loader=yaml.CSafeLoader)
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
 def read_source(text: str | bytes, file: str) -> Source:
     """Parse YAML text; raises :class:`FabricError` for bad syntax and duplicate keys."""
-    source = Source(file)
     try:
-        # Only composed, never constructed: no object of the document's choosing is ever made.
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose(text)
     except RecursionError:
         raise FabricError(
             [Problem(1, 1, "(document)", "nested too deeply", "a fabric needs few levels", file)]
@@ -133,11 +157,11 @@ def read_source(text: str | bytes, file: str) -> Source:
         raise FabricError(
             [Problem(1, 1, "(document)", "the document is empty", "start with 'version: 1'", file)]
         )
-    builder = _Builder(source)
-    source.data = builder.build(node, ())
+    builder = _Builder(file)
+    data = builder.build(node, ())
     if builder.problems:
         raise FabricError(builder.problems)
-    return source
+    return Source(file, data, node)
 
 
 def read_file(path: Path) -> Source:

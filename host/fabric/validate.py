@@ -8,12 +8,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator, ValidationError
 
 from .errors import KeyPath, Problem
 from .source import Source
 
-__all__ = ["load_schema", "schema_problems", "suggest"]
+__all__ = ["is_sound", "load_schema", "schema_problems", "suggest"]
 
 
 @cache
@@ -25,6 +26,19 @@ def load_schema() -> dict[str, Any]:
 @cache
 def _validator() -> Draft202012Validator:
     return Draft202012Validator(load_schema())
+
+
+@cache
+def _fast_validator() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(load_schema(), validate_formats=False)
+
+
+def is_sound(data: Any) -> bool:
+    """Whether ``data`` satisfies the schema: a yes or no, some fifty times faster than the reasons."""
+    try:
+        return _fast_validator().is_valid(data)
+    except ValueError:
+        return False  # what it cannot read, such as half of a surrogate pair, is for the other one to judge
 
 
 def suggest(word: str, known: list[str]) -> str:
@@ -101,6 +115,8 @@ def _describe(source: Source, error: ValidationError) -> Iterator[Problem]:
 
 def schema_problems(source: Source) -> list[Problem]:
     """Everything in which the document departs from the schema."""
+    if is_sound(source.data):
+        return []
     return [
         problem for error in _validator().iter_errors(source.data) for problem in _describe(source, error)
     ]

@@ -1,9 +1,20 @@
 """Which OUIs can identify a tenant, and why others cannot."""
 
+import ipaddress
 import itertools
 
 import pytest
-from opentep.host.fabric.addresses import aai_ouis, format_mac, group_mac, parse_mac, parse_oui, refusal
+from hypothesis import given
+from hypothesis import strategies as st
+from opentep.host.fabric.addresses import (
+    aai_ouis,
+    format_mac,
+    group_mac,
+    parse_host,
+    parse_mac,
+    parse_oui,
+    refusal,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +94,17 @@ def test_mac_text() -> None:
     assert format_mac(parse_mac("0A-0b-0C-00-00-01")) == "0a:0b:0c:00:00:01"
     with pytest.raises(ValueError):
         parse_mac("1:2:3:4:5:6")
+
+
+@given(
+    st.one_of(st.ip_addresses().map(str), st.text("0123456789.:af", max_size=12)),
+    st.one_of(st.just(""), st.text("0123456789.٣", max_size=4).map("/{}".format), st.just("/255.255.0.0")),
+)
+def test_hosts_are_those_of_the_standard_library(address: str, length: str) -> None:
+    def parse(function) -> object:
+        try:
+            return function(address + length)
+        except ValueError:
+            return None
+
+    assert parse(parse_host) == parse(lambda text: ipaddress.ip_interface(text).ip)

@@ -1,12 +1,16 @@
 """Errors of a document name file, line, column, key and remedy."""
 
+import json
 import textwrap
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from opentep.host.fabric import FabricError, Problem, load, load_schema, loads
+from opentep.host.fabric.source import read_source
+from opentep.host.fabric.validate import is_sound
 
 GOOD = textwrap.dedent("""\
     version: 1
@@ -286,3 +290,33 @@ def test_any_damage_gives_problems_not_exceptions(data: st.DataObject) -> None:
         loads(GOOD[:position] + insert + GOOD[position + length :])
     except FabricError as error:
         assert error.problems
+
+
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 70000),
+    st.floats(allow_nan=False),
+    st.sampled_from(["", "red", "12:00:01", "12:00:01:00:00:09", "copy", "fd00::1", "access", "\ud800", "é"]),
+)
+
+
+@given(st.data())
+def test_the_fast_yes_is_the_schema(data: st.DataObject) -> None:
+    """Any value, a wrong one in most cases, in any place of a good document."""
+    document = read_source(GOOD, "f.yaml").data
+    node = document
+    while True:
+        key = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else list(range(len(node)))))
+        if not isinstance(node[key], dict | list) or not node[key] or data.draw(st.integers(0, 3)) == 0:
+            break
+        node = node[key]
+    value = data.draw(st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=2), max_leaves=3))
+    if isinstance(node, dict) and data.draw(st.booleans()):
+        key = data.draw(st.sampled_from([key, "address", "vlan", "storm", "x", "a/b"]))
+    node[key] = value
+    validator = Draft202012Validator(load_schema())
+    if is_sound(document):
+        assert validator.is_valid(document)
+    elif "\\ud800" not in json.dumps(document):
+        assert not validator.is_valid(document)
