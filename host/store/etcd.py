@@ -1,0 +1,326 @@
+"""etcd, for several controllers and many racks."""
+
+import base64
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from etcd3gw import exceptions
+from etcd3gw.client import Etcd3Client
+
+from .base import StoreError
+
+__all__ = ["EtcdStore"]
+
+_PAGE = 2000
+"""Keys per answer."""
+_CHUNK_OPERATIONS = 100
+_CHUNK_OCTETS = 500_000
+"""What etcd takes at once, by its own defaults (128 operations, 1.5 MB)."""
+_LEASE_SECONDS = 5
+"""How long a controller that died holds others up."""
+_BUSY_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+_TOMBSTONE = "\0"
+"""A value that stands for none. Chunks put it where they delete, since what is gone has no revision to be told by."""
+
+
+def _encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _decode(text: str) -> str:
+    return base64.b64decode(text).decode()
+
+
+class _View:
+    """Keys as they were at etcd's revision ``at``."""
+
+    def __init__(self, store: "EtcdStore", at: int, revision: int):
+        self._store = store
+        self._at = at
+        self.revision = revision
+
+    def get(self, key: str) -> str | None:
+        for _, value in self._store.read(key, None, self._at):
+            return value
+        return None
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
+        yield from self._store.read(prefix, self._store.beyond(prefix), self._at)
+
+
+class _Transaction(_View):
+    def __init__(self, store: "EtcdStore", at: int, revision: int):
+        super().__init__(store, at, revision)
+        self.changes: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        if key in self.changes:
+            value = self.changes[key]
+            return None if value == _TOMBSTONE else value
+        return super().get(key)
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
+        found = dict(super().scan(prefix))
+        found.update((key, value) for key, value in self.changes.items() if key.startswith(prefix))
+        for key in sorted(found, key=str.encode):
+            if found[key] != _TOMBSTONE:
+                yield key, found[key]
+
+    def put(self, key: str, value: str) -> None:
+        self.changes[key] = value
+
+    def delete(self, key: str) -> None:
+        self.changes[key] = _TOMBSTONE
+
+
+class _Lock:
+    """The right to change the store, for as long as its lease is kept alive."""
+
+    def __init__(self, store: "EtcdStore"):
+        self._store = store
+        self._client = store.connect()  # of its own: another thread refreshes the lease
+        self._done = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._lease = self._client.lease(_LEASE_SECONDS)
+        self.compare: dict[str, Any] = {}
+        """Holds as long as the lock does."""
+
+    def acquire(self) -> None:
+        """Raises :class:`StoreError` if another one keeps it too long."""
+        self._keeper.start()  # waiting may take longer than the lease lasts
+        key = _encode(self._store.lock_key)
+        free = {"key": key, "target": "CREATE", "result": "EQUAL", "create_revision": 0}
+        end = time.monotonic() + _BUSY_SECONDS
+        while True:
+            put = {"request_put": {"key": key, "value": "", "lease": self._lease.id}}
+            revision = self._store.commit([free], [put])
+            if revision is not None:
+                break
+            if time.monotonic() > end:
+                raise StoreError(
+                    f"{self._store.location}: somebody has been changing it for {_BUSY_SECONDS:.0f} s; try again"
+                )
+            time.sleep(_POLL_SECONDS)
+        self.compare = {**free, "create_revision": revision}
+
+    def _keep(self) -> None:
+        while not self._done.wait(_LEASE_SECONDS / 3):
+            # A failure shows when the transaction compares the lock.
+            with contextlib.suppress(exceptions.Etcd3Exception):
+                self._lease.refresh()
+
+    def release(self) -> None:
+        self._done.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        with contextlib.suppress(exceptions.Etcd3Exception):
+            self._lease.revoke()
+        self._client.session.close()
+
+
+class EtcdStore:
+    """Keys below ``/PREFIX/`` of an etcd cluster, version 3.4 or later.
+
+    A transaction holds a lock with a lease, and is as large as it likes: more than etcd takes at once goes there in
+    chunks, of which the last one moves the *head*. Readers read at the revision of the head, so that they never see a
+    part; what a controller that died left of one is taken back by the next transaction.
+    """
+
+    def __init__(self, location: str):
+        self.location = location
+        parts = urlsplit(location)
+        if parts.scheme not in ("etcd", "etcds") or not parts.hostname:
+            raise StoreError(f"{location} is no address of etcd; remedy: write etcd://HOST:2379/PREFIX")
+        self._root = f"/{parts.path.strip('/') or 'opentep'}/"
+        self._data = self._root + "data/"
+        self._head_key = self._root + "head"
+        self._torn_key = self._root + "torn"  # there while chunks are on their way
+        self.lock_key = self._root + "lock"
+        self._address = (parts.hostname, parts.port or 2379, "https" if parts.scheme == "etcds" else "http")
+        self._client = self.connect()
+        with self._explained():
+            self._head()
+
+    def connect(self) -> Etcd3Client:
+        """Another connection."""
+        host, port, protocol = self._address
+        return Etcd3Client(host, port, protocol=protocol, timeout=_BUSY_SECONDS)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (exceptions.Etcd3Exception, requests.RequestException) as error:
+            detail = getattr(error, "detail_text", None) or str(error)
+            raise StoreError(
+                f"{self.location}: no answer of etcd: {detail}; remedy: see that it runs"
+            ) from None
+
+    def _post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        return self._client.post(self._client.get_url(path), json=request)
+
+    def _range(self, request: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+        """Keys, values and the revisions that changed them, page by page."""
+        while True:
+            answer = self._post("/kv/range", {**request, "limit": _PAGE})
+            found = answer.get("kvs", [])
+            for entry in found:
+                yield _decode(entry["key"]), _decode(entry.get("value", "")), int(entry["mod_revision"])
+            if not answer.get("more"):
+                return
+            last = base64.b64decode(found[-1]["key"]) + b"\0"
+            request = {**request, "key": base64.b64encode(last).decode()}
+
+    def read(self, key: str, end: str | None, at: int) -> Iterator[tuple[str, str]]:
+        """Keys from ``key`` to before ``end``, an encoded one, or only ``key``, as of etcd's revision ``at``."""
+        if not at:
+            return
+        request = {"key": _encode(self._data + key), "revision": at}
+        if end is not None:
+            request["range_end"] = end
+        for found, value, _ in self._range(request):
+            if value != _TOMBSTONE:
+                yield found.removeprefix(self._data), value
+
+    def beyond(self, prefix: str) -> str:
+        """The first key behind those that begin with ``prefix``, encoded."""
+        octets = bytearray((self._data + prefix).encode())
+        octets[-1] += 1  # UTF-8 has no octet 255
+        return base64.b64encode(octets).decode()
+
+    def commit(self, compare: Sequence[dict[str, Any]], operations: Sequence[dict[str, Any]]) -> int | None:
+        """etcd's revision after ``operations``, ``None`` if ``compare`` did not hold."""
+        answer = self._post("/kv/txn", {"compare": list(compare), "success": list(operations)})
+        return int(answer["header"]["revision"]) if answer.get("succeeded") else None
+
+    def _head(self) -> tuple[int, int]:
+        """etcd's revision of the last whole transaction, and its number; zeros before the first one."""
+        for _, number, at in self._range({"key": _encode(self._head_key)}):
+            return at, int(number)
+        return 0, 0
+
+    def _move_head(self, number: int) -> list[dict[str, Any]]:
+        """What comes last in a transaction."""
+        return [
+            {"request_put": {"key": _encode(self._head_key), "value": _encode(str(number))}},
+            {"request_delete_range": {"key": _encode(self._torn_key)}},
+        ]
+
+    def _put(self, key: str, value: str) -> dict[str, Any]:
+        return {"request_put": {"key": _encode(self._data + key), "value": _encode(value)}}
+
+    def _delete(self, key: str) -> dict[str, Any]:
+        return {"request_delete_range": {"key": _encode(self._data + key)}}
+
+    def _guarded(self, lock: _Lock, operations: Sequence[dict[str, Any]]) -> None:
+        """In one go, if the lock is still ours."""
+        if self.commit([lock.compare], operations) is None:
+            raise StoreError(
+                f"{self.location}: the right to change it expired, as etcd or this machine was too slow; nothing was"
+                " changed; try again"
+            )
+
+    def _in_chunks(self, lock: _Lock, operations: Sequence[dict[str, Any]]) -> None:
+        for chunk in _chunks(operations):
+            self._guarded(lock, chunk)
+
+    def _heal(self, lock: _Lock) -> tuple[int, int]:
+        """Take back what was written beyond the head, and return that."""
+        at, number = self._head()
+        if not any(True for _ in self._range({"key": _encode(self._torn_key)})):
+            return at, number
+        everything = {"key": _encode(self._data), "range_end": self.beyond("")}
+        torn = [
+            key.removeprefix(self._data)
+            for key, _, _ in self._range({**everything, "min_mod_revision": at + 1, "keys_only": True})
+        ]
+        former = {key: dict(self.read(key, None, at)).get(key, _TOMBSTONE) for key in torn}
+        self._in_chunks(lock, [self._put(key, value) for key, value in former.items()])
+        self._guarded(lock, self._move_head(number))
+        return self._head()
+
+    def _store(self, lock: _Lock, changes: dict[str, str], number: int) -> None:
+        operations = [
+            self._delete(key) if value == _TOMBSTONE else self._put(key, value)
+            for key, value in changes.items()
+        ]
+        operations += self._move_head(number)
+        if len(list(_chunks(operations))) == 1:
+            self._guarded(lock, operations)
+            return
+        self._guarded(lock, [{"request_put": {"key": _encode(self._torn_key), "value": ""}}])
+        self._in_chunks(lock, [self._put(key, value) for key, value in changes.items()])
+        self._guarded(lock, self._move_head(number))
+        gone = [self._delete(key) for key, value in changes.items() if value == _TOMBSTONE]
+        with contextlib.suppress(StoreError):  # nobody sees the difference
+            self._in_chunks(lock, gone)
+
+    @contextlib.contextmanager
+    def view(self) -> Iterator[_View]:
+        with self._explained():
+            at, number = self._head()
+            if at and self._is_compacted(at):
+                with self._locked() as lock:
+                    at, number = self._heal(lock)
+                    self._guarded(lock, self._move_head(number))
+                    at, number = self._head()
+            yield _View(self, at, number)
+
+    def _is_compacted(self, at: int) -> bool:
+        try:
+            self._post("/kv/range", {"key": _encode(self._head_key), "revision": at})
+        except exceptions.Etcd3Exception as error:
+            if "compacted" in (error.detail_text or ""):
+                return True
+            raise
+        return False
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[_Lock]:
+        lock = _Lock(self)
+        try:
+            lock.acquire()
+            yield lock
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[_Transaction]:
+        with self._explained(), self._locked() as lock:
+            transaction = _Transaction(self, *self._heal(lock))
+            yield transaction
+            if transaction.changes:
+                self._store(lock, transaction.changes, transaction.revision + 1)
+
+    def wait(self, revision: int, timeout: float) -> int:
+        with self._explained():
+            at, number = self._head()
+            if number <= revision and timeout > 0:
+                with contextlib.suppress(exceptions.WatchTimedOut):
+                    self._client.watch_once(self._head_key, timeout=timeout, start_revision=at + 1)
+                _, number = self._head()
+            return number
+
+    def close(self) -> None:
+        self._client.session.close()
+
+
+def _chunks(operations: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """As many at a time as etcd takes."""
+    chunk: list[dict[str, Any]] = []
+    octets = 0
+    for operation in operations:
+        size = sum(len(text) for part in operation.values() for text in part.values())
+        if chunk and (len(chunk) == _CHUNK_OPERATIONS or octets + size > _CHUNK_OCTETS):
+            yield chunk
+            chunk, octets = [], 0
+        chunk.append(operation)
+        octets += size
+    if chunk:
+        yield chunk

@@ -1,0 +1,78 @@
+"""A real etcd for the tests of this folder."""
+
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from opentep.host.store import open_store
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Etcd:
+    """A cluster of one, that can be killed and started again."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.port = free_port()
+        self._peer = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
+        with (self.folder / "etcd.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["etcd", "--data-dir", self.folder / "data", "--listen-client-urls", client]
+                + ["--advertise-client-urls", client, "--listen-peer-urls", peer]
+                + ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + 60
+        while not self._is_healthy():
+            assert time.monotonic() < end and self._process.poll() is None, self.folder / "etcd.log"
+            time.sleep(0.05)
+
+    def _is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=1) as answer:
+                return b'"true"' in answer.read()
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory) -> Iterator[Etcd]:
+    server = Etcd(tmp_path_factory.mktemp("etcd"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["sqlite", "etcd"])
+def location(request, tmp_path) -> str:
+    """Where a new store is to be."""
+    if request.param == "sqlite":
+        return str(tmp_path / "fabric.db")
+    port = request.getfixturevalue("etcd").port
+    return f"etcd://127.0.0.1:{port}/{tmp_path.name}-{tmp_path.parent.name}"
+
+
+@pytest.fixture
+def store(location):
+    with closing(open_store(location)) as opened:
+        yield opened
