@@ -31,8 +31,9 @@ class Problem:
     file: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: {self.path}" if self.line else self.file
-        return f"{place}: {self.message}\n    fix: {self.remedy}"
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        what = "" if self.path == "(document)" and not self.line else f"{self.path}: "
+        return f"{place}: {what}{self.message}\n    fix: {self.remedy}"
 
     def as_dict(self) -> dict[str, str | int]:
         return {

@@ -15,7 +15,7 @@ from .model import Fabric, Group, Link, NextHop, Port, Rule, Tenant, Tep, Vm, VS
 from .source import Source, read_file, read_source
 from .validate import schema_problems
 
-__all__ = ["load", "loads"]
+__all__ = ["load", "loaded", "loads"]
 
 T = TypeVar("T")
 
@@ -190,7 +190,8 @@ class _Loader:
         )
 
 
-def _load(source: Source) -> tuple[Fabric, Source]:
+def loaded(source: Source) -> Fabric:
+    """The checked fabric of a parsed document. Raises :class:`FabricError` with every problem found."""
     problems = schema_problems(source)
     if problems:
         raise FabricError(problems)
@@ -199,7 +200,7 @@ def _load(source: Source) -> tuple[Fabric, Source]:
     problems = loader.problems + check(fabric, source)
     if problems:
         raise FabricError(problems)
-    return fabric, source
+    return fabric
 
 
 @without_collection()
@@ -208,9 +209,11 @@ def load(path: Path) -> tuple[Fabric, Source]:
 
     The source comes along, so that later steps (allocation, table capacity) can point into the document.
     """
-    return _load(read_file(path))
+    source = read_file(path)
+    return loaded(source), source
 
 
 def loads(text: str, file: str = "fabric.yaml") -> tuple[Fabric, Source]:
     """Like :func:`load`, from text."""
-    return _load(read_source(text, file))
+    source = read_source(text, file)
+    return loaded(source), source

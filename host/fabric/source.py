@@ -47,7 +47,7 @@ class Source:
             found += 1
         if at_key is not None and (key or found < len(path)):
             node = at_key
-        line, column = _place(node) if node is not None else (1, 1)
+        line, column = _place(node) if node is not None else (0, 0)
         return Problem(line, column, format_path(path), message, remedy, self.file)
 
 

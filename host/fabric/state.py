@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ class State:
     """Per VM."""
     vlans: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Per VM: its vSwitch and VLAN ID there."""
-    cursors: dict[str, int] = field(default_factory=dict)
+    cursors: MutableMapping[str, int] = field(default_factory=dict)
     """Per pool: where the search for a free value starts, so that released values rest before reuse."""
     indices: dict[str, dict[str, int]] = field(default_factory=dict)
     """Per TEP and kind of table (``rack1/tenants``): index by name, so that entries keep their place."""
@@ -47,7 +47,7 @@ class State:
             "ouis": {name: format_oui(oui) for name, oui in self.ouis.items()},
             "macs": {name: format_mac(mac) for name, mac in self.macs.items()},
             "vlans": {name: list(place) for name, place in self.vlans.items()},
-            "cursors": self.cursors,
+            "cursors": dict(self.cursors),
             "indices": self.indices,
         }
 

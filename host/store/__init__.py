@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from .base import Store, StoreError, Transaction, View
+from .overlay import Overlay
 from .sqlite import SqliteStore
 
-__all__ = ["SqliteStore", "Store", "StoreError", "Transaction", "View", "open_store"]
+__all__ = ["Overlay", "SqliteStore", "Store", "StoreError", "Transaction", "View", "open_store"]
 
 
 def open_store(location: str) -> Store:

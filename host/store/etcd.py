@@ -4,7 +4,7 @@ import base64
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from etcd3gw import exceptions
 from etcd3gw.client import Etcd3Client
 
 from .base import StoreError
+from .overlay import Overlay
 
 __all__ = ["EtcdStore"]
 
@@ -52,31 +53,6 @@ class _View:
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         yield from self._store.read(prefix, self._store.beyond(prefix), self._at)
-
-
-class _Transaction(_View):
-    def __init__(self, store: "EtcdStore", at: int, revision: int):
-        super().__init__(store, at, revision)
-        self.changes: dict[str, str] = {}
-
-    def get(self, key: str) -> str | None:
-        if key in self.changes:
-            value = self.changes[key]
-            return None if value == _TOMBSTONE else value
-        return super().get(key)
-
-    def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
-        found = dict(super().scan(prefix))
-        found.update((key, value) for key, value in self.changes.items() if key.startswith(prefix))
-        for key in sorted(found, key=str.encode):
-            if found[key] != _TOMBSTONE:
-                yield key, found[key]
-
-    def put(self, key: str, value: str) -> None:
-        self.changes[key] = value
-
-    def delete(self, key: str) -> None:
-        self.changes[key] = _TOMBSTONE
 
 
 class _Lock:
@@ -245,7 +221,7 @@ class EtcdStore:
         self._guarded(lock, self._move_head(number))
         return self._head()
 
-    def _store(self, lock: _Lock, changes: dict[str, str], number: int) -> None:
+    def _store(self, lock: _Lock, changes: Mapping[str, str | None], number: int) -> None:
         operations = [
             self._delete(key) if value == _TOMBSTONE else self._put(key, value)
             for key, value in changes.items()
@@ -255,9 +231,10 @@ class EtcdStore:
             self._guarded(lock, operations)
             return
         self._guarded(lock, [{"request_put": {"key": _encode(self._torn_key), "value": ""}}])
-        self._in_chunks(lock, [self._put(key, value) for key, value in changes.items()])
+        shown = [self._put(key, _TOMBSTONE if value is None else value) for key, value in changes.items()]
+        self._in_chunks(lock, shown)
         self._guarded(lock, self._move_head(number))
-        gone = [self._delete(key) for key, value in changes.items() if value == _TOMBSTONE]
+        gone = [self._delete(key) for key, value in changes.items() if value is None]
         with contextlib.suppress(StoreError):  # nobody sees the difference
             self._in_chunks(lock, gone)
 
@@ -291,9 +268,9 @@ class EtcdStore:
             lock.release()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[_Transaction]:
+    def transaction(self) -> Iterator[Overlay]:
         with self._explained(), self._locked() as lock:
-            transaction = _Transaction(self, *self._heal(lock))
+            transaction = Overlay(_View(self, *self._heal(lock)))
             yield transaction
             if transaction.changes:
                 self._store(lock, transaction.changes, transaction.revision + 1)

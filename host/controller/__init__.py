@@ -1,0 +1,7 @@
+"""The fabric in a store: what it shall be, what was allocated for it, and who changed what."""
+
+from .changes import Change
+from .conflict import ConflictError
+from .repository import Entry, Repository
+
+__all__ = ["Change", "ConflictError", "Entry", "Repository"]

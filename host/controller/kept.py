@@ -1,0 +1,111 @@
+"""Allocations in a store, one key each; only what is asked for is read, only what changed is written."""
+
+import json
+from collections.abc import Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+
+from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, parse_oui
+from opentep.host.fabric.state import State
+from opentep.host.store import Transaction, View
+
+from .objects import Key
+
+__all__ = ["load_state", "store_state"]
+
+_ROOT = "state/"
+
+
+class _Cursors(MutableMapping[str, int]):
+    """Read when they are needed: there is one for each pool."""
+
+    def __init__(self, view: View):
+        self._view = view
+        self.changed: dict[str, int] = {}
+
+    def __getitem__(self, pool: str) -> int:
+        if pool in self.changed:
+            return self.changed[pool]
+        text = self._view.get(f"{_ROOT}cursors/{pool}")
+        if text is None:
+            raise KeyError(pool)
+        return int(text)
+
+    def __setitem__(self, pool: str, value: int) -> None:
+        self.changed[pool] = value
+
+    def __delitem__(self, pool: str) -> None:
+        raise TypeError("what was given out once must not be forgotten")
+
+    def __iter__(self) -> Iterator[str]:
+        root = f"{_ROOT}cursors/"
+        stored = (key.removeprefix(root) for key, _ in self._view.scan(root))
+        return iter({**dict.fromkeys(stored), **dict.fromkeys(self.changed)})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass
+class _Texts:
+    """Allocations as the store has them."""
+
+    ouis: dict[str, str] = field(default_factory=dict)
+    macs: dict[str, str] = field(default_factory=dict)
+    vlans: dict[str, str] = field(default_factory=dict)
+    indices: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: State) -> "_Texts":
+        return cls(
+            {name: format_oui(oui) for name, oui in state.ouis.items()},
+            {name: format_mac(mac) for name, mac in state.macs.items()},
+            {name: f"{vswitch}/{vid}" for name, (vswitch, vid) in state.vlans.items()},
+            {kind: json.dumps(numbers) for kind, numbers in state.indices.items()},
+        )
+
+    def keys(self) -> dict[str, str]:
+        """All as keys of the store."""
+        return {
+            f"{_ROOT}{part}/{name}": text
+            for part, texts in vars(self).items()
+            for name, text in texts.items()
+        }
+
+    def state(self, cursors: MutableMapping[str, int]) -> State:
+        places = {name: text.rpartition("/") for name, text in self.vlans.items()}
+        return State(
+            ouis={name: parse_oui(text) for name, text in self.ouis.items()},
+            macs={name: parse_mac(text) for name, text in self.macs.items()},
+            vlans={name: (vswitch, int(vid)) for name, (vswitch, _, vid) in places.items()},
+            cursors=cursors,
+            indices={kind: json.loads(text) for kind, text in self.indices.items()},
+        )
+
+
+def load_state(view: View, objects: Iterable[Key] | None = None) -> State:
+    """What was allocated for ``objects``, or for all; table indices only in the latter case."""
+    texts = _Texts()
+    if objects is None:
+        for part, found in vars(texts).items():
+            root = f"{_ROOT}{part}/"
+            found.update((key.removeprefix(root), text) for key, text in view.scan(root))
+    else:
+        for key in objects:
+            for part in {"tenants": ("ouis",), "vms": ("macs", "vlans")}.get(key.kind, ()):
+                text = view.get(f"{_ROOT}{part}/{key.name}")
+                if text is not None:
+                    vars(texts)[part][key.name] = text
+    return texts.state(_Cursors(view))
+
+
+def store_state(transaction: Transaction, before: State, after: State) -> None:
+    """Write what is different. ``after`` began as another :func:`load_state` of the same."""
+    old, new = _Texts.of(before).keys(), _Texts.of(after).keys()
+    for key in old.keys() - new.keys():
+        transaction.delete(key)
+    for key, text in new.items():
+        if old.get(key) != text:
+            transaction.put(key, text)
+    changed = after.cursors.changed if isinstance(after.cursors, _Cursors) else after.cursors
+    for pool, value in changed.items():
+        transaction.put(f"{_ROOT}cursors/{pool}", str(value))

@@ -1,0 +1,297 @@
+"""The desired fabric in a store."""
+
+import copy
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from opentep.host.fabric.allocate import allocate
+from opentep.host.fabric.load import loaded
+from opentep.host.fabric.model import Fabric
+from opentep.host.fabric.source import Source
+from opentep.host.fabric.state import State
+from opentep.host.store import Overlay, Store, Transaction, View
+
+from .changes import Change, differences
+from .conflict import ConflictError
+from .kept import load_state, store_state
+from .objects import KINDS, Key, as_document, objects_of, references
+from .slices import neighbourhood
+
+__all__ = ["Entry", "Repository", "Stored"]
+
+_OBJECTS, _REFERRERS, _LOG = "object/", "by/", "log/"
+_GONE = "gone/"
+"""Revisions that removed objects."""
+
+Compile = Callable[[Fabric, State, Source], None]
+"""A last look at the complete fabric; gives table indices, and raises if something does not fit."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one transaction changed."""
+
+    revision: int
+    time: str
+    """UTC, ISO 8601."""
+    author: str
+    action: str
+    """What the author did, as a command line."""
+    changes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object, and the transaction that made it what it is."""
+
+    spec: Any
+    revision: int
+
+
+def _path(key: Key) -> str:
+    return f"{key.kind}/{key.name}"
+
+
+def _key(path: str) -> Key:
+    kind, _, name = path.partition("/")
+    return Key(kind, name)
+
+
+def _log_key(revision: int) -> str:
+    return f"{_LOG}{revision:012}"
+
+
+def _stored(text: str) -> Stored:
+    revision, spec = json.loads(text)
+    return Stored(spec, revision)
+
+
+def _get(view: View, key: Key) -> Stored | None:
+    text = view.get(_OBJECTS + _path(key))
+    return None if text is None else _stored(text)
+
+
+def _spec(stored: Stored | None) -> Any:
+    return None if stored is None else stored.spec
+
+
+def _scan(view: View, kind: str | None = None) -> dict[Key, Stored]:
+    found = {
+        _key(path.removeprefix(_OBJECTS)): _stored(text)
+        for each in ([kind] if kind else KINDS)
+        for path, text in view.scan(f"{_OBJECTS}{each}/")
+    }
+    return found
+
+
+def _referrers(view: View, key: Key, kind: str | None) -> list[Key]:
+    root = f"{_REFERRERS}{_path(key)}/"
+    return [_key(path.removeprefix(root)) for path, _ in view.scan(f"{root}{kind}/" if kind else root)]
+
+
+def _removed(view: View, key: Key) -> int:
+    """The revision that removed an object, 0 if none did."""
+    return int(view.get(_GONE + _path(key)) or 0)
+
+
+def _write(transaction: Transaction, change: Change, revision: int) -> None:
+    """Store an object, and what it names."""
+    path = _path(change.key)
+    old = set() if change.before is None else set(references(change.key, change.before))
+    new = set() if change.after is None else set(references(change.key, change.after))
+    for key in old - new:
+        transaction.delete(f"{_REFERRERS}{_path(key)}/{path}")
+    for key in new - old:
+        transaction.put(f"{_REFERRERS}{_path(key)}/{path}", "")
+    if change.after is None:
+        transaction.delete(_OBJECTS + path)
+        transaction.put(_GONE + path, str(revision))
+    else:
+        transaction.put(_OBJECTS + path, json.dumps([revision, change.after]))
+        if change.before is None:
+            transaction.delete(_GONE + path)
+
+
+@contextmanager
+def _begin(store: Store, dry_run: bool) -> Iterator[Transaction]:
+    """A transaction, or what looks like one."""
+    if dry_run:
+        with store.view() as view:
+            yield Overlay(view)
+    else:
+        with store.transaction() as transaction:
+            yield transaction
+
+
+class Repository:
+    """Reads and changes the desired fabric. Every change is checked, allocated for and told of in one transaction.
+
+    ``author``: who is said to have changed what.
+    """
+
+    def __init__(self, store: Store, author: str = ""):
+        self.store = store
+        self.author = author
+
+    @property
+    def revision(self) -> int:
+        """Of the newest state; 0: nothing was stored yet."""
+        with self.store.view() as view:
+            return view.revision
+
+    def objects(self, kind: str | None = None) -> dict[Key, Stored]:
+        """All objects, or those of a kind, by name."""
+        with self.store.view() as view:
+            return _scan(view, kind)
+
+    def get(self, key: Key) -> Stored | None:
+        with self.store.view() as view:
+            return _get(view, key)
+
+    def document(self) -> dict[str, Any]:
+        """The whole fabric as a document."""
+        return as_document({key: stored.spec for key, stored in self.objects().items()})
+
+    def source(self) -> tuple[Source, State]:
+        """The whole fabric with its allocations, to be checked and compiled."""
+        with self.store.view() as view:
+            specs = {key: stored.spec for key, stored in _scan(view).items()}
+            state = load_state(view)
+            # The view ends here, and nothing is written: what would be allocated next does not matter.
+            return self._source(specs), replace(state, cursors=dict(state.cursors))
+
+    def history(self, newest: int | None = None) -> list[Entry]:
+        """Transactions, the oldest first; at most the ``newest`` ones."""
+        with self.store.view() as view:
+            first = 0 if newest is None else max(view.revision - newest, 0)
+            entries = [json.loads(text) for key, text in view.scan(_LOG) if key.count("/") == 1]
+        return [Entry(**entry) for entry in entries if entry["revision"] > first]
+
+    def changes_of(self, revision: int) -> list[Change]:
+        """What the transaction ``revision`` changed."""
+        root = f"{_log_key(revision)}/"
+        with self.store.view() as view:
+            found = [(_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root)]
+        found.sort(key=lambda change: (KINDS.index(change[0].kind), change[0].name))
+        return [Change(key, change["before"], change["after"]) for key, change in found]
+
+    def edit(
+        self,
+        action: str,
+        edits: Callable[[Callable[[Key], Any]], Mapping[Key, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> tuple[int, list[Change], Fabric | None]:
+        """Change single objects.
+
+        ``edits`` gets a function that reads objects and returns those that it wants otherwise, ``None`` for those that
+        are to go. Returns the new revision, what changed, and the complete fabric around it, ``None`` if there is
+        nothing left. Raises :class:`~opentep.host.fabric.errors.FabricError` if the fabric would not be right.
+        """
+        with _begin(self.store, dry_run) as transaction:
+            wanted = edits(lambda key: _spec(_get(transaction, key)))
+            before = {key: _spec(_get(transaction, key)) for key in wanted}
+            changes = [
+                Change(key, before[key], after) for key, after in wanted.items() if before[key] != after
+            ]
+            for change in changes:
+                _write(transaction, change, transaction.revision + 1)
+            around = neighbourhood(
+                [(change.key, change.before, change.after) for change in changes],
+                lambda key: _spec(_get(transaction, key)),
+                lambda key, kind: _referrers(transaction, key, kind),
+                lambda kind: _scan(transaction, kind),
+            )
+            specs = {
+                key: _spec(_get(transaction, key))
+                for key in (_scan(transaction) if around is None else sorted(around))
+            }
+            gone = [change.key for change in changes if change.after is None]
+            fabric = (
+                self._settle(transaction, specs, None if around is None else [*specs, *gone])
+                if changes
+                else None
+            )
+            return self._log(transaction, action, changes), changes, fabric
+
+    def replace(
+        self,
+        action: str,
+        source: Source,
+        *,
+        base: int | None = None,
+        allocations: State | None = None,
+        compiling: Compile | None = None,
+        dry_run: bool = False,
+    ) -> tuple[int, list[Change], Fabric]:
+        """Make the fabric what the document ``source`` says, which was derived from revision ``base``.
+
+        Raises :class:`ConflictError` if others changed an object since that this would change again; ``None`` overrules
+        them. ``allocations``: what a store that has none yet begins with. ``compiling`` comes last.
+        """
+        with _begin(self.store, dry_run) as transaction:
+            stored = _scan(transaction)
+            changes = differences({key: old.spec for key, old in stored.items()}, objects_of(source.data))
+            if base is not None:
+                self._refuse_conflicts(transaction, stored, changes, base)
+            for change in changes:
+                _write(transaction, change, transaction.revision + 1)
+            fabric = self._settle(
+                transaction, source, None, None if transaction.revision else allocations, compiling
+            )
+            return self._log(transaction, action, changes), changes, fabric
+
+    def _refuse_conflicts(
+        self, view: View, stored: Mapping[Key, Stored], changes: Iterable[Change], base: int
+    ) -> None:
+        conflicts = []
+        for change in changes:
+            revision = stored[change.key].revision if change.key in stored else _removed(view, change.key)
+            if revision > base:
+                entry = json.loads(view.get(_log_key(revision)) or "{}")
+                conflicts.append(
+                    (change.key, f"{entry.get('author')}, {entry.get('time')}: {entry.get('action')}")
+                )
+        if conflicts:
+            raise ConflictError(conflicts, base)
+
+    def _source(self, specs: Mapping[Key, Any]) -> Source:
+        return Source(self.store.location, as_document(dict(specs)))
+
+    def _settle(
+        self,
+        transaction: Transaction,
+        what: Source | Mapping[Key, Any],
+        keys: Iterable[Key] | None,
+        allocations: State | None = None,
+        compiling: Compile | None = None,
+    ) -> Fabric:
+        """Check, and allocate what is left out. ``keys``: of whom allocations are concerned, ``None``: of all."""
+        source = what if isinstance(what, Source) else self._source(what)
+        before = load_state(transaction, keys)
+        after = copy.copy(load_state(transaction, keys) if allocations is None else allocations)
+        fabric = allocate(loaded(source), after, source)
+        if compiling is not None:
+            compiling(fabric, after, source)
+        store_state(transaction, before, after)
+        return fabric
+
+    def _log(self, transaction: Transaction, action: str, changes: list[Change]) -> int:
+        """Tell of the changes; the revision that they make."""
+        if not changes:
+            return transaction.revision
+        revision = transaction.revision + 1
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = Entry(revision, time, self.author, action, len(changes))
+        transaction.put(_log_key(revision), json.dumps(entry.as_dict()))
+        for change in changes:
+            both = {"before": change.before, "after": change.after}
+            transaction.put(f"{_log_key(revision)}/{_path(change.key)}", json.dumps(both))
+        return revision
