@@ -1,19 +1,28 @@
-"""A document together with its allocations and the tables that follow from it: what commands work with."""
+"""A fabric with its allocations and the tables that follow from it: what commands work with.
 
+It comes from a document, as far as there is one; what was allocated for it, and what it was before, from a store.
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from opentep.host.compile import compile_tep
-from opentep.host.fabric.allocate import allocate
+from opentep.host.controller import Change, Repository
+from opentep.host.controller.working_copy import WorkingCopy
 from opentep.host.fabric.errors import FabricError, Problem
-from opentep.host.fabric.load import load
 from opentep.host.fabric.model import Fabric, Tep
-from opentep.host.fabric.source import Source
-from opentep.host.fabric.state import FileStore, State, Store, state_path
+from opentep.host.fabric.source import Source, read_file
+from opentep.host.fabric.state import State, former_state
 from opentep.host.memory import without_collection
+from opentep.host.store import SqliteStore, open_store
 from opentep.host.tables import TepTables
 
-__all__ = ["Document", "open_document", "open_fabric"]
+__all__ = ["Document", "default_store", "open_document", "open_fabric", "open_repository"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,10 @@ class Document:
     fabric: Fabric
     source: Source
     tables: dict[str, TepTables]
+    changes: tuple[Change, ...] = ()
+    """What is different from what was stored."""
+    revision: int = 0
+    """Of the store; 0: nothing was stored yet."""
 
     def tep(self, name: str) -> Tep:
         """An opentep TEP by name; raises ``KeyError`` with the names there are."""
@@ -33,36 +46,80 @@ class Document:
         return self.fabric.teps[name]
 
 
-@without_collection()
-def open_document(path: Path, *, store: Store | None = None, save: bool = False) -> Document:
-    """Load, check, allocate and compile.
+def default_store(document: Path) -> Path:
+    """The store of the documents in a folder."""
+    return document.with_name("fabric.db")
 
-    With ``save`` new allocations are stored; without, they are the ones that the next call would make, too.
-    ``store`` is the state file beside the document unless given. Raises :class:`FabricError`.
-    """
-    fabric, source = load(path)
-    if store is None:
-        store = FileStore(state_path(path))
-    problems: list[Problem] = []
-    tables: dict[str, TepTables] = {}
 
-    def compile_all(state: State) -> Fabric:
-        complete = allocate(fabric, state, source)
-        for name, tep in complete.teps.items():
+def _author() -> str:
+    """``OPENTEP_AUTHOR``, or the user of this machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return os.environ.get("OPENTEP_AUTHOR") or f"{user}@{socket.gethostname()}"
+
+
+@contextmanager
+def open_repository(location: str, *, create: bool = True) -> Iterator[Repository]:
+    """The fabric in the store at ``location``. Where there is no file yet, and none is to be made, an empty one."""
+    missing = "://" not in location and not Path(location).exists()
+    with closing(SqliteStore(None) if missing and not create else open_store(location)) as store:
+        yield Repository(store, _author())
+
+
+class _Tables(dict[str, TepTables]):
+    """Of all opentep TEPs, once they are compiled."""
+
+    def compile(self, fabric: Fabric, state: State, source: Source) -> None:
+        problems: list[Problem] = []
+        for name, tep in fabric.teps.items():
             if tep.foreign:
                 continue
             try:
-                tables[name] = compile_tep(complete, name, state, source)
+                self[name] = compile_tep(fabric, name, state, source)
             except FabricError as error:
                 problems.extend(error.problems)
         if problems:
             raise FabricError(problems)
-        return complete
 
-    if save:
-        with store.transaction() as state:
-            return Document(compile_all(state), source, tables)
-    return Document(compile_all(store.load()), source, tables)
+
+@without_collection()
+def open_document(
+    path: Path,
+    *,
+    store: str | None = None,
+    save: bool = False,
+    heed_others: bool = False,
+    action: str = "apply",
+) -> Document:
+    """Load, check, allocate and compile.
+
+    With ``save`` the store then holds what the document says; without, allocations are the ones that the next call
+    would make, too. Without a document, but with a store, what that holds is meant. ``store``: where it is, instead of
+    beside the document. With ``heed_others`` their changes are not overruled: see :meth:`Repository.replace`. Raises
+    :class:`FabricError` and :class:`~opentep.host.controller.ConflictError`.
+    """
+    location = store or str(default_store(path))
+    from_store = not path.exists() and ("://" in location or Path(location).exists())
+    source = None if from_store else read_file(path)
+    tables = _Tables()
+    with open_repository(location, create=save) as repository:
+        if source is None:
+            fabric, source = repository.compile(tables.compile, dry_run=not save)
+            return Document(fabric, source, tables, revision=repository.revision)
+        copy = WorkingCopy(path)
+        revision, changes, fabric = repository.replace(
+            action,
+            source,
+            base=copy.base(repository.identity) if heed_others else None,
+            allocations=former_state(path),
+            compiling=tables.compile,
+            dry_run=not save,
+        )
+        if save:
+            copy.goes_by(repository.identity, revision)
+        return Document(fabric, source, tables, tuple(changes), repository.revision)
 
 
 def open_fabric(path: Path, *, save: bool = False) -> Fabric:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import click
-from opentep.host.document import open_document
 from opentep.host.vswitch import driver_for, wanted
 
 from .changes import Outcome
 from .errors import EXIT_FAILED, explain
-from .options import fabric_option, json_option, link_options, parts_options, tep_option
+from .options import fabric_option, force_option, json_option, link_options, parts_options, tep_option
 from .output import print_json, progress_bar
 from .plan import selected_vswitches, show_plan
+from .store import fabric_of
 from .target import targets
 
 __all__ = ["command"]
@@ -21,6 +21,7 @@ __all__ = ["command"]
 @tep_option
 @link_options
 @parts_options
+@force_option
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @json_option
 @click.pass_context
@@ -32,14 +33,16 @@ def command(
     baud: int | None,
     teps: bool,
     vswitches: bool,
+    force: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Bring TEPs and vSwitches to what the document says.
 
-    MACs and VLANs that the document leaves out are allocated and kept in FABRIC's state file. What is right
-    already stays untouched, so applying twice changes nothing; frames meet the tables before or after each
-    change. A TEP that cannot be reached does not keep the others from being changed.
+    The document is stored first, with the MACs and VLANs that it leaves out, unless others changed the same since it
+    was exported or applied; without a document, what is stored counts. What is right already stays untouched, so
+    applying twice changes nothing; frames meet the tables before or after each change. A TEP that cannot be reached
+    does not keep the others from being changed.
 
     \b
     opentep apply
@@ -47,10 +50,10 @@ def command(
     opentep apply --no-teps
     """
     if dry_run:
-        outcome = show_plan(fabric, tep, link, baud, teps, vswitches, as_json)
+        outcome = show_plan(fabric, tep, link, baud, teps, vswitches, force, as_json)
         ctx.exit(EXIT_FAILED if outcome.failures else 0)
-    document = open_document(fabric, save=True)
-    outcome = Outcome()
+    document = fabric_of(fabric, save=True, heed_others=not force)
+    outcome = Outcome(document.changes)
     for target in targets(document, tep, link, baud) if teps else ():
         try:
             with target.connect() as driver, progress_bar(f"TEP {target.name}") as progress:

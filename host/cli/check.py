@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 from opentep.host.compile import usage
-from opentep.host.document import open_document
 from opentep.host.fabric import FabricError
 
 from .errors import EXIT_WRONG
 from .options import json_option
 from .output import print_json, print_table
+from .store import fabric_of
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command(fabric: Path, as_json: bool) -> None:
     opentep check docs/examples/two-racks.yaml
     """
     try:
-        document = open_document(fabric)
+        document = fabric_of(fabric)
     except FabricError as error:
         if not as_json:
             raise

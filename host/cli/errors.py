@@ -53,6 +53,7 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
     # Imported late, so that `opentep --help` and shell completion do without.
+    from opentep.host.controller import ConflictError
     from opentep.host.driver import DriverError
     from opentep.host.fabric import FabricError, StateError
     from opentep.host.inject import InjectError
@@ -60,12 +61,15 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     from opentep.host.link.transport import TransportError
     from opentep.host.phys import PhyError
     from opentep.host.registers import WrongDeviceError
+    from opentep.host.store import StoreError
     from opentep.host.vswitch import VSwitchError
 
     if isinstance(error, FabricError):
         return DocumentError(error.problems)
     expected = (
         StateError,
+        StoreError,
+        ConflictError,
         LinkError,
         TransportError,
         WrongDeviceError,

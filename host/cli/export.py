@@ -3,22 +3,59 @@
 from pathlib import Path
 
 import click
-from opentep.boards.export import export_tep
-from opentep.boards.identity import build_number
+import yaml
 from opentep.gateware.params import Params
+from opentep.host.controller.working_copy import WorkingCopy
 
+from .errors import CommandError
 from .options import params_option
+from .store import open_stored
 
 __all__ = ["command"]
 
 
 @click.group()
 def command() -> None:
-    """Write the TEP for the tools of FPGA vendors.
+    """Write the stored fabric as a document, or the TEP for the tools of FPGA vendors.
 
     \b
+    opentep export fabric -o fabric.yaml
     opentep export verilog -d build/verilog
     """
+
+
+@command.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to. A document of this name that is there is replaced.  [default: standard output]",
+)
+@click.option(
+    "--complete",
+    is_flag=True,
+    help="With MACs, VLAN IDs and OUIs that were allocated: a copy that needs no store.",
+)
+def fabric(output: Path | None, complete: bool) -> None:
+    """The stored fabric as a document.
+
+    With -o the document goes by the revision that is stored now: `opentep apply` tells if others change the same
+    meanwhile.
+
+    \b
+    opentep export fabric -o fabric.yaml
+    opentep export fabric --complete > backup.yaml
+    """
+    with open_stored() as repository:
+        if not repository.revision:
+            raise CommandError(f"nothing is stored in {repository.store.location}")
+        revision, document = repository.document(complete=complete)
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+        if output is None:
+            click.echo(text, nl=False)
+            return
+        output.write_text(text, encoding="utf-8")
+        WorkingCopy(output).goes_by(repository.identity, revision)
 
 
 @command.command()
@@ -41,6 +78,9 @@ def verilog(params: Params, directory: Path) -> None:
     opentep export verilog --param width=64 --param clock_hz=156250000
     opentep export verilog --param width=512 --param clock_hz=200000000 -d tep100g
     """
+    from opentep.boards.export import export_tep
+    from opentep.boards.identity import build_number
+
     export = export_tep(params, build_number("verilog", params.as_dict()))
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in export.files.items():

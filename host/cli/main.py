@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import logging
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from .errors import MissingExtraError, explain
+from .options import COMMAND_LINE, store_option
 
 __all__ = ["main", "version"]
 
@@ -24,12 +26,21 @@ class _Lazy:
     summary: str
     extra: str = ""
     """Extra of the distribution that the command needs."""
+    attribute: str = "command"
 
 
 _COMMANDS = {
     "check": _Lazy("check", "Check a fabric document."),
     "plan": _Lazy("plan", "Show what `apply` would change."),
     "apply": _Lazy("apply", "Bring TEPs and vSwitches to what the document says."),
+    "import": _Lazy("import_document", "Store what a document says, without touching anything else."),
+    "tenant": _Lazy("objects", "Tenants of the stored fabric.", attribute="tenant"),
+    "vm": _Lazy("objects", "VMs of the stored fabric.", attribute="vm"),
+    "tep": _Lazy("objects", "TEPs of the stored fabric.", attribute="tep"),
+    "vswitch": _Lazy("objects", "vSwitches of the stored fabric.", attribute="vswitch"),
+    "group": _Lazy("objects", "Groups of the stored fabric.", attribute="group"),
+    "rule": _Lazy("objects", "Rules between tenants of the stored fabric.", attribute="rule"),
+    "log": _Lazy("log", "Show who changed the stored fabric, when and how."),
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
     "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
     "mdio": _Lazy("mdio", "Read or write a register of a port's PHY."),
@@ -40,7 +51,7 @@ _COMMANDS = {
     "board": _Lazy("board", "Run the gateware as a virtual board on live interfaces.", "sim"),
     "build": _Lazy("build", "Build a bitstream for a board, or the core alone.", "build"),
     "flash": _Lazy("flash", "Load a bitstream into a board.", "build,flash"),
-    "export": _Lazy("export", "Write the TEP for the tools of FPGA vendors."),
+    "export": _Lazy("export", "Write the stored fabric, or the TEP for tools of FPGA vendors."),
     "bench": _Lazy("bench", "Measure the gateware by RFC 2544 and RFC 2889, or the host link."),
     "fuzz": _Lazy("fuzz", "Attack the gateware, and compare it with the model.", "sim"),
     "schema": _Lazy("schema", "Print the JSON Schema of the fabric document."),
@@ -52,6 +63,10 @@ _COMMANDS = {
 class _Commands(click.Group):
     """Group whose commands are loaded one by one, with one place for all errors."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[COMMAND_LINE] = shlex.join(args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -60,7 +75,7 @@ class _Commands(click.Group):
         if lazy is None:
             return None
         try:
-            return importlib.import_module(f"{__package__}.{lazy.module}").command
+            return getattr(importlib.import_module(f"{__package__}.{lazy.module}"), lazy.attribute)
         except ModuleNotFoundError as error:
             if ctx.resilient_parsing:  # a shell that completes
                 return click.Command(name, help=lazy.summary)
@@ -121,7 +136,8 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     callback=_show_version,
     help="Print the version.",
 )
-def main(verbose: int) -> None:
+@store_option
+def main(verbose: int, store: str | None) -> None:
     """Hardware tunnel end points for network virtualization.
 
     \b

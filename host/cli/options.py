@@ -9,13 +9,16 @@ from opentep.gateware.params import Params
 from opentep.host.fabric.validate import suggest
 
 __all__ = [
+    "COMMAND_LINE",
     "change_params",
     "fabric_option",
+    "force_option",
     "json_option",
     "link_options",
     "params_changes_option",
     "params_option",
     "parts_options",
+    "store_option",
     "tep_option",
 ]
 
@@ -29,6 +32,22 @@ fabric_option = click.option(
     show_envvar=True,
     help="Fabric document.",
 )
+
+force_option = click.option(
+    "--force", is_flag=True, help="The document is right, whatever others changed meanwhile."
+)
+
+COMMAND_LINE = "opentep.command_line"
+"""Where `opentep` leaves what the user typed in click's ``meta``."""
+
+store_option = click.option(
+    "--store",
+    metavar="LOCATION",
+    envvar="OPENTEP_STORE",
+    show_envvar=True,
+    help="Where the fabric is kept: a file, or etcd://HOST:2379/PREFIX.  [default: fabric.db beside the document]",
+)
+"""Of `opentep` itself, since nearly every command looks there."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import click
-from opentep.host.document import Document, open_document
+from opentep.host.document import Document
 from opentep.host.vswitch import driver_for, wanted
 
 from .changes import Outcome
 from .errors import EXIT_CHANGES, EXIT_FAILED, explain
-from .options import fabric_option, json_option, link_options, parts_options, tep_option
+from .options import fabric_option, force_option, json_option, link_options, parts_options, tep_option
 from .output import print_json
+from .store import fabric_of
 from .target import targets
 
 __all__ = ["command", "selected_vswitches", "show_plan"]
@@ -27,11 +28,12 @@ def show_plan(
     baud: int | None,
     teps: bool,
     vswitches: bool,
+    force: bool,
     as_json: bool,
 ) -> Outcome:
     """Compare, print, and say what was found; changes nothing."""
-    document = open_document(fabric, save=False)
-    outcome = Outcome()
+    document = fabric_of(fabric, heed_others=not force)
+    outcome = Outcome(document.changes)
     for target in targets(document, tep, link, baud) if teps else ():
         try:
             with target.connect() as driver:
@@ -60,6 +62,7 @@ def show_plan(
 @tep_option
 @link_options
 @parts_options
+@force_option
 @json_option
 @click.pass_context
 def command(
@@ -70,18 +73,20 @@ def command(
     baud: int | None,
     teps: bool,
     vswitches: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
-    """Compare TEPs and vSwitches with the document and show what `apply` would change.
+    """Compare store, TEPs and vSwitches with the document and show what `apply` would change.
 
-    Reads tables back from every TEP that has a link in the document. Changes nothing and stores nothing.
+    Without a document, TEPs and vSwitches with the store. Reads tables back from every TEP that has a link in the
+    document. Changes nothing and stores nothing.
 
     \b
     opentep plan
     opentep plan --fabric fabric.yaml --tep rack1 --no-vswitches
     opentep plan --json | jq .changed
     """
-    outcome = show_plan(fabric, tep, link, baud, teps, vswitches, as_json)
+    outcome = show_plan(fabric, tep, link, baud, teps, vswitches, force, as_json)
     if outcome.failures:
         ctx.exit(EXIT_FAILED)
     if outcome.changed:

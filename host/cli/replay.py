@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from opentep.host.document import open_document
 from opentep.sim.pcap import CaptureError
 from opentep.sim.replay import ReplayError, replay
 
 from .errors import CommandError, MissingExtraError
 from .options import fabric_option, json_option
 from .output import print_json, print_table, progress_bar
+from .store import fabric_of
 
 __all__ = ["command"]
 
@@ -80,7 +80,7 @@ def command(
     opentep replay --fabric fabric.yaml --tep rack1 --in server=vms.pcap --out replayed
     opentep replay -f fabric.yaml -t rack1 -i uplink=fabric.pcapng -o replayed --backend model
     """
-    document = open_document(fabric)
+    document = fabric_of(fabric)
     try:
         params = document.tep(tep).params
     except KeyError as error:

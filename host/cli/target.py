@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 from opentep.host.connect import open_driver
-from opentep.host.document import Document, open_document
+from opentep.host.document import Document
 from opentep.host.driver import Driver
 from opentep.host.tables import TepTables
 
 from .errors import CommandError
+from .store import fabric_of
 
 __all__ = ["Target", "one_target", "targets"]
 
@@ -70,7 +71,7 @@ def one_target(fabric: Path, name: str | None, link: str | None, baud: int | Non
     """The TEP that is meant. With ``link`` the document may be missing: the tables then have no names."""
     if link is not None and name is None and not fabric.exists():
         return Target(link, link, baud, None)
-    document = open_document(fabric, save=False)
+    document = fabric_of(fabric, save=False)
     candidates = [each for each in document.tables if link or document.fabric.teps[each].link]
     if name is None and len(candidates) != 1:
         raise click.UsageError(f"which TEP? Give --tep, one of: {', '.join(document.tables)}")

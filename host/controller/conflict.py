@@ -23,6 +23,6 @@ class ConflictError(Exception):
         )
         super().__init__(
             f"others changed these {since}:\n{shown}{more}\n"
-            "remedy: `opentep export -o FILE` gives what is stored, to put your changes into;"
+            "remedy: `opentep export fabric -o FILE` gives what is stored, to put your changes into;"
             " --force overwrites theirs"
         )

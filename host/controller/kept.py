@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, parse_oui
 from opentep.host.fabric.state import State
@@ -10,7 +11,7 @@ from opentep.host.store import Transaction, View
 
 from .objects import Key
 
-__all__ = ["load_state", "store_state"]
+__all__ = ["allocated", "load_state", "store_state"]
 
 _ROOT = "state/"
 
@@ -109,3 +110,15 @@ def store_state(transaction: Transaction, before: State, after: State) -> None:
     changed = after.cursors.changed if isinstance(after.cursors, _Cursors) else after.cursors
     for pool, value in changed.items():
         transaction.put(f"{_ROOT}cursors/{pool}", str(value))
+
+
+def allocated(state: State) -> dict[Key, dict[str, Any]]:
+    """What documents call it, by the object that it was allocated for."""
+    found: dict[Key, dict[str, Any]] = {
+        Key("tenants", name): {"oui": format_oui(oui)} for name, oui in state.ouis.items()
+    }
+    for name, mac in state.macs.items():
+        found[Key("vms", name)] = {"mac": format_mac(mac)}
+    for name, (_, vid) in state.vlans.items():
+        found.setdefault(Key("vms", name), {})["vlan"] = vid
+    return found

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,13 +18,14 @@ from opentep.host.store import Overlay, Store, Transaction, View
 
 from .changes import Change, differences
 from .conflict import ConflictError
-from .kept import load_state, store_state
+from .kept import allocated, load_state, store_state
 from .objects import KINDS, Key, as_document, objects_of, references
 from .slices import neighbourhood
 
 __all__ = ["Entry", "Repository", "Stored"]
 
 _OBJECTS, _REFERRERS, _LOG = "object/", "by/", "log/"
+_IDENTITY = "identity"
 _GONE = "gone/"
 """Revisions that removed objects."""
 
@@ -146,6 +148,12 @@ class Repository:
         with self.store.view() as view:
             return view.revision
 
+    @property
+    def identity(self) -> str:
+        """Of this store, unlike any other; empty before anything is stored."""
+        with self.store.view() as view:
+            return view.get(_IDENTITY) or ""
+
     def objects(self, kind: str | None = None) -> dict[Key, Stored]:
         """All objects, or those of a kind, by name."""
         with self.store.view() as view:
@@ -155,17 +163,26 @@ class Repository:
         with self.store.view() as view:
             return _get(view, key)
 
-    def document(self) -> dict[str, Any]:
-        """The whole fabric as a document."""
-        return as_document({key: stored.spec for key, stored in self.objects().items()})
-
-    def source(self) -> tuple[Source, State]:
-        """The whole fabric with its allocations, to be checked and compiled."""
+    def document(self, *, complete: bool = False) -> tuple[int, dict[str, Any]]:
+        """The revision, and the whole fabric as a document; if ``complete``, with what was allocated."""
         with self.store.view() as view:
             specs = {key: stored.spec for key, stored in _scan(view).items()}
+            if complete:
+                for key, given in allocated(load_state(view)).items():
+                    specs[key] = {**specs[key], **given}
+            return view.revision, as_document(specs)
+
+    def allocations(self) -> State:
+        """All that was allocated."""
+        with self.store.view() as view:
             state = load_state(view)
-            # The view ends here, and nothing is written: what would be allocated next does not matter.
-            return self._source(specs), replace(state, cursors=dict(state.cursors))
+            return replace(state, cursors=dict(state.cursors))
+
+    def compile(self, compiling: Compile, *, dry_run: bool = False) -> tuple[Fabric, Source]:
+        """The whole fabric as it is stored, and the document that it would be. ``compiling`` may give table indices."""
+        with _begin(self.store, dry_run) as transaction:
+            source = self._source({key: stored.spec for key, stored in _scan(transaction).items()})
+            return self._settle(transaction, source, None, compiling=compiling), source
 
     def history(self, newest: int | None = None) -> list[Entry]:
         """Transactions, the oldest first; at most the ``newest`` ones."""
@@ -290,6 +307,8 @@ class Repository:
         revision = transaction.revision + 1
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = Entry(revision, time, self.author, action, len(changes))
+        if transaction.get(_IDENTITY) is None:
+            transaction.put(_IDENTITY, str(uuid.uuid4()))
         transaction.put(_log_key(revision), json.dumps(entry.as_dict()))
         for change in changes:
             both = {"before": change.before, "after": change.after}

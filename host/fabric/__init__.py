@@ -13,29 +13,26 @@ from .allocate import allocate
 from .errors import FabricError, Problem
 from .load import load, loads
 from .model import Fabric, Group, Link, NextHop, Port, Tenant, Tep, Vm, VSwitch
-from .state import FileStore, MemoryStore, State, StateError, Store, state_path
+from .state import State, StateError, former_state
 from .validate import load_schema
 
 __all__ = [
     "Fabric",
     "FabricError",
-    "FileStore",
     "Group",
     "Link",
-    "MemoryStore",
     "NextHop",
     "Port",
     "Problem",
     "State",
     "StateError",
-    "Store",
     "Tenant",
     "Tep",
     "VSwitch",
     "Vm",
     "allocate",
+    "former_state",
     "load",
     "load_schema",
     "loads",
-    "state_path",
 ]

@@ -17,6 +17,10 @@ from .source import Source
 __all__ = ["is_sound", "load_schema", "schema_problems", "suggest"]
 
 
+_FEW = 30
+"""Names that a message can list."""
+
+
 @cache
 def load_schema() -> dict[str, Any]:
     """The JSON Schema of ``fabric.yaml``, as shipped with the package."""
@@ -46,6 +50,8 @@ def suggest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f"did you mean '{close[0]}'?"
+    if len(known) > _FEW:
+        return f"use one of the {len(known)} there are"
     return f"use one of: {', '.join(known)}" if known else "define it first"
 
 

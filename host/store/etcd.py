@@ -223,8 +223,7 @@ class EtcdStore:
 
     def _store(self, lock: _Lock, changes: Mapping[str, str | None], number: int) -> None:
         operations = [
-            self._delete(key) if value == _TOMBSTONE else self._put(key, value)
-            for key, value in changes.items()
+            self._delete(key) if value is None else self._put(key, value) for key, value in changes.items()
         ]
         operations += self._move_head(number)
         if len(list(_chunks(operations))) == 1:

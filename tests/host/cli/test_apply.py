@@ -67,11 +67,11 @@ def test_plan_apply_plan(fabric: Path) -> None:
     assert planned.exit_code == 3, planned.output
     assert "+ mac 12:00:01:00:00:01 of red: server VLAN 2" in planned.output
     assert "+ tep rack2: fd00:2::1" in planned.output
-    assert not fabric.with_name("fabric.state.json").exists()
+    assert not fabric.with_name("fabric.db").exists()
     applied = rack1("apply", fabric)
     assert applied.exit_code == 0, applied.output
     assert "entries changed" in applied.output
-    assert fabric.with_name("fabric.state.json").exists()
+    assert fabric.with_name("fabric.db").exists()
     again = rack1("plan", fabric)
     assert again.exit_code == 0, again.output
     assert "TEP rack1: nothing to change" in again.output
@@ -99,7 +99,7 @@ def test_json(fabric: Path) -> None:
 def test_dry_run_changes_nothing(fabric: Path) -> None:
     assert rack1("apply", fabric, "--dry-run").exit_code == 0
     assert rack1("plan", fabric).exit_code == 3
-    assert not fabric.with_name("fabric.state.json").exists()
+    assert not fabric.with_name("fabric.db").exists()
 
 
 def test_a_changed_vm(fabric: Path) -> None:

@@ -127,4 +127,4 @@ def test_replay_model(document: Path, tmp_path: Path) -> None:
     assert json.loads(result.output)["left"] == {"server": 1, "uplink": 0}
     (packet,) = read_capture(tmp_path / "out" / "server.pcap")
     assert packet.octets[:18].hex() == "1200010000021200010000018100000388b5"
-    assert list(document.parent.glob("*.state.json")) == [], "a replay stores nothing"
+    assert list(document.parent.glob("*.db")) == [], "a replay stores nothing"

@@ -72,7 +72,6 @@ def test_history(history: list[dict[str, tuple[str, str, bool]]]) -> None:
                 assert vm.vlan == old.vlan or old.vlan >= 1000
         assert set(state.macs) | set(state.vlans) <= set(vms), "nothing leaks"
         before = result.vms
-        assert State.from_json(state.as_json()) == state
 
 
 def test_released_values_rest() -> None:

@@ -1,0 +1,340 @@
+"""`opentep tenant`, `vm`, `tep`, `vswitch`, `group` and `rule`: single objects of the stored fabric.
+
+Their options are the keys of the document's JSON Schema.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import yaml
+from opentep.host.controller import Change, Repository
+from opentep.host.controller.kept import allocated
+from opentep.host.controller.objects import Key, rule_name
+from opentep.host.fabric.addresses import format_mac, format_oui
+from opentep.host.fabric.model import Fabric
+from opentep.host.fabric.validate import load_schema, suggest
+
+from .errors import CommandError
+from .options import json_option
+from .output import print_json, print_table
+from .schema_options import given_values, schema_option
+from .store import command_line, open_stored
+
+__all__ = ["group", "rule", "tenant", "tep", "vm", "vswitch"]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of object, for people."""
+
+    kind: str
+    """As :data:`opentep.host.controller.objects.KINDS` has it."""
+    word: str
+    """The command."""
+    columns: tuple[str, ...]
+    """Keys worth a column in a list."""
+    example: str
+    """Options of an `add`."""
+
+    @property
+    def title(self) -> str:
+        """In a sentence."""
+        return {"vm": "VM", "tep": "TEP", "vswitch": "vSwitch"}.get(self.word, self.word)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return load_schema()["$defs"][self.word]["properties"]
+
+
+def _known(repository: Repository, kind: _Kind, name: str) -> Any:
+    stored = repository.get(Key(kind.kind, name))
+    if stored is None:
+        names = [key.name for key in repository.objects(kind.kind)]
+        raise CommandError(f"there is no {kind.title} '{_shown(name)}' ({suggest(name, names)})")
+    return stored.spec
+
+
+def _shown(name: str) -> str:
+    return name.replace("/", " → ")
+
+
+def _complete(kind: _Kind, name: str, fabric: Fabric) -> dict[str, Any]:
+    """What an object got, however it got it."""
+    if kind.kind == "tenants":
+        return {"oui": format_oui(fabric.tenants[name].ouis[0])} if fabric.tenants[name].ouis else {}
+    if kind.kind == "vms":
+        vm = fabric.vms[name]
+        mac = {} if vm.mac is None else {"mac": format_mac(vm.mac)}
+        return mac if vm.vlan is None else {**mac, "vlan": vm.vlan}
+    return {}
+
+
+def _change(
+    kind: _Kind, edits: Callable[[Callable[[Key], Any]], Mapping[Key, Any]], dry_run: bool, as_json: bool
+) -> None:
+    """Do it, and tell what was done."""
+    with open_stored(create=not dry_run) as repository:
+        revision, changes, fabric = repository.edit(command_line(), edits, dry_run=dry_run)
+    got = {
+        change.key.name: _complete(kind, change.key.name, fabric)
+        for change in changes
+        if change.after is not None and fabric is not None
+    }
+    if as_json:
+        done = [{**change.as_dict(), "complete": got.get(change.key.name, {})} for change in changes]
+        print_json({"revision": revision, "stored": not dry_run, "changes": done})
+        return
+    for change in changes:
+        _tell(change, got.get(change.key.name, {}))
+    if not changes:
+        click.echo("nothing to change")
+    elif dry_run:
+        click.echo("nothing was stored (--dry-run)")
+    else:
+        click.echo(f"revision {revision}; `opentep apply` brings it to TEPs and vSwitches")
+
+
+def _tell(change: Change, got: Mapping[str, Any]) -> None:
+    for line in change.lines():
+        click.echo(line)
+    for name, value in got.items():
+        if name not in (change.after or {}):
+            click.echo(f"    {name}: {value} (allocated)")
+
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Only show what would change.")
+
+
+def _complete_names(kind: _Kind) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Names that are stored, for a shell."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        try:
+            with ctx.scope(), open_stored() as repository:
+                return [key.name for key in repository.objects(kind.kind) if key.name.startswith(begun)]
+        except Exception:
+            return []  # a shell cannot do anything with an error
+
+    return complete
+
+
+def _names(kind: _Kind) -> Callable[[Any], Any]:
+    """What an object is called on the command line."""
+    if kind.kind != "rules":
+        return click.argument("name", shell_complete=_complete_names(kind))
+
+    def decorate(function: Any) -> Any:
+        return click.argument("source", metavar="FROM")(click.argument("target", metavar="TO")(function))
+
+    return decorate
+
+
+def _name(options: dict[str, Any]) -> str:
+    if "name" in options:
+        return str(options.pop("name"))
+    return rule_name(options.pop("source"), options.pop("target"))
+
+
+def _spec_options(kind: _Kind) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        if kind.kind != "rules":
+            for name, schema in reversed(kind.properties.items()):
+                function = schema_option(name, schema)(function)
+        return function
+
+    return decorate
+
+
+def _rule_spec(name: str) -> dict[str, str]:
+    source, _, target = name.partition("/")
+    return {"from": source, "to": target}
+
+
+def _objects(kind: _Kind) -> click.Group:
+    """The commands of one kind."""
+    word = kind.word
+    what = "FROM TO" if kind.kind == "rules" else "NAME"
+    title = kind.title
+
+    def help_of(text: str, command: str) -> str:
+        return f"{text}\n\n\b\nopentep {word} {command}"
+
+    group = click.Group(
+        word,
+        help=f"Add, change, list and remove {title}s of the stored fabric.\n\n\b\n"
+        f"opentep {word} add {kind.example}\nopentep {word} list\nopentep {word} --help",
+    )
+
+    @group.command(
+        "add", help=help_of(f"Add a {title}. What can be allocated may be left out.", f"add {kind.example}")
+    )
+    @_names(kind)
+    @_spec_options(kind)
+    @_dry_run
+    @json_option
+    def add(dry_run: bool, as_json: bool, **options: Any) -> None:
+        name = _name(options)
+        key = Key(kind.kind, name)
+
+        def edits(get: Callable[[Key], Any]) -> dict[Key, Any]:
+            if get(key) is not None:
+                remedy = (
+                    "it is there already"
+                    if kind.kind == "rules"
+                    else f"`opentep {word} set {name} …` changes it"
+                )
+                raise CommandError(f"{title} '{_shown(name)}' exists; remedy: {remedy}")
+            return {key: _rule_spec(name) if kind.kind == "rules" else given_values(kind.properties, options)}
+
+        _change(kind, edits, dry_run, as_json)
+
+    if kind.kind != "rules":
+
+        @group.command(
+            "set",
+            help=help_of(
+                f"Change a {title}. Options that are not given stay as they are.", f"set {kind.example}"
+            ),
+        )
+        @_names(kind)
+        @_spec_options(kind)
+        @click.option(
+            "--unset",
+            multiple=True,
+            metavar="KEY",
+            type=click.Choice([name.replace("_", "-") for name in kind.properties]),
+            help="Leave KEY out: it takes its default, or what is allocated. May be repeated.",
+        )
+        @_dry_run
+        @json_option
+        def change(name: str, unset: tuple[str, ...], dry_run: bool, as_json: bool, **options: Any) -> None:
+            key = Key(kind.kind, name)
+            given = given_values(kind.properties, options)
+            leave = {flag.replace("-", "_") for flag in unset}
+            if not given and not leave:
+                raise click.UsageError("nothing to change: give an option, or --unset")
+
+            def edits(get: Callable[[Key], Any]) -> dict[Key, Any]:
+                spec = get(key)
+                if spec is None:
+                    with open_stored() as repository:
+                        _known(repository, kind, name)
+                return {key: {k: v for k, v in {**(spec or {}), **given}.items() if k not in leave}}
+
+            _change(kind, edits, dry_run, as_json)
+
+    @group.command(
+        "remove",
+        help=help_of(
+            f"Remove a {title}. What was allocated to it rests before it is used again.", f"remove {what}"
+        ),
+    )
+    @_names(kind)
+    @_dry_run
+    @json_option
+    def remove(dry_run: bool, as_json: bool, **options: Any) -> None:
+        name = _name(options)
+
+        def edits(get: Callable[[Key], Any]) -> dict[Key, Any]:
+            if get(Key(kind.kind, name)) is None:
+                with open_stored() as repository:
+                    _known(repository, kind, name)
+            return {Key(kind.kind, name): None}
+
+        _change(kind, edits, dry_run, as_json)
+
+    @group.command(
+        "show", help=help_of(f"Show a {title} as in a document, with what was allocated.", f"show {what}")
+    )
+    @_names(kind)
+    @json_option
+    def show(as_json: bool, **options: Any) -> None:
+        name = _name(options)
+        with open_stored() as repository:
+            given = allocated(repository.allocations()).get(Key(kind.kind, name), {})
+            spec = {**_known(repository, kind, name), **given}
+        if as_json:
+            print_json(spec)
+        else:
+            click.echo(yaml.safe_dump({_shown(name): spec}, sort_keys=False, allow_unicode=True).rstrip())
+
+    @group.command(
+        "list", help=help_of(f"List {title}s with what was allocated.", f"list --where {kind.columns[0]}=…")
+    )
+    @click.option(
+        "-w",
+        "--where",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Only those in which KEY is VALUE. May be repeated.",
+    )
+    @json_option
+    def list_all(where: tuple[str, ...], as_json: bool) -> None:
+        wanted = dict(_condition(kind, text) for text in where)
+        with open_stored() as repository:
+            stored, given = repository.objects(kind.kind), allocated(repository.allocations())
+        specs = {key.name: {**item.spec, **given.get(key, {})} for key, item in stored.items()}
+        specs = {
+            n: spec for n, spec in specs.items() if all(_cell(spec.get(k)) == v for k, v in wanted.items())
+        }
+        if as_json:
+            print_json(specs)
+            return
+        if kind.kind == "rules":
+            print_table(kind.columns, [name.split("/") for name in specs])
+            return
+        rows = [[name, *(_cell(spec.get(column)) for column in kind.columns)] for name, spec in specs.items()]
+        print_table([word, *kind.columns], rows)
+
+    return group
+
+
+def _condition(kind: _Kind, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or name not in kind.properties:
+        remedy = suggest(name, list(kind.properties))
+        raise click.BadParameter(f"'{text}' is not KEY=VALUE ({remedy})", param_hint="--where")
+    return name, value
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+tenant = _objects(_Kind("tenants", "tenant", ("oui", "network", "source", "group"), "red --oui 12:00:01"))
+vm = _objects(
+    _Kind(
+        "vms",
+        "vm",
+        ("tenant", "vswitch", "tep", "mac", "vlan", "addresses"),
+        "web1 --tenant red --vswitch ovs1",
+    )
+)
+tep = _objects(
+    _Kind(
+        "teps",
+        "tep",
+        ("address", "ports", "encapsulation", "foreign"),
+        "site3 --foreign --address fd00:3::d2",
+    )
+)
+vswitch = _objects(
+    _Kind("vswitches", "vswitch", ("tep", "port", "driver", "ovsdb"), "ovs1 --tep rack1 --port server")
+)
+group = _objects(
+    _Kind(
+        "groups",
+        "group",
+        ("tenant", "address", "members"),
+        "tv --tenant red --address 239.1.2.3 --members a,b",
+    )
+)
+rule = _objects(_Kind("rules", "rule", ("from", "to"), "red services"))
