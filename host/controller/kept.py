@@ -7,13 +7,14 @@ from typing import Any
 
 from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, parse_oui
 from opentep.host.fabric.state import State
-from opentep.host.store import Transaction, View
+from opentep.host.store import Store, Transaction, View
 
 from .objects import Key
 
-__all__ = ["allocated", "load_state", "store_state"]
+__all__ = ["allocated", "load_indices", "load_state", "store_indices", "store_state"]
 
 _ROOT = "state/"
+_INDICES = "indices/"
 
 
 class _Cursors(MutableMapping[str, int]):
@@ -53,7 +54,6 @@ class _Texts:
     ouis: dict[str, str] = field(default_factory=dict)
     macs: dict[str, str] = field(default_factory=dict)
     vlans: dict[str, str] = field(default_factory=dict)
-    indices: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: State) -> "_Texts":
@@ -61,7 +61,6 @@ class _Texts:
             {name: format_oui(oui) for name, oui in state.ouis.items()},
             {name: format_mac(mac) for name, mac in state.macs.items()},
             {name: f"{vswitch}/{vid}" for name, (vswitch, vid) in state.vlans.items()},
-            {kind: json.dumps(numbers) for kind, numbers in state.indices.items()},
         )
 
     def keys(self) -> dict[str, str]:
@@ -79,12 +78,11 @@ class _Texts:
             macs={name: parse_mac(text) for name, text in self.macs.items()},
             vlans={name: (vswitch, int(vid)) for name, (vswitch, _, vid) in places.items()},
             cursors=cursors,
-            indices={kind: json.loads(text) for kind, text in self.indices.items()},
         )
 
 
 def load_state(view: View, objects: Iterable[Key] | None = None) -> State:
-    """What was allocated for ``objects``, or for all; table indices only in the latter case."""
+    """What was allocated for ``objects``, or for all; without table indices."""
     texts = _Texts()
     if objects is None:
         for part, found in vars(texts).items():
@@ -122,3 +120,16 @@ def allocated(state: State) -> dict[Key, dict[str, Any]]:
     for name, (_, vid) in state.vlans.items():
         found.setdefault(Key("vms", name), {})["vlan"] = vid
     return found
+
+
+def load_indices(store: Store, tep: str | None = None) -> dict[str, dict[str, int]]:
+    """Table indices of one TEP or all, which whoever fills its tables keeps."""
+    found = store.notes(_INDICES if tep is None else f"{_INDICES}{tep}/")
+    return {kind.removeprefix(_INDICES): json.loads(text) for kind, text in found.items()}
+
+
+def store_indices(store: Store, before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]) -> None:
+    """Write what is different."""
+    for kind, numbers in after.items():
+        if before.get(kind) != numbers:
+            store.note(_INDICES + kind, json.dumps(numbers))

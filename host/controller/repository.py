@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from opentep.host.compile import compile_tep
 from opentep.host.fabric.allocate import allocate
+from opentep.host.fabric.errors import FabricError
 from opentep.host.fabric.load import loaded
-from opentep.host.fabric.model import Fabric
+from opentep.host.fabric.model import Fabric, Tep
 from opentep.host.fabric.source import Source
 from opentep.host.fabric.state import State
 from opentep.host.store import Overlay, Store, Transaction, View
+from opentep.host.tables import TepTables
 
 from .changes import Change, differences
 from .conflict import ConflictError
-from .kept import allocated, load_state, store_state
+from .kept import allocated, load_indices, load_state, store_indices, store_state
 from .objects import KINDS, Key, as_document, objects_of, references
-from .slices import neighbourhood
+from .slices import neighbourhood, part_of_tep
 
 __all__ = ["Entry", "Repository", "Stored"]
 
@@ -96,6 +99,17 @@ def _scan(view: View, kind: str | None = None) -> dict[Key, Stored]:
 def _referrers(view: View, key: Key, kind: str | None) -> list[Key]:
     root = f"{_REFERRERS}{_path(key)}/"
     return [_key(path.removeprefix(root)) for path, _ in view.scan(f"{root}{kind}/" if kind else root)]
+
+
+def _readers(
+    view: View,
+) -> tuple[Callable[[Key], Any], Callable[[Key, str | None], list[Key]], Callable[[str], Iterable[Key]]]:
+    """What :mod:`.slices` asks for."""
+    return (
+        lambda key: _spec(_get(view, key)),
+        lambda key, kind: _referrers(view, key, kind),
+        lambda kind: _scan(view, kind),
+    )
 
 
 def _removed(view: View, key: Key) -> int:
@@ -180,9 +194,33 @@ class Repository:
 
     def compile(self, compiling: Compile, *, dry_run: bool = False) -> tuple[Fabric, Source]:
         """The whole fabric as it is stored, and the document that it would be. ``compiling`` may give table indices."""
-        with _begin(self.store, dry_run) as transaction:
+        with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
             source = self._source({key: stored.spec for key, stored in _scan(transaction).items()})
-            return self._settle(transaction, source, None, compiling=compiling), source
+            return self._settle(transaction, source, None, compiling, State(indices=indices)), source
+
+    def tables(self, tep: str) -> tuple[int, Tep, TepTables]:
+        """The revision, and what the TEP is and should hold then. Reads no more than that takes.
+
+        Raises :class:`~opentep.host.fabric.errors.FabricError`.
+        """
+        with self._numbering(tep, False) as indices, self.store.view() as view:
+            part = part_of_tep(tep, *_readers(view))
+            source = self._source({key: _spec(_get(view, key)) for key in sorted(part)})
+            if Key("teps", tep) not in part:
+                message = f"there is no TEP '{tep}'"
+                raise FabricError([source.problem(("teps",), message, f"`opentep tep add {tep} …`")])
+            state = replace(load_state(view, part), indices=indices)
+            fabric = allocate(loaded(source), state, source)
+            return view.revision, fabric.teps[tep], compile_tep(fabric, tep, state, source)
+
+    @contextmanager
+    def _numbering(self, tep: str | None, dry_run: bool) -> Iterator[dict[str, dict[str, int]]]:
+        """Table indices of a TEP or of all, to be changed: kept when the block ends."""
+        before = load_indices(self.store, tep)
+        after = copy.deepcopy(before)
+        yield after
+        if not dry_run:
+            store_indices(self.store, before, after)
 
     def history(self, newest: int | None = None) -> list[Entry]:
         """Transactions, the oldest first; at most the ``newest`` ones."""
@@ -221,10 +259,7 @@ class Repository:
             for change in changes:
                 _write(transaction, change, transaction.revision + 1)
             around = neighbourhood(
-                [(change.key, change.before, change.after) for change in changes],
-                lambda key: _spec(_get(transaction, key)),
-                lambda key, kind: _referrers(transaction, key, kind),
-                lambda kind: _scan(transaction, kind),
+                [(change.key, change.before, change.after) for change in changes], *_readers(transaction)
             )
             specs = {
                 key: _spec(_get(transaction, key))
@@ -253,16 +288,18 @@ class Repository:
         Raises :class:`ConflictError` if others changed an object since that this would change again; ``None`` overrules
         them. ``allocations``: what a store that has none yet begins with. ``compiling`` comes last.
         """
-        with _begin(self.store, dry_run) as transaction:
+        with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
             stored = _scan(transaction)
             changes = differences({key: old.spec for key, old in stored.items()}, objects_of(source.data))
             if base is not None:
                 self._refuse_conflicts(transaction, stored, changes, base)
             for change in changes:
                 _write(transaction, change, transaction.revision + 1)
-            fabric = self._settle(
-                transaction, source, None, None if transaction.revision else allocations, compiling
-            )
+            begin = State(indices=indices)
+            if allocations is not None and not transaction.revision:
+                begin = replace(allocations, indices=indices)
+                indices.update(allocations.indices)
+            fabric = self._settle(transaction, source, None, compiling, begin)
             return self._log(transaction, action, changes), changes, fabric
 
     def _refuse_conflicts(
@@ -287,13 +324,17 @@ class Repository:
         transaction: Transaction,
         what: Source | Mapping[Key, Any],
         keys: Iterable[Key] | None,
-        allocations: State | None = None,
         compiling: Compile | None = None,
+        begin: State | None = None,
     ) -> Fabric:
-        """Check, and allocate what is left out. ``keys``: of whom allocations are concerned, ``None``: of all."""
+        """Check, and allocate what is left out. ``keys``: of whom allocations are concerned, ``None``: of all.
+        ``begin``: table indices, and allocations if the store has none."""
         source = what if isinstance(what, Source) else self._source(what)
-        before = load_state(transaction, keys)
-        after = copy.copy(load_state(transaction, keys) if allocations is None else allocations)
+        before, after = load_state(transaction, keys), load_state(transaction, keys)
+        if begin is not None:
+            after = replace(
+                begin if begin.macs or begin.ouis or begin.vlans else after, indices=begin.indices
+            )
         fabric = allocate(loaded(source), after, source)
         if compiling is not None:
             compiling(fabric, after, source)

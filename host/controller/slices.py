@@ -1,4 +1,4 @@
-"""The part of a stored fabric that a change has to be checked against.
+"""Parts of a stored fabric: what a change has to be checked against, and what a TEP's tables follow from.
 
 A change of one VM of a hundred thousand concerns a few hundred objects: its tenant and that tenant's VMs, its vSwitch
 and the VMs there, and what these name. They make a small document, which everything that works with documents takes.
@@ -10,7 +10,7 @@ from typing import Any
 
 from .objects import TENANT_KEY, Key, references
 
-__all__ = ["neighbourhood"]
+__all__ = ["neighbourhood", "part_of_tep"]
 
 _Referrers = Callable[[Key, str | None], Iterable[Key]]
 
@@ -75,7 +75,31 @@ def neighbourhood(
     # What departs from the tenant key tells what tenants must differ in; and no fabric is without a TEP.
     wanted.update(referrers(TENANT_KEY, None))
     wanted.update(itertools.islice(every("teps"), 1))
-    # And what all of these name.
+    wanted.update(every("settings"))
+    return _with_named(wanted, get)
+
+
+def part_of_tep(
+    tep: str, get: Callable[[Key], Any], referrers: _Referrers, every: Callable[[str], Iterable[Key]]
+) -> set[Key]:
+    """Objects that the tables of one TEP follow from: its tenants, who they have rules with, and all VMs and groups of
+    these. Arguments as of :func:`neighbourhood`."""
+    here = Key("teps", tep)
+    tenants = set(referrers(here, "tenants"))
+    for vswitch in referrers(here, "vswitches"):
+        for vm in referrers(vswitch, "vms"):
+            tenants.add(Key("tenants", get(vm)["tenant"]))
+    rules = {rule for tenant in tenants for rule in referrers(tenant, "rules")}
+    tenants.update(named for rule in rules for named in references(rule, get(rule)))
+    wanted = {here, *tenants, *rules, *referrers(TENANT_KEY, None), *every("settings")}
+    for tenant in tenants:
+        wanted.update(referrers(tenant, "vms"))
+        wanted.update(referrers(tenant, "groups"))
+    return _with_named(wanted, get)
+
+
+def _with_named(wanted: set[Key], get: Callable[[Key], Any]) -> set[Key]:
+    """And what these name, as far as it is there."""
     pending = list(wanted)
     while pending:
         key = pending.pop()
@@ -84,5 +108,4 @@ def neighbourhood(
             if named not in wanted:
                 wanted.add(named)
                 pending.append(named)
-    wanted.update(every("settings"))
     return {key for key in wanted if get(key) is not None}

@@ -50,6 +50,13 @@ class Store(Protocol):
         One at a time: others wait for the end of this one, and raise :class:`StoreError` if it takes too long.
         """
 
+    def note(self, key: str, value: str) -> None:
+        """Keep ``value`` beside the transactions, for what has a single writer: durable, without a revision, and nobody
+        waits for it."""
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """Notes whose keys begin with ``prefix``."""
+
     def wait(self, revision: int, timeout: float) -> int:
         """The revision as soon as it is beyond ``revision``, or after ``timeout`` seconds."""
 

@@ -38,6 +38,13 @@ def _decode(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
+def _beyond(prefix: str) -> str:
+    """The first key behind those that begin with ``prefix``, encoded."""
+    octets = bytearray(prefix.encode())
+    octets[-1] += 1  # UTF-8 has no octet 255
+    return base64.b64encode(octets).decode()
+
+
 class _View:
     """Keys as they were at etcd's revision ``at``."""
 
@@ -47,12 +54,12 @@ class _View:
         self.revision = revision
 
     def get(self, key: str) -> str | None:
-        for _, value in self._store.read(key, None, self._at):
+        for _, value in self._store.read(key, self._at):
             return value
         return None
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
-        yield from self._store.read(prefix, self._store.beyond(prefix), self._at)
+        yield from self._store.read(prefix, self._at, many=True)
 
 
 class _Lock:
@@ -115,6 +122,7 @@ class EtcdStore:
             raise StoreError(f"{location} is no address of etcd; remedy: write etcd://HOST:2379/PREFIX")
         self._root = f"/{parts.path.strip('/') or 'opentep'}/"
         self._data = self._root + "data/"
+        self._notes = self._root + "notes/"
         self._head_key = self._root + "head"
         self._torn_key = self._root + "torn"  # there while chunks are on their way
         self.lock_key = self._root + "lock"
@@ -153,22 +161,16 @@ class EtcdStore:
             last = base64.b64decode(found[-1]["key"]) + b"\0"
             request = {**request, "key": base64.b64encode(last).decode()}
 
-    def read(self, key: str, end: str | None, at: int) -> Iterator[tuple[str, str]]:
-        """Keys from ``key`` to before ``end``, an encoded one, or only ``key``, as of etcd's revision ``at``."""
+    def read(self, key: str, at: int, *, many: bool = False) -> Iterator[tuple[str, str]]:
+        """``key``, or ``many`` keys that begin with it, as of etcd's revision ``at``."""
         if not at:
             return
         request = {"key": _encode(self._data + key), "revision": at}
-        if end is not None:
-            request["range_end"] = end
+        if many:
+            request["range_end"] = _beyond(self._data + key)
         for found, value, _ in self._range(request):
             if value != _TOMBSTONE:
                 yield found.removeprefix(self._data), value
-
-    def beyond(self, prefix: str) -> str:
-        """The first key behind those that begin with ``prefix``, encoded."""
-        octets = bytearray((self._data + prefix).encode())
-        octets[-1] += 1  # UTF-8 has no octet 255
-        return base64.b64encode(octets).decode()
 
     def commit(self, compare: Sequence[dict[str, Any]], operations: Sequence[dict[str, Any]]) -> int | None:
         """etcd's revision after ``operations``, ``None`` if ``compare`` did not hold."""
@@ -211,12 +213,12 @@ class EtcdStore:
         at, number = self._head()
         if not any(True for _ in self._range({"key": _encode(self._torn_key)})):
             return at, number
-        everything = {"key": _encode(self._data), "range_end": self.beyond("")}
+        everything = {"key": _encode(self._data), "range_end": _beyond(self._data)}
         torn = [
             key.removeprefix(self._data)
             for key, _, _ in self._range({**everything, "min_mod_revision": at + 1, "keys_only": True})
         ]
-        former = {key: dict(self.read(key, None, at)).get(key, _TOMBSTONE) for key in torn}
+        former = {key: dict(self.read(key, at)).get(key, _TOMBSTONE) for key in torn}
         self._in_chunks(lock, [self._put(key, value) for key, value in former.items()])
         self._guarded(lock, self._move_head(number))
         return self._head()
@@ -273,6 +275,16 @@ class EtcdStore:
             yield transaction
             if transaction.changes:
                 self._store(lock, transaction.changes, transaction.revision + 1)
+
+    def note(self, key: str, value: str) -> None:
+        with self._explained():
+            self._client.put(self._notes + key, value)
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        start = self._notes + prefix
+        with self._explained():
+            found = self._range({"key": _encode(start), "range_end": _beyond(start)})
+            return {key.removeprefix(self._notes): value for key, value, _ in found}
 
     def wait(self, revision: int, timeout: float) -> int:
         with self._explained():

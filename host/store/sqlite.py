@@ -19,11 +19,20 @@ _APPLICATION_ID = 0x6F746570
 _MIGRATIONS = (
     """
     CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE revision (number INTEGER NOT NULL);
     INSERT INTO revision VALUES (0);
     """,
 )
 """From each version of the schema (``user_version``) to the next one."""
+
+
+def _scan(connection: sqlite3.Connection, table: str, prefix: str) -> list[tuple[str, str]]:
+    # UTF-8 sorts as code points do, of which none is above this one.
+    where = "WHERE key >= ? AND key < ? ORDER BY key"
+    return connection.execute(
+        f"SELECT key, value FROM {table} {where}", (prefix, prefix + "\U0010ffff")
+    ).fetchall()
 
 
 class _View:
@@ -40,11 +49,7 @@ class _View:
         return None if row is None else row[0]
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
-        # UTF-8 sorts as code points do, of which none is above this one.
-        yield from self._connection.execute(
-            "SELECT key, value FROM entries WHERE key >= ? AND key < ? ORDER BY key",
-            (prefix, prefix + "\U0010ffff"),
-        ).fetchall()
+        yield from _scan(self._connection, "entries", prefix)
 
     def put(self, key: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", (key, value))
@@ -141,6 +146,14 @@ class SqliteStore:
     def transaction(self) -> Iterator[_View]:
         with self._explained(), self._begin("IMMEDIATE") as view:
             yield view
+
+    def note(self, key: str, value: str) -> None:
+        with self._explained():
+            self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        with self._explained():
+            return dict(_scan(self._connection, "notes", prefix))
 
     def wait(self, revision: int, timeout: float) -> int:
         end = time.monotonic() + timeout

@@ -5,6 +5,7 @@ import random
 from contextlib import closing
 
 import pytest
+from opentep.host.compile import compile_tep
 from opentep.host.controller import ConflictError, Repository
 from opentep.host.controller.objects import Key, as_document, objects_of
 from opentep.host.fabric import FabricError, State
@@ -12,6 +13,7 @@ from opentep.host.fabric.allocate import allocate
 from opentep.host.fabric.load import loaded
 from opentep.host.fabric.source import Source, read_source
 from opentep.host.store import SqliteStore
+from opentep.host.tables import TepTables
 
 BASE = """\
 version: 1
@@ -240,7 +242,25 @@ def test_a_part_is_judged_as_the_whole(seed):
             for part in ("ouis", "macs", "vlans", "cursors"):
                 assert getattr(found, part) == getattr(expected, part), (wanted, part)
             state = found
+            check_tables(repository, rng)
         assert accepted > 10
+
+
+def check_tables(repository, rng) -> None:
+    """A TEP's tables follow from its part of the fabric as from the whole."""
+    whole: dict[str, TepTables] = {}
+
+    def compile_all(fabric, state, source) -> None:
+        for name in fabric.teps:
+            try:
+                whole[name] = compile_tep(fabric, name, state, source)
+            except FabricError as error:
+                assert "no next hop" in str(error) or "room for" in str(error)
+
+    repository.compile(compile_all)
+    for name in rng.sample(sorted(whole), min(2, len(whole))):
+        _, _, tables = repository.tables(name)
+        assert tables == whole[name]
 
 
 def test_allocations_of_a_former_state_file_are_taken_over():

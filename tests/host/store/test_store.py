@@ -184,6 +184,19 @@ def test_waiting_for_a_change(store, location):
     assert store.wait(0, 30) == 1
 
 
+def test_notes_are_beside_transactions(store, location):
+    with store.transaction() as transaction:
+        transaction.put("a/1", "x")
+    store.note("a/1", "y")
+    store.note("a/2", "z")
+    store.note("b", "w")
+    assert store.notes("a/") == {"a/1": "y", "a/2": "z"}
+    store.note("a/2", "zz")
+    with closing(open_store(location)) as other:
+        assert other.notes("") == {"a/1": "y", "a/2": "zz", "b": "w"}
+    assert (contents(store), revision(store)) == ({"a/1": "x"}, 1)
+
+
 @pytest.mark.parametrize(
     ("location", "message"),
     [
