@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from opentep.host.driver import Driver
 from opentep.host.link.client import LinkClient
+from opentep.host.link.shadow import ShadowClient
 from opentep.host.link.transport import SerialTransport
 from opentep.host.registers import RegisterAccess
 
@@ -12,11 +13,16 @@ __all__ = ["open_driver"]
 
 
 @contextmanager
-def open_driver(device: str, baud: int | None = None) -> Iterator[Driver]:
+def open_driver(device: str, baud: int | None = None, *, lasting: bool = False) -> Iterator[Driver]:
     """Connect to the TEP at serial device (or pty) ``device``.
 
+    ``lasting``: to stay, and to remember what the TEP holds.
     Raises ``TransportError``, ``LinkError`` or ``WrongDeviceError``.
     """
     transport = SerialTransport(device) if baud is None else SerialTransport(device, baud)
     with LinkClient(transport) as client:
-        yield Driver(RegisterAccess(client))
+        if lasting:
+            shadow = ShadowClient(client)
+            yield Driver(RegisterAccess(shadow), shadow=shadow)
+        else:
+            yield Driver(RegisterAccess(client))

@@ -24,10 +24,12 @@ from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
 from opentep.host.fabric.addresses import format_ipv6
 from opentep.host.held import Held, Reader
+from opentep.host.link.shadow import ShadowClient
+from opentep.host.macs import FoundMac
 from opentep.host.neighbours.service import NeighbourService, known_next_hops, routers, with_next_hops
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
-from opentep.host.tables import Port, TepTables
+from opentep.host.tables import Port, Remote, TepTables
 from opentep.host.transition import vacate
 
 __all__ = ["Driver", "DriverError", "Progress"]
@@ -62,17 +64,38 @@ class Driver:
     """One TEP behind ``registers``.
 
     ``drain_seconds``  time after which no frame waits any more that was judged before.
+    ``shadow``         what ``registers`` look through, if this driver is to go on for long: it then reads back only
+                       what it does not know to be there, until :meth:`forget`.
     """
 
-    def __init__(self, registers: RegisterAccess, *, drain_seconds: float = _DRAIN_SECONDS):
+    def __init__(
+        self,
+        registers: RegisterAccess,
+        *,
+        drain_seconds: float = _DRAIN_SECONDS,
+        shadow: ShadowClient | None = None,
+    ):
         self.registers = registers
         self.params = registers.params
         self._reader = Reader(registers)
         self._drain_seconds = drain_seconds
+        self._shadow = shadow
+        self._applied: TepTables | None = None
+        """What the TEP is known to hold."""
+        self._static: list[FoundMac] | None = None
+        """Its MAC table, if nothing is learned."""
+        if shadow is not None:
+            shadow.trust(registers.memory_map)
+
+    def forget(self) -> None:
+        """Take nothing for granted any more: the next look reads everything."""
+        self._applied = self._static = None
+        if self._shadow is not None:
+            self._shadow.forget()
 
     def read(self, *, macs: bool = True) -> Held:
         """What the TEP holds now; without ``macs`` all but the MAC table, which takes longest."""
-        return self._reader.read(macs=macs)
+        return self._reader.read(macs=macs, static=self._static)
 
     def read_ports(self) -> list[Port]:
         """Ports as they are configured now, without names."""
@@ -89,6 +112,20 @@ class Driver:
 
         After an error the TEP works with a part of the changes; applying again does the rest.
         """
+        before, self._applied = self._applied, None
+        if before is None or _numbers(before) != _numbers(desired):
+            self._static = None  # what was learned may contradict what numbers mean now
+        try:
+            changes = self._apply(desired, progress)
+        except BaseException:
+            self.forget()
+            raise
+        if self._shadow is not None:
+            self._applied = desired
+            self._static = None if _learns(desired) else _as_found(desired)
+        return changes
+
+    def _apply(self, desired: TepTables, progress: Progress) -> list[Change]:
         self._check(desired)
         held = self.read()
         if not held.enabled and not held.keys["tenant"] and not held.keys["source"]:
@@ -277,6 +314,24 @@ class Driver:
         time.sleep(self._drain_seconds)
         if self._change(self.read(), desired, progress):
             raise DriverError(f"the replica lists of '{desired.name}' do not fit the member table")
+
+
+def _numbers(tables: TepTables) -> tuple[object, ...]:
+    """What gives numbers in MAC entries their meaning."""
+    return tables.tenants, tables.teps, tables.ports
+
+
+def _learns(tables: TepTables) -> bool:
+    return any(tenant.learn_source or tenant.learn_remote for tenant in tables.tenants)
+
+
+def _as_found(tables: TepTables) -> list[FoundMac]:
+    """Static entries as the TEP would tell of them."""
+    ports = {tep.index: tep.port for tep in tables.teps}
+    return [
+        FoundMac(entry, ports[entry.place.tep] if isinstance(entry.place, Remote) else 0, True, 0)
+        for entry in tables.macs
+    ]
 
 
 def _roles(roles: list[str]) -> str:

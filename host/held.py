@@ -1,5 +1,6 @@
 """Reading back what a TEP holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,8 +90,9 @@ class Reader:
         )
         self.macs = MacAccess(registers)
 
-    def read(self, *, macs: bool = True) -> Held:
+    def read(self, *, macs: bool = True, static: Sequence[FoundMac] | None = None) -> Held:
         """Everything, or everything but MAC entries. Changes nothing; what changes meanwhile may be seen or not.
+        ``static``: what is known to be the MAC table, which is not read then.
 
         The MAC table of a TEP that forwards nothing and has no tenants is taken as empty: reading it is what
         takes longest, and nothing refers to its entries.
@@ -113,11 +115,13 @@ class Reader:
             ways = [decode_ways(entry, self.params) for entry in entries]
         runs, lists = self._lists()
         age_seconds = registers.read("age_seconds")
-        entries = self.macs.dump() if macs and (enabled or keys["tenant"]) else []
-        static = [found for found in entries if found.is_static]
+        found_macs: Sequence[FoundMac] = static or ()
+        if static is None and macs and (enabled or keys["tenant"]):
+            found_macs = self.macs.dump()
+        static = [found for found in found_macs if found.is_static]
         learned = [
             Learned(found.entry, round(found.scans * age_seconds / SCANS_PER_LIFETIME))
-            for found in entries
+            for found in found_macs
             if not found.is_static
         ]
         remote_ports = {

@@ -41,6 +41,8 @@ _COMMANDS = {
     "group": _Lazy("objects", "Groups of the stored fabric.", attribute="group"),
     "rule": _Lazy("objects", "Rules between tenants of the stored fabric.", attribute="rule"),
     "log": _Lazy("log", "Show who changed the stored fabric, when and how."),
+    "agent": _Lazy("agent", "Keep TEPs at what the store says."),
+    "status": _Lazy("status", "Show what the agents of the TEPs said last."),
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
     "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
     "mdio": _Lazy("mdio", "Read or write a register of a port's PHY."),

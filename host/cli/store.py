@@ -11,7 +11,7 @@ from opentep.host.document import Document, default_store, open_document, open_r
 
 from .options import COMMAND_LINE
 
-__all__ = ["command_line", "fabric_of", "open_stored"]
+__all__ = ["chosen_location", "command_line", "fabric_of", "open_stored"]
 
 _DOCUMENT = Path("fabric.yaml")
 
@@ -30,8 +30,13 @@ def fabric_of(document: Path, **options: Any) -> Document:
     return open_document(document, store=_chosen(), action=command_line(), **options)
 
 
+def chosen_location() -> str:
+    """Where the store is, for commands that need no document."""
+    return _chosen() or str(default_store(_DOCUMENT))
+
+
 @contextmanager
 def open_stored(*, create: bool = False) -> Iterator[Repository]:
     """The fabric in the store, for commands that need no document."""
-    with open_repository(_chosen() or str(default_store(_DOCUMENT)), create=create) as repository:
+    with open_repository(chosen_location(), create=create) as repository:
         yield repository

@@ -10,6 +10,8 @@ from opentep.gateware.params import Params
 from opentep.host.driver import Driver, DriverError
 from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
+from opentep.host.link.protocol import Read
+from opentep.host.link.shadow import ShadowClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
 from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, TepTables, Way
@@ -69,15 +71,20 @@ def device(memory_device):
     return memory_device(PARAMS)
 
 
-@pytest.fixture
-def driver(device) -> Driver:
-    return Driver(RegisterAccess(device), drain_seconds=0)
+@pytest.fixture(params=["once", "lasting"])
+def driver(device, request) -> Driver:
+    if request.param == "once":
+        return Driver(RegisterAccess(device), drain_seconds=0)
+    shadow = ShadowClient(device)
+    return Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
 
 
 def configurations(seed: int, count: int) -> Iterator[TepTables]:
+    """Every second one without learning."""
     rng = random.Random(seed)
-    for _ in range(count):
-        yield random_tables(rng, PARAMS, Learning(source=True, remote=True), storm=True)
+    for number in range(count):
+        learn = (seed + number) % 2 == 0
+        yield random_tables(rng, PARAMS, Learning(source=learn, remote=learn), storm=True)
 
 
 def test_a_fresh_tep(driver: Driver) -> None:
@@ -98,6 +105,31 @@ def test_applying_twice_writes_nothing(driver: Driver, device) -> None:
     before = device.changes
     assert driver.apply(tables) == []
     assert device.changes == before
+
+
+def test_a_lasting_driver_reads_little(device) -> None:
+    shadow = ShadowClient(device)
+    driver = Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
+    (tables,) = configurations(1, 1)
+    driver.apply(tables)
+    driver.plan(tables)  # reads what was neither read nor written so far
+    words = 0
+    execute = device.execute
+
+    def counted(requests):
+        nonlocal words
+        requests = list(requests)
+        words += sum(r.count if isinstance(r, Read) else len(r.words) for r in requests)
+        return execute(requests)
+
+    device.execute = counted
+    less = replace(tables, macs=tables.macs[:-1])
+    driver.apply(less)
+    assert words < 60, "a deletion, and how many insertions were refused"
+    assert driver.plan(less) == []
+    driver.forget()
+    assert driver.plan(less) == []
+    assert words > 1000
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,0 +1,48 @@
+"""`opentep agent`."""
+
+import logging
+import signal
+import threading
+
+import click
+from opentep.host.agent import Supervisor
+
+from .store import chosen_location
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option(
+    "-t",
+    "--tep",
+    "teps",
+    metavar="NAME",
+    multiple=True,
+    help="Only this TEP, not all that have a link. May be repeated.",
+)
+@click.option(
+    "--verify",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to read everything back from a TEP, to find and mend what others wrote.",
+)
+def command(teps: tuple[str, ...], verify: float) -> None:
+    """Keep TEPs at what the store says, until it is told to stop.
+
+    Every change of the store is brought to the TEPs that it concerns. While the store, the host link or this agent is
+    away, TEPs go on with what they hold; afterwards only what is different is written. Run one agent for each TEP, near
+    it, as a service; it logs to standard error and ends on SIGTERM or Ctrl-C.
+
+    \b
+    opentep agent
+    opentep --store etcd://10.0.0.1:2379 agent --tep rack1
+    opentep status
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    logging.getLogger("opentep.host.agent").setLevel(logging.INFO)
+    Supervisor(chosen_location(), teps, verify_seconds=verify).run(stop)

@@ -1,0 +1,250 @@
+"""Agents against TEPs in memory, through failures of everything around them."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from opentep.gateware.params import Params
+from opentep.host.agent import Agent, Report, Supervisor, reports
+from opentep.host.controller import Repository
+from opentep.host.controller.objects import Key
+from opentep.host.driver import Driver
+from opentep.host.fabric.source import read_source
+from opentep.host.link.client import SessionLostError
+from opentep.host.link.shadow import ShadowClient
+from opentep.host.link.transport import TransportError
+from opentep.host.registers import RegisterAccess
+from opentep.host.store import open_store
+
+PARAMS = Params(macs=64, tenants=16, lists=64, members=64, teps=16, rules=16)
+DOCUMENT = """\
+version: 1
+teps:
+  rack1:
+    address: fd00:1::1
+    link: {device: rack1}
+    core: {macs: 64, tenants: 16, lists: 64, members: 64, teps: 16, rules: 16}
+    ports:
+      server: {role: access}
+      uplink: {role: fabric, mac: 02:00:5e:01:00:01, next_hop: 02:00:5e:ff:01:fe}
+  rack2:
+    address: fd00:2::1
+    link: {device: rack2}
+    core: {macs: 64, tenants: 16, lists: 64, members: 64, teps: 16, rules: 16}
+    ports:
+      server: {role: access}
+      uplink: {role: fabric, mac: 02:00:5e:02:00:01, next_hop: 02:00:5e:ff:02:fe}
+tenants: {red: {oui: 12:00:01}, blue: {}}
+vswitches: {sw1: {tep: rack1, port: server}, sw2: {tep: rack2, port: server}}
+vms:
+  a: {tenant: red, vswitch: sw1}
+  b: {tenant: red, vswitch: sw2}
+"""
+
+
+class Rack:
+    """A TEP and the wire to it, which can be cut."""
+
+    def __init__(self, memory_device):
+        self._new = memory_device
+        self.reset()
+        self.cut = False
+        self.fails: Callable[[], bool] = lambda: False
+        self.session = 0
+
+    def reset(self) -> None:
+        """Power off and on."""
+        self.device = self._new(PARAMS)
+        self.session = getattr(self, "session", 0) + 1
+
+    def execute(self, requests, session):
+        if self.cut or self.fails():
+            raise TransportError("the cable is cut")
+        if session != self.session:
+            raise SessionLostError("the TEP restarted")
+        results = []
+        for request in requests:
+            if self.fails():
+                raise TransportError("the cable is cut")
+            results += self.device.execute([request])
+        return results
+
+    @contextmanager
+    def connect(self) -> Iterator[Driver]:
+        if self.cut:
+            raise TransportError("cannot open: No such file")
+        session = self.session
+        rack = self
+
+        class Client:
+            def execute(self, requests):
+                return rack.execute(requests, session)
+
+        shadow = ShadowClient(Client())
+        yield Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
+
+    def plan(self, tables):
+        return Driver(RegisterAccess(self.device), drain_seconds=0).plan(tables)
+
+
+class Bench:
+    def __init__(self, location: str, racks: dict[str, Rack]):
+        self.location = location
+        self.racks = racks
+        self.store = open_store(location)
+        self.repository = Repository(self.store, "bench")
+        self.repository.replace("import", read_source(DOCUMENT, "fabric.yaml"))
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, run: Callable[[threading.Event], None]) -> None:
+        self._stop = threading.Event()
+        thread = threading.Thread(target=run, args=(self._stop,))
+        thread.start()
+        self._threads.append(thread)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        self._threads.clear()
+
+    def connect(self, device: str, baud: int | None):
+        return self.racks[device].connect()
+
+    def agent(self, name: str = "rack1", **options) -> Agent:
+        return Agent(name, self.location, connect=self.connect, **options)
+
+    def said(self, name: str = "rack1") -> Report:
+        return reports(self.repository).get(name, Report(name, 0, "", ""))
+
+    def is_right(self, name: str = "rack1") -> bool:
+        _, _, tables = self.repository.tables(name)
+        return not self.racks[name].plan(tables)
+
+    def put(self, kind: str, name: str, spec) -> None:
+        self.repository.edit("edit", lambda get: {Key(kind, name): spec})
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, memory_device) -> Iterator[Bench]:
+    racks = {name: Rack(memory_device) for name in ("rack1", "rack2")}
+    bench = Bench(str(tmp_path / "fabric.db"), racks)
+    with closing(bench.store):
+        yield bench
+        bench.stop()
+
+
+def test_changes_arrive(bench: Bench) -> None:
+    bench.start(bench.agent().run)
+    until(bench.is_right)
+    for number in range(3):
+        bench.put("vms", f"c{number}", {"tenant": "blue", "vswitch": "sw1"})
+        until(bench.is_right)
+    bench.put("vms", "a", None)
+    until(bench.is_right)
+    report = bench.said()
+    assert (report.revision, report.error) == (bench.repository.revision, "")
+
+
+def test_what_is_right_is_not_written(bench: Bench) -> None:
+    bench.start(bench.agent().run)
+    until(bench.is_right)
+    bench.stop()
+    before = bench.racks["rack1"].device.changes
+    bench.start(bench.agent().run)
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw2"})
+    until(lambda: bench.said().revision == bench.repository.revision)
+    assert bench.racks["rack1"].device.changes == before, "a VM of another rack's tenant"
+
+
+def test_a_cut_cable(bench: Bench) -> None:
+    rack = bench.racks["rack1"]
+    rack.cut = True
+    bench.start(bench.agent().run)
+    until(lambda: "cannot open" in bench.said().error)
+    rack.cut = False
+    until(bench.is_right)
+    rack.cut = True
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
+    until(lambda: "cut" in bench.said().error)
+    rack.cut = False
+    until(bench.is_right)
+    until(lambda: bench.said().error == "")
+
+
+def test_a_tep_that_restarts(bench: Bench) -> None:
+    bench.start(bench.agent().run)
+    until(bench.is_right)
+    bench.racks["rack1"].reset()
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
+    until(bench.is_right)
+
+
+def test_what_others_wrote_is_mended(bench: Bench) -> None:
+    bench.start(bench.agent(verify_seconds=0.1).run)
+    until(bench.is_right)
+    driver = Driver(RegisterAccess(bench.racks["rack1"].device))
+    driver.registers.write("age_seconds", 7)
+    until(bench.is_right)
+
+
+def test_a_tep_that_does_not_fit_stays_as_it_is(bench: Bench) -> None:
+    bench.start(bench.agent().run)
+    until(bench.is_right)
+    before = bench.racks["rack1"].device.changes
+    for number in range(80):
+        bench.put("vms", f"c{number}", {"tenant": "red", "vswitch": "sw2"})
+    until(lambda: "room for 64" in bench.said().error)
+    held = bench.racks["rack1"].device.changes
+    bench.put("vms", "c0", None)
+    for number in range(1, 80):
+        bench.put("vms", f"c{number}", None)
+    until(bench.is_right)
+    assert before <= held
+
+
+def test_all_teps_and_later_ones(bench: Bench) -> None:
+    bench.start(Supervisor(bench.location, connect=bench.connect).run)
+    until(lambda: bench.is_right("rack1") and bench.is_right("rack2"))
+    bench.racks["rack3"] = bench.racks.pop("rack2")
+    spec = bench.repository.get(Key("teps", "rack2")).spec
+    bench.put("teps", "rack3", {**spec, "address": "fd00:3::1", "link": {"device": "rack3"}})
+    until(lambda: bench.is_right("rack3"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_failures_at_any_time(bench: Bench, seed: int) -> None:
+    """The cable fails between any two requests, the TEP restarts, the agent is replaced; afterwards all is right."""
+    rng = random.Random(seed)
+    rack = bench.racks["rack1"]
+    bench.start(bench.agent(verify_seconds=0.3).run)
+    for _ in range(12):
+        odds = rng.choice((0, 0.003, 0.02))
+        rack.fails = lambda odds=odds: rng.random() < odds
+        name = f"c{rng.randrange(6)}"
+        there = bench.repository.get(Key("vms", name)) is not None
+        vm = {"tenant": rng.choice(("red", "blue")), "vswitch": rng.choice(("sw1", "sw2"))}
+        bench.put("vms", name, None if there and rng.randrange(2) else vm)
+        if rng.randrange(4) == 0:
+            rack.reset()
+        if rng.randrange(4) == 0:
+            bench.stop()
+            bench.start(bench.agent(verify_seconds=0.3).run)
+        time.sleep(rng.random() * 0.2)
+    rack.fails = lambda: False
+    until(bench.is_right)
+    bench.stop()
+    assert bench.is_right()
