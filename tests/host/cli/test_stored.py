@@ -220,3 +220,15 @@ def test_no_store(tmp_path, monkeypatch):
     assert "see that it runs" in failed(1, "--store", "etcd://127.0.0.1:1/x", "vm", "list")
     Path("fabric.db").write_text("this is not a database, but long enough to look at")
     assert "restore it from a copy" in failed(1, "vm", "list")
+
+
+def test_the_benchmark(tmp_path):
+    result = run("bench", "controller", "--teps", 5, "--tenants", 20, "--vms", 100, "--json")
+    out = json.loads(result.stdout)
+    assert [item["what"] for item in out][:2] == [
+        "plan from empty: read, check, allocate, tables of all TEPs",
+        "store the document",
+    ]
+    assert all(0 < item["seconds"] <= item["worst"] for item in out)
+    done("--store", tmp_path / "used.db", "import", EXAMPLE)
+    assert "is in use" in failed(1, "--store", tmp_path / "used.db", "bench", "controller")
