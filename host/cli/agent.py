@@ -5,11 +5,20 @@ import signal
 import threading
 
 import click
-from opentep.host.agent import Supervisor
+from opentep.host.agent import Metrics, Supervisor
 
 from .store import chosen_location
 
 __all__ = ["command"]
+
+
+def _to_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    host, _, port = value.rpartition(":")
+    if not port.isdecimal() or int(port) > 0xFFFF:
+        raise click.BadParameter(f"'{value}' is not [HOST:]PORT", ctx, parameter)
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 @click.command()
@@ -29,7 +38,13 @@ __all__ = ["command"]
     metavar="SECONDS",
     help="How often to read everything back from a TEP, to find and mend what others wrote.",
 )
-def command(teps: tuple[str, ...], verify: float) -> None:
+@click.option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    callback=_to_address,
+    help="Serve state and counters for Prometheus at http://HOST:PORT/metrics; only to this machine without HOST.",
+)
+def command(teps: tuple[str, ...], verify: float, metrics: tuple[str, int] | None) -> None:
     """Keep TEPs at what the store says, until it is told to stop.
 
     Every change of the store is brought to the TEPs that it concerns. While the store, the host link or this agent is
@@ -38,11 +53,15 @@ def command(teps: tuple[str, ...], verify: float) -> None:
 
     \b
     opentep agent
-    opentep --store etcd://10.0.0.1:2379 agent --tep rack1
+    opentep --store etcd://10.0.0.1:2379 agent --tep rack1 --metrics 9469
     opentep status
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logging.getLogger("opentep.host.agent").setLevel(logging.INFO)
-    Supervisor(chosen_location(), teps, verify_seconds=verify).run(stop)
+    collected = None
+    if metrics is not None:
+        collected = Metrics()
+        click.echo(f"metrics: http://{metrics[0]}:{collected.serve(*metrics)}/metrics", err=True)
+    Supervisor(chosen_location(), teps, verify_seconds=verify, metrics=collected).run(stop)

@@ -3,13 +3,15 @@
 import random
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from opentep.gateware.events import counter_names
 from opentep.gateware.params import Params
-from opentep.host.agent import Agent, Report, Supervisor, reports
+from opentep.host.agent import Agent, Metrics, Report, Supervisor, reports
 from opentep.host.controller import Repository
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
@@ -248,3 +250,30 @@ def test_any_failures_at_any_time(bench: Bench, seed: int) -> None:
     until(bench.is_right)
     bench.stop()
     assert bench.is_right()
+
+
+def test_metrics(bench: Bench) -> None:
+    metrics = Metrics()
+    port = metrics.serve("127.0.0.1", 0)
+
+    def scraped() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    assert "opentep_up" in scraped()
+    rack = bench.racks["rack1"]
+    counters = rack.device.memory_map["counters"].start
+    names = counter_names(PARAMS)
+    for name, value in (("port[0].rx_frames", 7), ("port[1].unknown-tep", 5), ("mac.learned", 3)):
+        rack.device.words[counters + 2 * names.index(name)] = value
+    bench.start(bench.agent(metrics=metrics, count_seconds=0.05).run)
+    until(lambda: "opentep_port_frames_total" in scraped() and "server" in scraped())
+    text = scraped()
+    assert 'opentep_up{tep="rack1"} 1.0' in text
+    assert 'opentep_port_frames_total{direction="rx",port="server",tep="rack1"} 7.0' in text
+    assert 'opentep_drops_total{port="uplink",reason="unknown-tep",tep="rack1"} 5.0' in text
+    assert 'opentep_mac_events_total{event="learned",tep="rack1"} 3.0' in text
+    assert 'opentep_tunnel_frames_total{direction="tx",remote="rack2",tep="rack1"} 0.0' in text
+    rack.cut = True
+    until(lambda: 'opentep_up{tep="rack1"} 0.0' in scraped())
+    assert "server" not in scraped(), "stale counters would look like silence"

@@ -32,7 +32,9 @@ class Controller:
 
     @contextmanager
     def agent(self) -> Iterator[subprocess.Popen[str]]:
-        with subprocess.Popen([*self.command, "agent"], stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [*self.command, "agent", "--metrics", "0"], stderr=subprocess.PIPE, text=True
+        ) as process:
             try:
                 yield process
             finally:
@@ -78,5 +80,6 @@ def test_changes_reach_the_board_and_a_killed_agent_is_replaced(live_tep: LiveTe
         _, log = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "rack1: revision" in log and "Traceback" not in log
+        assert log.startswith("metrics: http://127.0.0.1:")
     assert mac not in controller.held(live_tep)
     live_tep.run("apply", "--no-vswitches")

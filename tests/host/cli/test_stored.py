@@ -140,6 +140,7 @@ def test_every_kind(folder):
         (2, "vm list --where colour=red", "is not KEY=VALUE"),
         (1, "log 99", "there is no revision 99; the newest one is 1"),
         (2, "import nothing.yaml", "does not exist"),
+        (2, "agent --metrics x", "'x' is not [HOST:]PORT"),
     ],
 )
 def test_mistakes_change_nothing(folder, code, command, message):

@@ -1,0 +1,44 @@
+"""What agents say of their TEPs, for everybody who looks into the store."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from opentep.host.controller import Repository
+from opentep.host.store import Store
+
+__all__ = ["Report", "reports"]
+
+_NOTES = "agents/"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an agent last said of its TEP."""
+
+    tep: str
+    revision: int
+    """Of the store, that the TEP holds."""
+    error: str
+    """Empty: all is well."""
+    time: str
+    """UTC, ISO 8601."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def store(self, store: Store) -> None:
+        """In place of the one before."""
+        store.note(_NOTES + self.tep, json.dumps(self.as_dict()))
+
+
+def now() -> str:
+    """The time of a report."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def reports(repository: Repository) -> dict[str, Report]:
+    """Of all agents, by TEP."""
+    found = repository.store.notes(_NOTES)
+    return {key.removeprefix(_NOTES): Report(**json.loads(text)) for key, text in found.items()}
