@@ -52,5 +52,5 @@ class DeficitIdleCount(Component):
             m.d.sync += wait.eq(wait - 1)
         with m.Elif(self.idles):
             # The gap is a column longer than it had to be, at least: nothing is owed any more.
-            m.d.sync += [deficit.eq(0), self.late.eq(0)]
+            m.d.sync += deficit.eq(0)
         return m

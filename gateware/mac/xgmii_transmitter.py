@@ -206,7 +206,7 @@ class XgmiiTransmitter(wiring.Component):
         m.d.sync += rest_late.eq(late)
         for name, bits, idle in (
             ("data", 8 * half, Cat(Const(octet, 8) for octet in IDLE_LANES[:half])),
-            ("control", half, Const(-1, half)),
+            ("control", half, Const((1 << half) - 1, half)),
         ):
             word = Value.cast(getattr(whole, name))
             kept = Value.cast(getattr(rest, name))[:bits]

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The receiver at XGMII: every kind of damage at every octet, in both start lanes, and what follows is not disturbed."""
+"""The receiver at XGMII: every kind of damage at every octet, both start lanes, and what follows is not disturbed."""
 
 import random
 
