@@ -18,8 +18,9 @@ class DeficitIdleCount(Component):
 
     ``ends``    the word has the frame's last octets, ``count`` of them (0 to 8); FCS and /T/ follow at once. If
                 there are 4 or more, the next word is ``tail`` and takes the rest of the FCS, and /T/.
-    ``ready``   a packet may begin with this word, ``late`` or not. From registers.
-    ``idles``   none is under way, and none does.
+    ``ready``   a packet may begin with this word, and ``late`` or not. From registers.
+    ``idles``   it is ``ready``, and none begins.
+    ``deficit`` octets that were left out and not added again.
     """
 
     ends: In(1)
@@ -27,10 +28,10 @@ class DeficitIdleCount(Component):
     ready: Out(1)
     late: Out(1)
     idles: In(1)
+    deficit: Out(range(4))
 
     def elaborate(self, platform):
         m = Module()
-        deficit = Signal(range(4))
         total = Signal(range(7))
         wait = Signal(range(4))
         tail = self.count >= 4
@@ -38,13 +39,13 @@ class DeficitIdleCount(Component):
         """From the column of /T/ to that of the next packet, less three; and one more in a packet that is late."""
         m.d.comb += [
             self.ready.eq(wait == 0),
-            total.eq(deficit + self.count[:2]),
+            total.eq(self.deficit + self.count[:2]),
             columns.eq(self.late + ~self.count[2] + total[2]),
         ]
         with m.If(self.ends):
             # Either the gap is 12 octets less those of the last column, or a column more than that.
             m.d.sync += [
-                deficit.eq(total[:2]),
+                self.deficit.eq(total[:2]),
                 self.late.eq(~columns[0]),
                 wait.eq(Mux(columns == 3, 2, columns != 0) + tail),
             ]
@@ -52,5 +53,5 @@ class DeficitIdleCount(Component):
             m.d.sync += wait.eq(wait - 1)
         with m.Elif(self.idles):
             # The gap is a column longer than it had to be, at least: nothing is owed any more.
-            m.d.sync += deficit.eq(0)
+            m.d.sync += self.deficit.eq(0)
         return m

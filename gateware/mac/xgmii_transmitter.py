@@ -95,7 +95,7 @@ class XgmiiTransmitter(wiring.Component):
             missing.eq(taking & ~frame.valid),
             gap.ends.eq(ends),
             gap.count.eq(count),
-            gap.idles.eq(nothing & ~begins),
+            gap.idles.eq(nothing & gap.ready & ~begins),
         ]
         m.d.sync += [
             self.underrun.eq(missing),
