@@ -5,13 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import PulseSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..buffer import Buffer
-from ..packet import PacketSignature, Word
+from ..packet import PacketSignature
 from ..phy.gmii import GmiiReceive, GmiiTransmit
+from .crossing import ReceiveCrossing, TransmitCrossing, check_start_octets
 from .frame import MAX_FRAME, check_max_frame
-from .frame_fifo import FrameFifo
 from .receiver import Receiver
-from .start_gate import StartGate
 from .transmitter import Transmitter
 from .width import Narrower, Widener
 
@@ -45,8 +43,7 @@ class EthernetMac(wiring.Component):
     ):
         if width < _CROSSING:
             raise ValueError(f"width must be at least {_CROSSING} bits, not {width}")
-        if not isinstance(start_octets, int) or start_octets < 4 or start_octets % 4:
-            raise ValueError(f"start_octets must be a positive multiple of 4, not {start_octets!r}")
+        check_start_octets(start_octets, _CROSSING)
         check_max_frame(max_frame)
         self.width = width
         self.rx_domain = rx_domain
@@ -73,48 +70,28 @@ class EthernetMac(wiring.Component):
     def _receive(self, m: Module) -> None:
         receiver = Receiver(self.max_frame)
         gatherer = Widener(8, _CROSSING)
-        fifo = FrameFifo(_CROSSING, lossy=True)
+        crossing = ReceiveCrossing(_CROSSING, self.width)
         to_rx = DomainRenamer(self.rx_domain)
         m.submodules.receiver = to_rx(receiver)
         m.submodules.gatherer = to_rx(gatherer)
-        m.submodules.rx_fifo = DomainRenamer({"write": self.rx_domain, "read": "sync"})(fifo)
-        m.submodules.overflow = overflow = PulseSynchronizer(self.rx_domain, "sync")
+        m.submodules.rx_crossing = DomainRenamer({"wire": self.rx_domain})(crossing)
         connect(m, flipped(self.gmii_rx), receiver.gmii)
         connect(m, receiver.output, gatherer.input)
-        connect(m, gatherer.output, fifo.input)
-        m.d.comb += [fifo.output.ready.eq(1), overflow.i.eq(fifo.overflow), self.overflow.eq(overflow.o)]
-        if self.width == _CROSSING:
-            m.d.sync += [self.rx.valid.eq(fifo.output.valid), self.rx.payload.eq(fifo.output.payload)]
-        else:
-            m.submodules.widener = widener = Widener(_CROSSING, self.width)
-            m.d.comb += [
-                widener.input.valid.eq(fifo.output.valid),
-                widener.input.payload.eq(fifo.output.payload),
-            ]
-            connect(m, widener.output, flipped(self.rx))
+        connect(m, gatherer.output, crossing.input)
+        connect(m, crossing.output, flipped(self.rx))
+        m.d.comb += self.overflow.eq(crossing.overflow)
 
     def _transmit(self, m: Module) -> None:
-        threshold = self.start_octets * 8 // _CROSSING
-        m.submodules.gate = gate = StartGate(_CROSSING, threshold=threshold, depth=-(-threshold // 16) * 16)
-        fifo = FrameFifo(_CROSSING)
+        crossing = TransmitCrossing(self.width, _CROSSING, start_octets=self.start_octets)
         divider = Narrower(_CROSSING, 8)
-        buffer = Buffer(Word(_CROSSING))  # from the PHY's `enable` to the FIFO would be a long way
         transmitter = Transmitter()
         to_tx = DomainRenamer(self.tx_domain)
-        m.submodules.tx_fifo = DomainRenamer({"write": "sync", "read": self.tx_domain})(fifo)
+        m.submodules.tx_crossing = DomainRenamer({"wire": self.tx_domain})(crossing)
         m.submodules.divider = to_tx(divider)
-        m.submodules.buffer = to_tx(buffer)
         m.submodules.transmitter = to_tx(transmitter)
         m.submodules.underrun = underrun = PulseSynchronizer(self.tx_domain, "sync")
-        if self.width == _CROSSING:
-            connect(m, flipped(self.tx), gate.input)
-        else:
-            m.submodules.narrower = narrower = Narrower(self.width, _CROSSING)
-            connect(m, flipped(self.tx), narrower.input)
-            connect(m, narrower.output, gate.input)
-        connect(m, gate.output, fifo.input)
-        connect(m, fifo.output, buffer.input)
-        connect(m, buffer.output, divider.input)
+        connect(m, flipped(self.tx), crossing.input)
+        connect(m, crossing.output, divider.input)
         connect(m, divider.output, transmitter.input)
         connect(m, transmitter.gmii, flipped(self.gmii_tx))
         m.d.comb += [underrun.i.eq(transmitter.underrun), self.underrun.eq(underrun.o)]

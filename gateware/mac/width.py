@@ -21,20 +21,22 @@ def _octet_bits(narrow: int, wide: int) -> int:
 
 
 class Widener(wiring.Component):
-    """Collects words of ``narrow`` bits into words of ``wide`` bits. Takes one in every clock and never waits.
+    """Collects words of ``narrow`` bits into words of ``wide`` bits. Takes one in every clock, and never waits; unless
+    it ``waits`` for its output, whose ``ready`` is then the input's, but for a gate.
 
-    A word is out one clock after the narrow one that completes it or ends the frame; ``output`` is registered, its
-    payload holds for the clock of ``valid`` only.
+    A word is out one clock after the narrow one that completes it or ends the frame; ``output`` is registered. Without
+    ``waits`` its payload holds for the clock of ``valid`` only.
     """
 
-    def __init__(self, narrow: int, wide: int):
+    def __init__(self, narrow: int, wide: int, *, waits: bool = False):
         self._octet_bits = _octet_bits(narrow, wide)
         self.narrow = narrow
         self.wide = wide
+        self.waits = waits
         super().__init__(
             {
-                "input": In(PacketSignature(narrow, always_ready=True)),
-                "output": Out(PacketSignature(wide, always_ready=True)),
+                "input": In(PacketSignature(narrow, always_ready=not waits)),
+                "output": Out(PacketSignature(wide, always_ready=not waits)),
             }
         )
 
@@ -43,8 +45,12 @@ class Widener(wiring.Component):
         word, output = self.input.payload, self.output
         parts = self.wide // self.narrow
         position = Signal(range(parts))
-        m.d.sync += output.valid.eq(self.input.valid & (word.last | (position == parts - 1)))
-        with m.If(self.input.valid):
+        advance = ~self.output.valid | self.output.ready
+        if self.waits:
+            m.d.comb += self.input.ready.eq(advance)
+        with m.If(advance):
+            m.d.sync += output.valid.eq(self.input.valid & (word.last | (position == parts - 1)))
+        with m.If(advance & self.input.valid):
             m.d.sync += [
                 position.eq(Mux(word.last, 0, position + 1)),
                 output.payload.data.word_select(position, self.narrow).eq(word.data),
