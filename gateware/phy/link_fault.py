@@ -57,12 +57,12 @@ class LinkFaultDetector(wiring.Component):
             ]
             following, total = now, sum_
         m.d.sync += [last.eq(following), count.eq(total)]
-        with m.If(count == _ENOUGH):
+        with m.If((count == _ENOUGH) | (last == LinkFault.NONE)):
             m.d.sync += self.fault.eq(last)
         with m.If(Cat(kind != LinkFault.NONE for kind in kinds).any()):
             m.d.sync += silent.eq(0)
         with m.Elif(silent == _SILENCE - 1):
-            m.d.sync += [count.eq(0), last.eq(LinkFault.NONE), self.fault.eq(LinkFault.NONE)]
+            m.d.sync += [count.eq(0), last.eq(LinkFault.NONE)]
         with m.Else():
             m.d.sync += silent.eq(silent + 1)
         return m
