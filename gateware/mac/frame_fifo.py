@@ -3,10 +3,10 @@
 from amaranth.hdl import Cat, Module, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.cdc import AsyncFFSynchronizer, FFSynchronizer
-from amaranth.lib.fifo import AsyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..packet import PacketSignature, Word
+from .async_fifo import AsyncFifo
 
 __all__ = ["FrameFifo"]
 
@@ -43,11 +43,7 @@ class FrameFifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = data.StructLayout({"word": Word(self.width), "first": 1})
-        # What it offers comes from registers: the comparison of its counters and what becomes of a word, which decides
-        # on the next address, are too much for one clock of 125 MHz.
-        m.submodules.fifo = fifo = AsyncFIFOBuffered(
-            width=layout.size, depth=self.depth + 1, w_domain="write", r_domain="read"
-        )
+        m.submodules.fifo = fifo = AsyncFifo(layout.size, self.depth)
 
         # A reset of few clocks leaves the FIFO with words that nobody wrote. They are thrown away, and before it is
         # empty nothing is written. The reset is seen at once in `read`, and in `write` it is over there, too.
