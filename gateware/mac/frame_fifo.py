@@ -1,6 +1,6 @@
 """Frames from one clock domain to another."""
 
-from amaranth.hdl import Cat, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.cdc import AsyncFFSynchronizer, FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -92,7 +92,10 @@ class FrameFifo(wiring.Component):
             torn.eq(emptied | (open & there & found.first)),
             output.valid.eq(torn | (there & (open | found.first))),
             output.payload.eq(found.word),
-            fifo.r_en.eq(disturbed | (~torn & (output.ready | ~output.valid))),
+            # Only matters with a word there; so it does not wait to learn whether there is one.
+            fifo.r_en.eq(
+                disturbed | (~emptied & Mux(found.first, ~open & output.ready, output.ready | ~open))
+            ),
         ]
         m.d.read += [
             lately.eq(Cat(reset, lately[0])),

@@ -14,6 +14,7 @@ INTACT = 0xDEBB20E3
 """The register behind an intact frame with its FCS."""
 _WORD_OCTETS = 8
 _HALF = 32
+_LUT_INPUTS = 4
 
 
 def after_zeros(register: int, octets: int) -> int:
@@ -28,12 +29,26 @@ def after_zeros(register: int, octets: int) -> int:
     return register
 
 
-def _linear(function: Callable[[int], int], value: Value) -> Value:
-    """``function``, which must be linear, of the 32 bits of ``value``: one sum of bits for each bit of the result."""
+def _linear(m: Module, function: Callable[[int], int], value: Value) -> Value:
+    """``function``, which must be linear, of the 32 bits of ``value``.
+
+    Each bit of the result is the sum of some 16 bits. Sums within groups of four, the inputs of a LUT, are shared, as
+    many of them are alike.
+    """
     images = [function(1 << bit) for bit in range(_HALF)]
-    return Cat(
-        Cat(value[bit] for bit in range(_HALF) if images[bit] >> row & 1).xor() for row in range(_HALF)
-    )
+    sums: dict[tuple[int, ...], Signal] = {}
+    rows = []
+    for row in range(_HALF):
+        parts = []
+        for group in range(0, _HALF, _LUT_INPUTS):
+            bits = tuple(bit for bit in range(group, group + _LUT_INPUTS) if images[bit] >> row & 1)
+            if bits and bits not in sums:
+                sums[bits] = Signal(name="sum_" + "_".join(map(str, bits)))
+                m.d.comb += sums[bits].eq(Cat(value[bit] for bit in bits).xor())
+            if bits:
+                parts.append(sums[bits])
+        rows.append(Cat(parts).xor())
+    return Cat(rows)
 
 
 class WideCrc(Component):
@@ -63,10 +78,10 @@ class WideCrc(Component):
         begun = Signal()
         summed = Signal(_HALF)
         following = Signal(_HALF)
-        m.d.comb += following.eq(_linear(lambda bits: after_zeros(bits, _WORD_OCTETS), summed) ^ known)
+        m.d.comb += following.eq(_linear(m, lambda bits: after_zeros(bits, _WORD_OCTETS), summed) ^ known)
         m.d.sync += [
             high.eq(self.data[_HALF:]),
-            known.eq(_linear(lambda bits: after_zeros(bits, _WORD_OCTETS // 2), high) ^ self.data[:_HALF]),
+            known.eq(_linear(m, lambda bits: after_zeros(bits, _WORD_OCTETS // 2), high) ^ self.data[:_HALF]),
             begun.eq(self.begin),
             summed.eq(following),
             # In flip-flops of its own: the word with `begin` may be the one behind a frame.
@@ -97,7 +112,7 @@ class FcsRewinder(Component):
         register, octets = self.register, self.octets
         for bit in reversed(range(self.LATENCY)):
             stage, left = Signal(32, name=f"rewound{bit}"), Signal(3, name=f"left{bit}")
-            rewound = _linear(lambda bits, bit=bit: after_zeros(bits, -1 << bit), register)
+            rewound = _linear(m, lambda bits, bit=bit: after_zeros(bits, -1 << bit), register)
             m.d.sync += [stage.eq(Mux(octets[bit], rewound, register)), left.eq(octets)]
             register, octets = stage, left
         m.d.comb += self.result.eq(register)

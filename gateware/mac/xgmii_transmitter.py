@@ -89,8 +89,10 @@ class XgmiiTransmitter(wiring.Component):
         count = Signal(range(LANES + 1))
         tail = Signal()
         late = Signal()
-        kept = Signal(LANES)
+        keeps, kept = Signal(LANES), Signal(LANES)
+        stored = Signal(_WIDTH)
         m.d.comb += [
+            octets.eq(Cat(stored.word_select(n, 8) & kept[n].replicate(8) for n in range(LANES))),
             frame.ready.eq(taking | swallow),
             missing.eq(taking & ~frame.valid),
             gap.ends.eq(ends),
@@ -107,7 +109,8 @@ class XgmiiTransmitter(wiring.Component):
             slot.idle.eq(nothing & ~begins & ~tail),
             # What is between two packets is put where the second one is.
             slot.late.eq(Mux(nothing & ~tail, gap.late, late)),
-            octets.eq(Cat(word.data.word_select(n, 8) & kept[n].replicate(8) for n in range(LANES))),
+            stored.eq(word.data),
+            kept.eq(keeps),
         ]
         with m.If(ends):
             m.d.sync += slot.count.eq(count)
@@ -124,7 +127,7 @@ class XgmiiTransmitter(wiring.Component):
             with m.State("FRAME"):
                 m.d.comb += [
                     taking.eq(1),
-                    kept.eq(Cat(frame.valid & (lane < word.count) for lane in range(LANES))),
+                    keeps.eq(Cat(frame.valid & (lane < word.count) for lane in range(LANES))),
                     ends.eq(missing | (word.last & (index >= _WHOLE))),
                 ]
                 m.d.sync += slot.spoilt.eq(missing | word.error)
@@ -195,8 +198,10 @@ class XgmiiTransmitter(wiring.Component):
     @staticmethod
     def _source(position: int, count: Value) -> Value:
         """Of the octet at ``position`` from the beginning of the word that has the frame's last ``count`` octets."""
-        behind = Mux(position == count + CRC_OCTETS, _Source.TERMINATE, _Source.IDLE)
-        return Mux(position < count, _Source.FRAME, Mux(position < count + CRC_OCTETS, _Source.FCS, behind))
+        sources = [_Source.FRAME, *[_Source.FCS] * CRC_OCTETS, _Source.TERMINATE, _Source.IDLE]
+        return Array(
+            sources[min(max(position - octets + 1, 0), len(sources) - 1)].value for octets in range(LANES + 1)
+        )[count]
 
     def _place(self, m: Module, whole: data.View, late: Value) -> None:
         """Packets that are late moved by half a word."""
