@@ -9,17 +9,17 @@ __all__ = ["Lane", "lanes_of", "packets_on", "received_xgmii", "words_of"]
 
 Lane = tuple[int, int]
 """Octet, and whether it is a control character."""
-_IDLE = (Control.IDLE.value, 1)
+_IDLE = (Control.IDLE, 1)
 
 
-def lanes_of(packets: Iterable[tuple[int, Packet]], *, error: int = Control.ERROR.value) -> list[Lane]:
+def lanes_of(packets: Iterable[tuple[int, Packet]], *, error: int = Control.ERROR) -> list[Lane]:
     """The packets, each behind a number of idle lanes. ``error``: what stands where a packet has an error."""
     lanes: list[Lane] = []
     for idle, packet in packets:
         lanes += [_IDLE] * idle
         octets = [(error, 1) if offset in packet.errors else (o, 0) for offset, o in enumerate(packet.octets)]
-        octets[0] = (Control.START.value, 1)
-        lanes += [*octets, (Control.TERMINATE.value, 1)]
+        octets[0] = (Control.START, 1)
+        lanes += [*octets, (Control.TERMINATE, 1)]
     return lanes
 
 
@@ -51,15 +51,15 @@ def packets_on(words: Iterable[tuple[int, int]]) -> tuple[list[Packet], list[int
                 if (octet, is_control) == _IDLE:
                     gap += 1
                     continue
-                assert is_control and octet == Control.START.value and lane % COLUMN_LANES == 0
+                assert is_control and octet == Control.START and lane % COLUMN_LANES == 0
                 octets, errors = bytearray(START[:1]), set()
                 gaps.append(gap)
                 begins.append(lane)
-            elif is_control and octet == Control.TERMINATE.value:
+            elif is_control and octet == Control.TERMINATE:
                 packets.append(Packet(bytes(octets), frozenset(errors)))
                 octets, gap = None, 1
             else:
-                assert not is_control or octet == Control.ERROR.value
+                assert not is_control or octet == Control.ERROR
                 if is_control:
                     errors.add(len(octets))
                 octets.append(octet)

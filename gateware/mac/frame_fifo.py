@@ -12,8 +12,8 @@ __all__ = ["FrameFifo"]
 
 
 class FrameFifo(wiring.Component):
-    """Takes words in domain ``write`` and hands them out in domain ``read``; distributed RAM of ``depth`` words
-    and a register.
+    """Takes words in domain ``write`` and hands them out in domain ``read``; ``depth`` of them are stored, in an
+    :class:`AsyncFifo`.
 
     Every word knows whether it is the first of its frame. So a frame that lost its end leaves with an extra last
     word that has ``error`` (after a reset, or when the next frame comes), one that lost its beginning does not leave

@@ -15,8 +15,8 @@ from .wide_crc import FcsRewinder, WideCrc
 __all__ = ["XgmiiTransmitter"]
 
 _WIDTH = 8 * LANES
-_START = Cat(Const(Control.START.value, 8), *[Const(PREAMBLE, 8)] * (PREAMBLE_OCTETS - 1), Const(SFD, 8))
-_SPOILT_FCS = Cat(*[Const(Control.ERROR.value, 8)] * CRC_OCTETS)
+_START = Cat(Const(Control.START, 8), *[Const(PREAMBLE, 8)] * (PREAMBLE_OCTETS - 1), Const(SFD, 8))
+_SPOILT_FCS = Cat(*[Const(Control.ERROR, 8)] * CRC_OCTETS)
 _FCS_CLOCKS = WideCrc.LATENCY + FcsRewinder.LATENCY
 _WHOLE, _REST = divmod(MIN_FRAME - CRC_OCTETS, LANES)
 """A frame without FCS has this many words before the one in which it may end, and this many octets there, at least."""

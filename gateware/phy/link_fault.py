@@ -106,7 +106,7 @@ class LinkFaultReply(wiring.Component):
             faulty.eq(self.fault != LinkFault.NONE),
             blocked.eq(faulty | (blocked & ~between)),
         ]
-        remote_fault = [Control.SEQUENCE.value, 0, 0, LinkFault.REMOTE.value]
+        remote_fault = [Control.SEQUENCE, 0, 0, LinkFault.REMOTE.value]
         columns = LANES // COLUMN_LANES
         with m.If(~blocked & ~faulty):
             m.d.sync += [self.output.data.eq(self.input.data), self.output.control.eq(self.input.control)]

@@ -10,7 +10,7 @@ COLUMN_LANES = 4
 """Octets of a column of clause 46, of which a clock holds two. A packet begins in a column's first lane."""
 
 
-class Control(enum.Enum, shape=8):
+class Control(enum.IntEnum, shape=8):
     """Control characters (table 46-3)."""
 
     IDLE = 0x07
@@ -21,7 +21,7 @@ class Control(enum.Enum, shape=8):
     ERROR = 0xFE
 
 
-IDLE_LANES = [Control.IDLE.value] * LANES
+IDLE_LANES = [Control.IDLE] * LANES
 
 
 class XgmiiSignature(wiring.Signature):

@@ -47,7 +47,7 @@ def spaced(packets, gap=LEAST_GAP, shift=0):
         at += idle + len(packet.octets) + 1
 
 
-def check(packets, *, max_frame=MAX_FRAME, gap=LEAST_GAP, error=Control.ERROR.value):
+def check(packets, *, max_frame=MAX_FRAME, gap=LEAST_GAP, error=Control.ERROR):
     wanted = [received_xgmii(packet, max_frame) for packet in packets]
     wanted = [frame for frame in wanted if frame is not None]
     for shift in range(2):
@@ -101,7 +101,7 @@ def test_every_truncation():
 def test_a_control_character_at_every_octet(character):
     rng = random.Random(5)
     packets = [Packet(good(rng).octets, frozenset({offset})) for offset in range(1, 72)]
-    check(between(packets, rng), error=character.value)
+    check(between(packets, rng), error=character)
 
 
 def test_a_bit_error_in_every_octet():
@@ -140,11 +140,11 @@ def test_ordered_sets_and_noise_between_packets():
     lanes, wanted = [], []
     for _ in range(60):
         for _ in range(rng.randrange(1, 9)):
-            lanes += [(Control.SEQUENCE.value, 1), *((rng.randrange(256), 0) for _ in range(3))]
+            lanes += [(Control.SEQUENCE, 1), *((rng.randrange(256), 0) for _ in range(3))]
         packet = good(rng, rng.randrange(60, 90))
         wanted.append(received_xgmii(packet, MAX_FRAME))
         lanes += lanes_of([(4, packet)])
-        lanes += [(Control.IDLE.value, 1)] * (4 + -len(lanes) % 4)
+        lanes += [(Control.IDLE, 1)] * (4 + -len(lanes) % 4)
     assert run(words_of(lanes)) == wanted
 
 
@@ -155,7 +155,7 @@ def test_noise_does_not_wedge():
         (rng.choice(characters), 1) if rng.random() < 0.1 else (rng.randrange(256), 0) for _ in range(8000)
     ]
     packet = good(rng)
-    words = words_of([*noise, (Control.IDLE.value, 1)], 1) + words_of(lanes_of([(0, packet)]))
+    words = words_of([*noise, (Control.IDLE, 1)], 1) + words_of(lanes_of([(0, packet)]))
     frames = run(words)
     assert frames[-1] == received_xgmii(packet, MAX_FRAME)
     assert not any(intact for _, intact in frames[:-1])

@@ -124,7 +124,7 @@ def is_spoilt(packet):
     return (
         packet.errors == frozenset(range(end - 4, end))
         and packet.octets.startswith(START)
-        and body[-4:] == bytes((Control.ERROR.value,)) * 4
+        and body[-4:] == bytes((Control.ERROR,)) * 4
         and with_fcs(body[:-4]) != body
     )
 

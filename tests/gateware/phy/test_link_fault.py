@@ -15,7 +15,7 @@ NONE, LOCAL, REMOTE = (fault.value for fault in LinkFault)
 
 def column_of(kind):
     """Data and control of four lanes."""
-    return (Control.SEQUENCE.value | kind << 24, 1) if kind else (IDLE[0] & 0xFFFFFFFF, 0xF)
+    return (Control.SEQUENCE | kind << 24, 1) if kind else (IDLE[0] & 0xFFFFFFFF, 0xF)
 
 
 def word_of(kinds):
