@@ -1,1 +1,2 @@
-"""Ethernet MAC (IEEE 802.3 clauses 3, 4 and 35): frames of the core on one side, GMII octets on the other."""
+"""Ethernet MACs (IEEE 802.3 clauses 3 and 4): frames of the core on one side; GMII octets (clause 35) or XGMII words
+(clause 46) on the other."""

@@ -53,8 +53,7 @@ class XgmiiReceiver(wiring.Component):
       earlier. One that begins in the same word spoils the one before, and is received.
     - A word without control characters behind the one that had /T/, which no PCS makes, spoils the frame.
 
-    A word is out 9 clocks after its first octet came in. ``output`` is registered; it is valid in no more than one
-    clock for 8 octets of the frame, and one.
+    A word is out 9 clocks after its first octet came in. ``output`` is registered.
     """
 
     def __init__(self, max_frame: int = MAX_FRAME):

@@ -44,11 +44,13 @@ def test_widener(narrow, wide, pauses):
 
 @pytest.mark.parametrize("stalls", [0, 0.4])
 @pytest.mark.parametrize("narrow, wide", PAIRS)
-def test_narrower(narrow, wide, stalls):
+@pytest.mark.parametrize("widens", [False, True])
+def test_both_ways_with_stalls(narrow, wide, stalls, widens):
     frames = frames_of(narrow * wide, wide)
-    dut = Narrower(wide, narrow)
+    dut = Widener(narrow, wide, waits=True) if widens else Narrower(wide, narrow)
     rng = random.Random(2)
-    collector = Collector(narrow)
+    came, left = (narrow, wide) if widens else (wide, narrow)
+    collector = Collector(left)
     words = sum(-(-len(octets) // (narrow // 8)) for octets, _ in frames)
     clocks = 0
     simulator = Simulator(dut)
@@ -56,7 +58,7 @@ def test_narrower(narrow, wide, stalls):
 
     async def feed(ctx):
         for octets, good in frames:
-            for word in frame_words(octets, wide, error=not good):
+            for word in frame_words(octets, came, error=not good):
                 while rng.random() < stalls:
                     await ctx.tick()
                 ctx.set(dut.input.valid, 1)
