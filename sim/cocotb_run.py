@@ -105,7 +105,8 @@ def _run(
             return commands
 
     design = (text, top, flags, [model.read_text() for model in models])
-    key = hashlib.sha256(repr((design, tool_versions())).encode()).hexdigest()[:32]
+    # What is built refers to cocotb and Verilator where they are.
+    key = hashlib.sha256(repr((design, tool_versions(), sys.prefix)).encode()).hexdigest()[:32]
     folder = cache_folder().parent / "cocotb" / key
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "dut.v"

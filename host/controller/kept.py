@@ -89,11 +89,15 @@ def load_state(view: View, objects: Iterable[Key] | None = None) -> State:
             root = f"{_ROOT}{part}/"
             found.update((key.removeprefix(root), text) for key, text in view.scan(root))
     else:
-        for key in objects:
-            for part in {"tenants": ("ouis",), "vms": ("macs", "vlans")}.get(key.kind, ()):
-                text = view.get(f"{_ROOT}{part}/{key.name}")
-                if text is not None:
-                    vars(texts)[part][key.name] = text
+        parts = {"tenants": ("ouis",), "vms": ("macs", "vlans")}
+        wanted = {
+            f"{_ROOT}{part}/{key.name}": (part, key.name)
+            for key in objects
+            for part in parts.get(key.kind, ())
+        }
+        for path, text in view.get_many(wanted).items():
+            part, name = wanted[path]
+            vars(texts)[part][name] = text
     return texts.state(_Cursors(view))
 
 

@@ -23,11 +23,12 @@ from .changes import Change, differences
 from .conflict import ConflictError
 from .kept import allocated, load_indices, load_state, store_indices, store_state
 from .objects import KINDS, Key, as_document, objects_of, references
+from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
 from .slices import neighbourhood, part_of_tep
 
 __all__ = ["Entry", "Repository", "Stored"]
 
-_OBJECTS, _REFERRERS, _LOG = "object/", "by/", "log/"
+_LOG = "log/"
 _IDENTITY = "identity"
 _GONE = "gone/"
 """Revisions that removed objects."""
@@ -52,85 +53,29 @@ class Entry:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
-class Stored:
-    """An object, and the transaction that made it what it is."""
-
-    spec: Any
-    revision: int
-
-
-def _path(key: Key) -> str:
-    return f"{key.kind}/{key.name}"
-
-
-def _key(path: str) -> Key:
-    kind, _, name = path.partition("/")
-    return Key(kind, name)
-
-
 def _log_key(revision: int) -> str:
     return f"{_LOG}{revision:012}"
 
 
-def _stored(text: str) -> Stored:
-    revision, spec = json.loads(text)
-    return Stored(spec, revision)
-
-
-def _get(view: View, key: Key) -> Stored | None:
-    text = view.get(_OBJECTS + _path(key))
-    return None if text is None else _stored(text)
-
-
-def _spec(stored: Stored | None) -> Any:
-    return None if stored is None else stored.spec
-
-
-def _scan(view: View, kind: str | None = None) -> dict[Key, Stored]:
-    found = {
-        _key(path.removeprefix(_OBJECTS)): _stored(text)
-        for each in ([kind] if kind else KINDS)
-        for path, text in view.scan(f"{_OBJECTS}{each}/")
-    }
-    return found
-
-
-def _referrers(view: View, key: Key, kind: str | None) -> list[Key]:
-    root = f"{_REFERRERS}{_path(key)}/"
-    return [_key(path.removeprefix(root)) for path, _ in view.scan(f"{root}{kind}/" if kind else root)]
-
-
-def _readers(
-    view: View,
-) -> tuple[Callable[[Key], Any], Callable[[Key, str | None], list[Key]], Callable[[str], Iterable[Key]]]:
-    """What :mod:`.slices` asks for."""
-    return (
-        lambda key: _spec(_get(view, key)),
-        lambda key, kind: _referrers(view, key, kind),
-        lambda kind: _scan(view, kind),
-    )
-
-
 def _removed(view: View, key: Key) -> int:
     """The revision that removed an object, 0 if none did."""
-    return int(view.get(_GONE + _path(key)) or 0)
+    return int(view.get(_GONE + to_path(key)) or 0)
 
 
 def _write(transaction: Transaction, change: Change, revision: int) -> None:
     """Store an object, and what it names."""
-    path = _path(change.key)
+    path = to_path(change.key)
     old = set() if change.before is None else set(references(change.key, change.before))
     new = set() if change.after is None else set(references(change.key, change.after))
     for key in old - new:
-        transaction.delete(f"{_REFERRERS}{_path(key)}/{path}")
+        transaction.delete(f"{REFERRERS}{to_path(key)}/{path}")
     for key in new - old:
-        transaction.put(f"{_REFERRERS}{_path(key)}/{path}", "")
+        transaction.put(f"{REFERRERS}{to_path(key)}/{path}", "")
     if change.after is None:
-        transaction.delete(_OBJECTS + path)
+        transaction.delete(OBJECTS + path)
         transaction.put(_GONE + path, str(revision))
     else:
-        transaction.put(_OBJECTS + path, json.dumps([revision, change.after]))
+        transaction.put(OBJECTS + path, Stored(change.after, revision).text)
         if change.before is None:
             transaction.delete(_GONE + path)
 
@@ -171,16 +116,16 @@ class Repository:
     def objects(self, kind: str | None = None) -> dict[Key, Stored]:
         """All objects, or those of a kind, by name."""
         with self.store.view() as view:
-            return _scan(view, kind)
+            return Reader(view).every(kind)
 
     def get(self, key: Key) -> Stored | None:
         with self.store.view() as view:
-            return _get(view, key)
+            return Reader(view).stored(key)
 
     def document(self, *, complete: bool = False) -> tuple[int, dict[str, Any]]:
         """The revision, and the whole fabric as a document; if ``complete``, with what was allocated."""
         with self.store.view() as view:
-            specs = {key: stored.spec for key, stored in _scan(view).items()}
+            specs = {key: stored.spec for key, stored in Reader(view).every().items()}
             if complete:
                 for key, given in allocated(load_state(view)).items():
                     specs[key] = {**specs[key], **given}
@@ -195,7 +140,7 @@ class Repository:
     def compile(self, compiling: Compile, *, dry_run: bool = False) -> tuple[Fabric, Source]:
         """The whole fabric as it is stored, and the document that it would be. ``compiling`` may give table indices."""
         with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
-            source = self._source({key: stored.spec for key, stored in _scan(transaction).items()})
+            source = self._source({key: stored.spec for key, stored in Reader(transaction).every().items()})
             return self._settle(transaction, source, None, compiling, State(indices=indices)), source
 
     def tables(self, tep: str) -> tuple[int, Tep, TepTables]:
@@ -204,8 +149,9 @@ class Repository:
         Raises :class:`~opentep.host.fabric.errors.FabricError`.
         """
         with self._numbering(tep, False) as indices, self.store.view() as view:
-            part = part_of_tep(tep, *_readers(view))
-            source = self._source({key: _spec(_get(view, key)) for key in sorted(part)})
+            reader = Reader(view)
+            part = part_of_tep(tep, reader)
+            source = self._source({key: reader.get(key) for key in sorted(part)})
             if Key("teps", tep) not in part:
                 message = f"there is no TEP '{tep}'"
                 raise FabricError([source.problem(("teps",), message, f"`opentep tep add {tep} …`")])
@@ -233,7 +179,7 @@ class Repository:
         """What the transaction ``revision`` changed."""
         root = f"{_log_key(revision)}/"
         with self.store.view() as view:
-            found = [(_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root)]
+            found = [(to_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root)]
         found.sort(key=lambda change: (KINDS.index(change[0].kind), change[0].name))
         return [Change(key, change["before"], change["after"]) for key, change in found]
 
@@ -251,20 +197,20 @@ class Repository:
         nothing left. Raises :class:`~opentep.host.fabric.errors.FabricError` if the fabric would not be right.
         """
         with _begin(self.store, dry_run) as transaction:
-            wanted = edits(lambda key: _spec(_get(transaction, key)))
-            before = {key: _spec(_get(transaction, key)) for key in wanted}
+            reader = Reader(transaction)
+            wanted = edits(reader.get)
+            reader.fetch(wanted)
             changes = [
-                Change(key, before[key], after) for key, after in wanted.items() if before[key] != after
+                Change(key, reader.get(key), after)
+                for key, after in wanted.items()
+                if reader.get(key) != after
             ]
             for change in changes:
                 _write(transaction, change, transaction.revision + 1)
-            around = neighbourhood(
-                [(change.key, change.before, change.after) for change in changes], *_readers(transaction)
-            )
-            specs = {
-                key: _spec(_get(transaction, key))
-                for key in (_scan(transaction) if around is None else sorted(around))
-            }
+            reader = Reader(transaction)
+            around = neighbourhood([(change.key, change.before, change.after) for change in changes], reader)
+            keys = reader.every() if around is None else sorted(around)
+            specs = {key: reader.get(key) for key in keys}
             gone = [change.key for change in changes if change.after is None]
             fabric = (
                 self._settle(transaction, specs, None if around is None else [*specs, *gone])
@@ -289,7 +235,7 @@ class Repository:
         them. ``allocations``: what a store that has none yet begins with. ``compiling`` comes last.
         """
         with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
-            stored = _scan(transaction)
+            stored = Reader(transaction).every()
             changes = differences({key: old.spec for key, old in stored.items()}, objects_of(source.data))
             if base is not None:
                 self._refuse_conflicts(transaction, stored, changes, base)
@@ -353,5 +299,5 @@ class Repository:
         transaction.put(_log_key(revision), json.dumps(entry.as_dict()))
         for change in changes:
             both = {"before": change.before, "after": change.after}
-            transaction.put(f"{_log_key(revision)}/{_path(change.key)}", json.dumps(both))
+            transaction.put(f"{_log_key(revision)}/{to_path(change.key)}", json.dumps(both))
         return revision

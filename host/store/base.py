@@ -1,6 +1,6 @@
 """What a store can do, whichever it is: ordered text keys, serial transactions, revisions to wait for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -20,6 +20,9 @@ class View(Protocol):
 
     def get(self, key: str) -> str | None:
         """The value of ``key``, ``None`` if there is none."""
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, str]:
+        """The values of those of ``keys`` that have one, in few requests."""
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Keys that begin with ``prefix``, and their values, in the order of the keys' octets."""

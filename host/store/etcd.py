@@ -4,7 +4,7 @@ import base64
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +57,9 @@ class _View:
         for _, value in self._store.read(key, self._at):
             return value
         return None
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, str]:
+        return self._store.read_many(keys, self._at)
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         yield from self._store.read(prefix, self._at, many=True)
@@ -171,6 +174,21 @@ class EtcdStore:
         for found, value, _ in self._range(request):
             if value != _TOMBSTONE:
                 yield found.removeprefix(self._data), value
+
+    def read_many(self, keys: Iterable[str], at: int) -> dict[str, str]:
+        """The same for any keys."""
+        asked = (
+            [{"request_range": {"key": _encode(self._data + key), "revision": at}} for key in keys]
+            if at
+            else []
+        )
+        found = {}
+        for start in range(0, len(asked), _CHUNK_OPERATIONS):
+            answer = self._post("/kv/txn", {"success": asked[start : start + _CHUNK_OPERATIONS]})
+            for response in answer["responses"]:
+                for entry in response["response_range"].get("kvs", ()):
+                    found[_decode(entry["key"]).removeprefix(self._data)] = _decode(entry.get("value", ""))
+        return {key: value for key, value in found.items() if value != _TOMBSTONE}
 
     def commit(self, compare: Sequence[dict[str, Any]], operations: Sequence[dict[str, Any]]) -> int | None:
         """etcd's revision after ``operations``, ``None`` if ``compare`` did not hold."""

@@ -1,6 +1,6 @@
 """Changes on top of a view that does not know of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .base import View
 
@@ -21,6 +21,14 @@ class Overlay:
 
     def get(self, key: str) -> str | None:
         return self.changes[key] if key in self.changes else self._view.get(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, str]:
+        keys = list(keys)
+        found: dict[str, str | None] = dict(
+            self._view.get_many(key for key in keys if key not in self.changes)
+        )
+        found.update((key, self.changes[key]) for key in keys if key in self.changes)
+        return {key: value for key, value in found.items() if value is not None}
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         found: dict[str, str | None] = dict(self._view.scan(prefix))

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .base import StoreError
@@ -47,6 +47,10 @@ class _View:
     def get(self, key: str) -> str | None:
         row = self._connection.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, str]:
+        found = ((key, self.get(key)) for key in keys)
+        return {key: value for key, value in found if value is not None}
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         yield from _scan(self._connection, "entries", prefix)

@@ -39,6 +39,7 @@ def test_keys_come_in_order_and_by_prefix(store):
         assert [key for key, _ in view.scan("b/")] == ["b/10", "b/2", "b/é", "b/\U0010fffd"]
         assert view.get("b/é") == "B/É"
         assert view.get("b/") is None
+        assert view.get_many(["b/é", "b/", "a/1"]) == {"b/é": "B/É", "a/1": "A/1"}
         assert view.revision == 1
 
 
@@ -97,6 +98,9 @@ def test_any_sequence_of_transactions(store, transactions):
                     transaction.put(key, value)
                     expected[key] = value
                 assert transaction.get(key) == value
+            assert transaction.get_many(["a", "b", "ab"]) == {
+                k: expected[k] for k in ("a", "b", "ab") if k in expected
+            }
             assert dict(transaction.scan("a")) == {k: v for k, v in expected.items() if k.startswith("a")}
     assert contents(store) == expected
     assert list(contents(store)) == sorted(expected, key=str.encode)
