@@ -9,18 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 
 from opentep.host.connect import open_driver
-from opentep.host.controller import Repository
+from opentep.host.controller import Repository, Share
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver, DriverError
 from opentep.host.fabric.errors import FabricError
-from opentep.host.fabric.model import Link
 from opentep.host.link.client import LinkError
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import WrongDeviceError
 from opentep.host.store import StoreError, open_store
-from opentep.host.tables import TepTables
 
 from .backoff import Backoff
 from .metrics import Metrics
@@ -91,65 +90,65 @@ class Agent:
                 _log.info("%s: no longer in the store", self.tep)
                 return False
             try:
-                revision, tep, tables = repository.tables(self.tep)
+                share = repository.tables(self.tep)
             except FabricError as error:
                 self._say(repository, 0, str(error))
                 self._await_change(repository, revision, stop)
                 continue
-            if tep.link is None:
+            link = share.tep.link
+            if link is None:
                 self._say(repository, 0, "the TEP has no link")
                 self._await_change(repository, revision, stop)
                 continue
             try:
-                with self._connect(tep.link.device, tep.link.baud) as driver:
+                with self._connect(link.device, link.baud) as driver:
                     backoff.reset()
-                    self._keep(driver, repository, (revision, tables), tep.link, stop)
+                    self._keep(driver, repository, share, stop)
             except _TEP_ERRORS as error:
                 self._say(repository, 0, str(error))
                 backoff.wait()
         return True
 
-    def _keep(
-        self,
-        driver: Driver,
-        repository: Repository,
-        wanted: tuple[int, TepTables],
-        link: Link,
-        stop: threading.Event,
-    ) -> None:
+    def _keep(self, driver: Driver, repository: Repository, share: Share, stop: threading.Event) -> None:
         """While the TEP can be reached as the store says; ends when that changes."""
-        revision, tables = wanted
-        self._apply(driver, repository, revision, tables)
+        link = share.tep.link
+        self._apply(driver, repository, share)
         verified = counted = time.monotonic()
         while not stop.is_set():
             if self._metrics is not None and time.monotonic() >= counted:
-                self._metrics.count(self.tep, driver.counters(tables))
+                self._metrics.count(self.tep, driver.counters(share.tables))
                 counted = time.monotonic() + self._count_seconds
-            seen = repository.store.wait(revision, _LOOK_SECONDS)
-            if seen > revision:
-                try:
-                    revision, tep, tables = repository.tables(self.tep)
-                except FabricError as error:
-                    revision = seen  # what it holds is the last that was good
-                    self._say(repository, revision, str(error))
+            seen = repository.store.wait(share.revision, _LOOK_SECONDS)
+            if seen > share.revision:
+                if not repository.concerns(share, seen):
+                    share = replace(share, revision=seen)
                     continue
-                if tep.link != link:
+                try:
+                    share = repository.tables(self.tep)
+                except FabricError as error:
+                    # What it holds is the last that was good; any later change is a reason to look again.
+                    share = replace(share, revision=seen)
+                    self._say(repository, seen, str(error))
+                    continue
+                if share.tep.link != link:
                     return
-                self._apply(driver, repository, revision, tables)
+                self._apply(driver, repository, share)
             elif time.monotonic() - verified >= self._verify_seconds:
                 driver.forget()
-                if self._apply(driver, repository, revision, tables):
+                if self._apply(driver, repository, share):
                     _log.warning("%s: held something else than was written; mended", self.tep)
                 verified = time.monotonic()
 
-    def _apply(self, driver: Driver, repository: Repository, revision: int, tables: TepTables) -> int:
+    def _apply(self, driver: Driver, repository: Repository, share: Share) -> int:
         """How much was changed."""
         begun = time.monotonic()
-        changes = driver.apply(tables)
+        changes = driver.apply(share.tables)
         if changes:
             milliseconds = (time.monotonic() - begun) * 1e3
-            _log.info("%s: revision %d, %d entries, %.0f ms", self.tep, revision, len(changes), milliseconds)
-        self._say(repository, revision, "")
+            _log.info(
+                "%s: revision %d, %d entries, %.0f ms", self.tep, share.revision, len(changes), milliseconds
+            )
+        self._say(repository, share.revision, "")
         return len(changes)
 
     def _await_change(self, repository: Repository, revision: int, stop: threading.Event) -> None:

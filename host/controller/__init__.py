@@ -2,6 +2,6 @@
 
 from .changes import Change
 from .conflict import ConflictError
-from .repository import Entry, Repository
+from .repository import Entry, Repository, Share
 
-__all__ = ["Change", "ConflictError", "Entry", "Repository"]
+__all__ = ["Change", "ConflictError", "Entry", "Repository", "Share"]

@@ -22,16 +22,19 @@ from opentep.host.tables import TepTables
 from .changes import Change, differences
 from .conflict import ConflictError
 from .kept import allocated, load_indices, load_state, store_indices, store_state
-from .objects import KINDS, Key, as_document, objects_of, references
+from .objects import KINDS, TENANT_KEY, Key, as_document, objects_of, references
 from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
 from .slices import neighbourhood, part_of_tep
 
-__all__ = ["Entry", "Repository", "Stored"]
+__all__ = ["Entry", "Repository", "Share", "Stored"]
 
 _LOG = "log/"
 _IDENTITY = "identity"
 _GONE = "gone/"
 """Revisions that removed objects."""
+
+_MANY = 500
+"""Changes at once that take longer to look through than tables to make."""
 
 Compile = Callable[[Fabric, State, Source], None]
 """A last look at the complete fabric; gives table indices, and raises if something does not fit."""
@@ -55,6 +58,12 @@ class Entry:
 
 def _log_key(revision: int) -> str:
     return f"{_LOG}{revision:012}"
+
+
+def _changes(view: View, revision: int) -> list[Change]:
+    root = f"{_log_key(revision)}/"
+    found = ((to_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root))
+    return [Change(key, change["before"], change["after"]) for key, change in found]
 
 
 def _removed(view: View, key: Key) -> int:
@@ -89,6 +98,17 @@ def _begin(store: Store, dry_run: bool) -> Iterator[Transaction]:
     else:
         with store.transaction() as transaction:
             yield transaction
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a fabric is a TEP's."""
+
+    revision: int
+    tep: Tep
+    tables: TepTables
+    part: frozenset[Key]
+    """Objects that it follows from, whether they are there or not yet."""
 
 
 class Repository:
@@ -143,8 +163,8 @@ class Repository:
             source = self._source({key: stored.spec for key, stored in Reader(transaction).every().items()})
             return self._settle(transaction, source, None, compiling, State(indices=indices)), source
 
-    def tables(self, tep: str) -> tuple[int, Tep, TepTables]:
-        """The revision, and what the TEP is and should hold then. Reads no more than that takes.
+    def tables(self, tep: str) -> Share:
+        """What the TEP is and should hold. Reads no more than that takes.
 
         Raises :class:`~opentep.host.fabric.errors.FabricError`.
         """
@@ -157,7 +177,23 @@ class Repository:
                 raise FabricError([source.problem(("teps",), message, f"`opentep tep add {tep} …`")])
             state = replace(load_state(view, part), indices=indices)
             fabric = allocate(loaded(source), state, source)
-            return view.revision, fabric.teps[tep], compile_tep(fabric, tep, state, source)
+            tables = compile_tep(fabric, tep, state, source)
+            return Share(view.revision, fabric.teps[tep], tables, frozenset(part | {TENANT_KEY}))
+
+    def concerns(self, share: Share, revision: int) -> bool:
+        """Whether changes since ``share`` up to ``revision`` may have changed it. If not, it stays so."""
+        with self.store.view() as view:
+            for number in range(share.revision + 1, revision + 1):
+                entry = view.get(_log_key(number))
+                if entry is None or json.loads(entry)["changes"] > _MANY:
+                    return True
+                for change in _changes(view, number):
+                    named = {change.key}
+                    for spec in (change.before, change.after):
+                        named.update(() if spec is None else references(change.key, spec))
+                    if change.key.kind == "settings" or not named.isdisjoint(share.part):
+                        return True
+        return False
 
     @contextmanager
     def _numbering(self, tep: str | None, dry_run: bool) -> Iterator[dict[str, dict[str, int]]]:

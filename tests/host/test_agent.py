@@ -126,8 +126,7 @@ class Bench:
         return reports(self.repository).get(name, Report(name, 0, "", ""))
 
     def is_right(self, name: str = "rack1") -> bool:
-        _, _, tables = self.repository.tables(name)
-        return not self.racks[name].plan(tables)
+        return not self.racks[name].plan(self.repository.tables(name).tables)
 
     def put(self, kind: str, name: str, spec) -> None:
         self.repository.edit("edit", lambda get: {Key(kind, name): spec})

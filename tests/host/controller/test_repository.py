@@ -1,12 +1,13 @@
 """The fabric in a store: a change is checked against a part of it just as against the whole."""
 
+import contextlib
 import copy
 import random
 from contextlib import closing
 
 import pytest
 from opentep.host.compile import compile_tep
-from opentep.host.controller import ConflictError, Repository
+from opentep.host.controller import ConflictError, Repository, Share
 from opentep.host.controller.objects import Key, as_document, objects_of
 from opentep.host.fabric import FabricError, State
 from opentep.host.fabric.allocate import allocate
@@ -235,7 +236,9 @@ def test_a_part_is_judged_as_the_whole(seed):
                     repository.edit("edit", lambda get, wanted=wanted: wanted)
                     raise AssertionError(f"{wanted} was accepted; {error}") from None
                 continue
+            shares = all_shares(repository)
             repository.edit("edit", lambda get, wanted=wanted: wanted)
+            check_concern(repository, shares)
             accepted += 1
             document, found = repository.document()[1], repository.allocations()
             assert objects_of(document) == after
@@ -244,6 +247,23 @@ def test_a_part_is_judged_as_the_whole(seed):
             state = found
             check_tables(repository, rng)
         assert accepted > 10
+
+
+def all_shares(repository) -> dict[str, Share]:
+    shares = {}
+    for key in repository.objects("teps"):
+        with contextlib.suppress(FabricError):
+            shares[key.name] = repository.tables(key.name)
+    return shares
+
+
+def check_concern(repository, before: dict[str, Share]) -> None:
+    """What is said not to concern a TEP does not."""
+    after = all_shares(repository)
+    for name, share in before.items():
+        if not repository.concerns(share, repository.revision):
+            assert after[name].tables == share.tables
+            assert after[name].part == share.part
 
 
 def check_tables(repository, rng) -> None:
@@ -259,8 +279,7 @@ def check_tables(repository, rng) -> None:
 
     repository.compile(compile_all)
     for name in rng.sample(sorted(whole), min(2, len(whole))):
-        _, _, tables = repository.tables(name)
-        assert tables == whole[name]
+        assert repository.tables(name).tables == whole[name]
 
 
 def test_allocations_of_a_former_state_file_are_taken_over():
