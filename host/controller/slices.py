@@ -80,13 +80,14 @@ def part_of_tep(tep: str, reader: Reader) -> set[Key]:
     these."""
     here = Key("teps", tep)
     tenants = set(reader.referrers(here, "tenants"))
-    vms = [vm for vswitch in reader.referrers(here, "vswitches") for vm in reader.referrers(vswitch, "vms")]
+    vswitches = reader.referrers(here, "vswitches")
+    vms = [vm for vswitch in vswitches for vm in reader.referrers(vswitch, "vms")]
     reader.fetch(vms)
     tenants.update(Key("tenants", reader.get(vm)["tenant"]) for vm in vms)
     rules = {rule for tenant in tenants for rule in reader.referrers(tenant, "rules")}
     reader.fetch(rules)
     tenants.update(named for rule in rules for named in references(rule, reader.get(rule)))
-    wanted = {here, *tenants, *rules, *reader.referrers(TENANT_KEY), *reader.every("settings")}
+    wanted = {here, *vswitches, *tenants, *rules, *reader.referrers(TENANT_KEY), *reader.every("settings")}
     for tenant in tenants:
         wanted.update(other for other in reader.referrers(tenant) if other.kind in ("vms", "groups"))
     return _with_named(wanted, reader)
