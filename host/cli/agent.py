@@ -7,18 +7,10 @@ import threading
 import click
 from opentep.host.agent import Metrics, Supervisor
 
+from .address import to_address
 from .store import chosen_location
 
 __all__ = ["command"]
-
-
-def _to_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
-    if value is None:
-        return None
-    host, _, port = value.rpartition(":")
-    if not port.isdecimal() or int(port) > 0xFFFF:
-        raise click.BadParameter(f"'{value}' is not [HOST:]PORT", ctx, parameter)
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 @click.command()
@@ -41,7 +33,7 @@ def _to_address(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--metrics",
     metavar="[HOST:]PORT",
-    callback=_to_address,
+    callback=to_address,
     help="Serve state and counters for Prometheus at http://HOST:PORT/metrics; only to this machine without HOST.",
 )
 def command(teps: tuple[str, ...], verify: float, metrics: tuple[str, int] | None) -> None:

@@ -43,6 +43,8 @@ _COMMANDS = {
     "log": _Lazy("log", "Show who changed the stored fabric, when and how."),
     "agent": _Lazy("agent", "Keep TEPs at what the store says."),
     "status": _Lazy("status", "Show what the agents of the TEPs said last."),
+    "serve": _Lazy("serve", "Serve the stored fabric over HTTP.", "api"),
+    "token": _Lazy("token", "Who may use that.", "api"),
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),
     "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
     "mdio": _Lazy("mdio", "Read or write a register of a port's PHY."),

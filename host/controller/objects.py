@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KINDS", "TENANT_KEY", "Key", "as_document", "objects_of", "references", "rule_name"]
+__all__ = ["KINDS", "TENANT_KEY", "Key", "as_document", "misnamed", "objects_of", "references", "rule_name"]
 
 KINDS = ("settings", "teps", "tenants", "vswitches", "vms", "groups", "rules")
 """In the order of a document, so that what is referred to comes before what refers to it, but for TEPs."""
@@ -34,6 +34,15 @@ TENANT_KEY = Key("settings", "tenant_key")
 def rule_name(source: str, target: str) -> str:
     """What a rule from one tenant to another is called."""
     return f"{source}/{target}"
+
+
+def misnamed(key: Key, spec: Any) -> str | None:
+    """What is wrong with the name of an object whose ``spec`` satisfies the schema."""
+    if key.kind == "settings" and key.name not in _SETTINGS:
+        return f"there is no setting '{key.name}'"
+    if key.kind == "rules" and key.name != rule_name(spec["from"], spec["to"]):
+        return f"the rule from '{spec['from']}' to '{spec['to']}' has another name"
+    return None
 
 
 def objects_of(document: dict[str, Any]) -> dict[Key, Any]:

@@ -11,18 +11,19 @@ from typing import Any
 
 from opentep.host.compile import compile_tep
 from opentep.host.fabric.allocate import allocate
-from opentep.host.fabric.errors import FabricError
+from opentep.host.fabric.errors import FabricError, Problem
 from opentep.host.fabric.load import loaded
 from opentep.host.fabric.model import Fabric, Tep
 from opentep.host.fabric.source import Source
 from opentep.host.fabric.state import State
+from opentep.host.fabric.validate import schema_problems
 from opentep.host.store import Overlay, Store, Transaction, View
 from opentep.host.tables import TepTables
 
 from .changes import Change, differences
 from .conflict import ConflictError
 from .kept import allocated, load_indices, load_state, store_indices, store_state
-from .objects import KINDS, TENANT_KEY, Key, as_document, objects_of, references
+from .objects import KINDS, TENANT_KEY, Key, as_document, misnamed, objects_of, references
 from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
 from .slices import neighbourhood, part_of_tep
 
@@ -151,10 +152,10 @@ class Repository:
                     specs[key] = {**specs[key], **given}
             return view.revision, as_document(specs)
 
-    def allocations(self) -> State:
-        """All that was allocated."""
+    def allocations(self, objects: Iterable[Key] | None = None) -> State:
+        """What was allocated for ``objects``, or for all."""
         with self.store.view() as view:
-            state = load_state(view)
+            state = load_state(view, objects)
             return replace(state, cursors=dict(state.cursors))
 
     def compile(self, compiling: Compile, *, dry_run: bool = False) -> tuple[Fabric, Source]:
@@ -242,6 +243,7 @@ class Repository:
                 if reader.get(key) != after
             ]
             for change in changes:
+                self._check_form(change)
                 _write(transaction, change, transaction.revision + 1)
             reader = Reader(transaction)
             around = neighbourhood([(change.key, change.before, change.after) for change in changes], reader)
@@ -297,6 +299,22 @@ class Repository:
                 )
         if conflicts:
             raise ConflictError(conflicts, base)
+
+    def _check_form(self, change: Change) -> None:
+        """Whether the object by itself satisfies the schema, so that what it names can be followed."""
+        if change.after is None:
+            return
+        source = self._source({change.key: change.after})
+        # Without the rest of the fabric, what a fabric must have is missing.
+        problems = [problem for problem in schema_problems(source) if problem.path != "teps"]
+        message = None if problems else misnamed(change.key, change.after)
+        if message is not None:
+            remedy = (
+                "name a rule FROM/TO, as it is" if change.key.kind == "rules" else "choose one that there is"
+            )
+            problems.append(Problem(0, 0, str(change.key), message, remedy, source.file))
+        if problems:
+            raise FabricError(problems)
 
     def _source(self, specs: Mapping[Key, Any]) -> Source:
         return Source(self.store.location, as_document(dict(specs)))

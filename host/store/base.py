@@ -53,9 +53,9 @@ class Store(Protocol):
         One at a time: others wait for the end of this one, and raise :class:`StoreError` if it takes too long.
         """
 
-    def note(self, key: str, value: str) -> None:
-        """Keep ``value`` beside the transactions, for what has a single writer: durable, without a revision, and nobody
-        waits for it."""
+    def note(self, key: str, value: str | None) -> None:
+        """Keep ``value``, or nothing any more, beside the transactions, for what has a single writer: durable, without
+        a revision, and nobody waits for it."""
 
     def notes(self, prefix: str) -> dict[str, str]:
         """Notes whose keys begin with ``prefix``."""

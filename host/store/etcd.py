@@ -294,9 +294,12 @@ class EtcdStore:
             if transaction.changes:
                 self._store(lock, transaction.changes, transaction.revision + 1)
 
-    def note(self, key: str, value: str) -> None:
+    def note(self, key: str, value: str | None) -> None:
         with self._explained():
-            self._client.put(self._notes + key, value)
+            if value is None:
+                self._client.delete(self._notes + key)
+            else:
+                self._client.put(self._notes + key, value)
 
     def notes(self, prefix: str) -> dict[str, str]:
         start = self._notes + prefix

@@ -151,9 +151,12 @@ class SqliteStore:
         with self._explained(), self._begin("IMMEDIATE") as view:
             yield view
 
-    def note(self, key: str, value: str) -> None:
+    def note(self, key: str, value: str | None) -> None:
         with self._explained():
-            self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+            if value is None:
+                self._connection.execute("DELETE FROM notes WHERE key = ?", (key,))
+            else:
+                self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
 
     def notes(self, prefix: str) -> dict[str, str]:
         with self._explained():

@@ -196,6 +196,9 @@ def test_notes_are_beside_transactions(store, location):
     store.note("b", "w")
     assert store.notes("a/") == {"a/1": "y", "a/2": "z"}
     store.note("a/2", "zz")
+    store.note("c", "v")
+    store.note("c", None)
+    store.note("never", None)
     with closing(open_store(location)) as other:
         assert other.notes("") == {"a/1": "y", "a/2": "zz", "b": "w"}
     assert (contents(store), revision(store)) == ({"a/1": "x"}, 1)

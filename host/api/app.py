@@ -1,0 +1,183 @@
+"""The REST interface: one application for one store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Annotated, Any
+
+from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from opentep.host.agent.report import reports
+from opentep.host.controller import Change, ConflictError, Repository
+from opentep.host.controller.kept import allocated
+from opentep.host.controller.objects import KINDS, Key
+from opentep.host.fabric.errors import FabricError
+from opentep.host.fabric.source import Source
+from opentep.host.store import Store, StoreError, open_store
+
+from .tokens import Token, Tokens
+
+__all__ = ["MAX_OCTETS", "create_app"]
+
+MAX_OCTETS = 64 << 20
+"""Of a request: a document with half a million VMs."""
+
+_bearer = HTTPBearer(auto_error=False, description="A token of `opentep token add`.")
+
+Kind = Annotated[str, Path(pattern=f"^({'|'.join(KINDS)})$")]
+
+DryRun = Annotated[bool, Query(description="Only tell what would change.")]
+
+
+def _error(status: int, message: str, **more: Any) -> JSONResponse:
+    return JSONResponse({"error": message, **more}, status)
+
+
+def create_app(location: str, version: str = "") -> FastAPI:
+    """For the store at ``location``, which is opened anew for each request."""
+    app = FastAPI(
+        title="opentep",
+        version=version,
+        description="The desired fabric, who changed it, and how its TEPs are.",
+        docs_url=None,  # their scripts would come from elsewhere
+        redoc_url=None,
+    )
+
+    def opened() -> Iterator[Store]:
+        with closing(open_store(location)) as store:
+            yield store
+
+    Opened = Annotated[Store, Depends(opened)]
+
+    def bearer(role: str) -> Callable[..., Repository]:
+        def check(
+            store: Opened, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+        ) -> Repository:
+            token: Token | None = Tokens(store).find(credentials.credentials) if credentials else None
+            if token is None:
+                raise HTTPException(401, "give a valid token", {"WWW-Authenticate": "Bearer"})
+            if not token.allows(role):
+                raise HTTPException(403, f"token '{token.name}' may only {token.role}")
+            return Repository(store, token.name)
+
+        return check
+
+    Reading = Annotated[Repository, Depends(bearer("read"))]
+    Writing = Annotated[Repository, Depends(bearer("admin"))]
+
+    @app.middleware("http")
+    async def limited(request: Request, call_next: Any) -> Any:
+        length = request.headers.get("content-length", "")
+        if request.method == "PUT" and not length.isdecimal():
+            return _error(411, "say how long the body is")
+        if length.isdecimal() and int(length) > MAX_OCTETS:
+            return _error(413, f"more than {MAX_OCTETS} octets")
+        return await call_next(request)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        response = _error(error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(FabricError)
+    async def wrong(_: Request, error: FabricError) -> JSONResponse:
+        problems = [problem.as_dict() for problem in error.problems]
+        return _error(422, "the fabric would not be right", problems=problems)
+
+    @app.exception_handler(ConflictError)
+    async def conflicting(_: Request, error: ConflictError) -> JSONResponse:
+        conflicts = [{"kind": key.kind, "name": key.name, "change": how} for key, how in error.conflicts]
+        return _error(409, "others changed the same", conflicts=conflicts)
+
+    @app.exception_handler(StoreError)
+    async def unavailable(_: Request, error: StoreError) -> JSONResponse:
+        return _error(503, str(error))
+
+    @app.get("/healthz", summary="Whether the store answers")
+    def healthz(store: Opened) -> dict[str, int]:
+        with store.view() as view:
+            return {"revision": view.revision}
+
+    @app.get("/v1/fabric", summary="The whole fabric as a document")
+    def get_fabric(
+        repository: Reading,
+        complete: Annotated[bool, Query(description="With what was allocated.")] = False,
+    ) -> dict[str, Any]:
+        revision, document = repository.document(complete=complete)
+        return {"revision": revision, "document": document}
+
+    @app.put("/v1/fabric", summary="Make the fabric what a document says")
+    def put_fabric(
+        repository: Writing,
+        document: dict[str, Any],
+        base: Annotated[
+            int | None,
+            Query(
+                ge=0, description="Revision that it was made from: later changes of others are not overruled."
+            ),
+        ] = None,
+        dry_run: DryRun = False,
+    ) -> dict[str, Any]:
+        source = Source("document", document)
+        revision, changes, _ = repository.replace("PUT /v1/fabric", source, base=base, dry_run=dry_run)
+        return _done(revision, changes, dry_run)
+
+    @app.get("/v1/log", summary="Who changed what, the newest last")
+    def get_log(
+        repository: Reading, newest: Annotated[int, Query(ge=1, description="At most.")] = 100
+    ) -> list[dict[str, Any]]:
+        return [entry.as_dict() for entry in repository.history(newest)]
+
+    @app.get("/v1/log/{revision}", summary="What one revision changed")
+    def get_revision(repository: Reading, revision: int) -> list[dict[str, Any]]:
+        changes = repository.changes_of(revision)
+        if not changes:
+            raise HTTPException(404, f"there is no revision {revision}")
+        return [change.as_dict() for change in changes]
+
+    @app.get("/v1/status", summary="What the agents of the TEPs said last")
+    def get_status(repository: Reading) -> dict[str, Any]:
+        said = reports(repository)
+        return {"revision": repository.revision, "teps": [report.as_dict() for report in said.values()]}
+
+    @app.get("/v1/{kind}", summary="All objects of a kind")
+    def get_objects(repository: Reading, kind: Kind) -> dict[str, Any]:
+        given = allocated(repository.allocations())
+        return {
+            key.name: {"revision": stored.revision, "spec": stored.spec, "allocated": given.get(key, {})}
+            for key, stored in repository.objects(kind).items()
+        }
+
+    @app.get("/v1/{kind}/{name:path}", summary="One object; rules are named FROM/TO")
+    def get_object(repository: Reading, kind: Kind, name: str) -> dict[str, Any]:
+        key = Key(kind, name)
+        stored = repository.get(key)
+        if stored is None:
+            raise HTTPException(404, f"there is no {kind} '{name}'")
+        given = allocated(repository.allocations([key]))
+        return {"revision": stored.revision, "spec": stored.spec, "allocated": given.get(key, {})}
+
+    @app.put("/v1/{kind}/{name:path}", summary="Add or change an object")
+    def put_object(
+        repository: Writing, kind: Kind, name: str, spec: Annotated[Any, Body()], dry_run: DryRun = False
+    ) -> dict[str, Any]:
+        wanted = {} if spec is None else spec
+        return _edit(repository, f"PUT /v1/{kind}/{name}", {Key(kind, name): wanted}, dry_run)
+
+    @app.delete("/v1/{kind}/{name:path}", summary="Remove an object")
+    def delete_object(repository: Writing, kind: Kind, name: str, dry_run: DryRun = False) -> dict[str, Any]:
+        if repository.get(Key(kind, name)) is None:
+            raise HTTPException(404, f"there is no {kind} '{name}'")
+        return _edit(repository, f"DELETE /v1/{kind}/{name}", {Key(kind, name): None}, dry_run)
+
+    return app
+
+
+def _edit(repository: Repository, action: str, edits: dict[Key, Any], dry_run: bool) -> dict[str, Any]:
+    revision, changes, _ = repository.edit(action, lambda get: edits, dry_run=dry_run)
+    return _done(revision, changes, dry_run)
+
+
+def _done(revision: int, changes: list[Change], dry_run: bool) -> dict[str, Any]:
+    return {"revision": revision, "stored": not dry_run, "changes": [change.as_dict() for change in changes]}
