@@ -1,0 +1,86 @@
+"""`opentep serve` and `opentep token` as processes, with TLS as a user sets it up."""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from opentep.host.cli import main
+
+from .conftest import EXAMPLE, OPENTEP
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_tls_and_a_token(tmp_path: Path) -> None:
+    store, certificate, key = (tmp_path / name for name in ("fabric.db", "server.pem", "server.key"))
+    run("--store", store, "import", EXAMPLE)
+    secret = run("--store", store, "token", "add", "grafana").strip()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*OPENTEP, "--store", str(store), "serve", "--listen", f"127.0.0.1:{port}"]
+    command += ["--certificate", str(certificate), "--key", str(key)]
+    context = ssl.create_default_context(cafile=certificate)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            request = urllib.request.Request(
+                f"https://127.0.0.1:{port}/v1/vms", headers={"Authorization": f"Bearer {secret}"}
+            )
+            end = time.monotonic() + 60
+            while True:
+                try:
+                    with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+                        vms = json.load(answer)
+                    break
+                except urllib.error.URLError:
+                    assert time.monotonic() < end and process.poll() is None
+                    time.sleep(0.1)
+            assert vms["red1"]["spec"]["tenant"] == "red"
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=30)
+            assert "Traceback" not in log and secret not in log
+        finally:
+            process.kill()
+
+
+def test_tokens(tmp_path: Path) -> None:
+    store = tmp_path / "fabric.db"
+    secret = run("--store", store, "token", "add", "pipeline", "--role", "admin").strip()
+    assert len(secret) > 40
+    assert "revoke it first" in run("--store", store, "token", "add", "pipeline", code=1)
+    run("--store", store, "token", "add", "grafana")
+    listed = json.loads(run("--store", store, "token", "list", "--json"))
+    assert listed == {"grafana": "read", "pipeline": "admin"}
+    run("--store", store, "token", "revoke", "pipeline")
+    assert "there is no token 'pipeline'" in run("--store", store, "token", "revoke", "pipeline", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--listen", "0.0.0.0:8480"], "needs TLS"),
+        (["--listen", "rack7:8480"], "needs TLS"),
+        (["--listen", "x"], "is not [HOST:]PORT"),
+        (["--certificate", __file__], "go together"),
+    ],
+)
+def test_what_would_not_be_safe_is_refused(arguments: list[str], message: str) -> None:
+    assert message in run("serve", *arguments, code=2)
