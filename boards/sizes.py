@@ -11,9 +11,9 @@ SIZES_45F = Params(
     teps=256,
     rules=512,
     lists=2048,
-    members=2048,
+    members=1024,
     packet_bytes=32768,
-    counted_teps=256,
+    counted_teps=128,
 )
 SIZES_85F = Params(
     tenants=4096,

@@ -309,10 +309,13 @@ class EtcdStore:
 
     def wait(self, revision: int, timeout: float) -> int:
         with self._explained():
-            at, number = self._head()
+            # Watched from now on: etcd may have forgotten the revision that moved the head last.
+            answer = self._post("/kv/range", {"key": _encode(self._head_key)})
+            number = int(_decode(answer["kvs"][0]["value"])) if "kvs" in answer else 0
             if number <= revision and timeout > 0:
+                following = int(answer["header"]["revision"]) + 1
                 with contextlib.suppress(exceptions.WatchTimedOut):
-                    self._client.watch_once(self._head_key, timeout=timeout, start_revision=at + 1)
+                    self._client.watch_once(self._head_key, timeout=timeout, start_revision=following)
                 _, number = self._head()
             return number
 

@@ -1,6 +1,7 @@
-"""A TEP's register space in memory, as the declaration describes it, without frames."""
+"""What tests of the host share: a TEP's register space in memory, without frames, and real stores."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,9 @@ from opentep.gateware.params import Params
 from opentep.gateware.registers import memory_map
 from opentep.gateware.tables.mac_entry import AGE_FRESH, MacOp, MacStatus
 from opentep.host.link.protocol import REPEAT, Read, Write
+from opentep.host.store import open_store
+
+from .etcd_server import Etcd
 
 # A busy machine is no failure.
 settings.register_profile("host", deadline=None, max_examples=60)
@@ -117,3 +121,26 @@ def _addresses(request: Read | Write, count: int) -> Iterator[int]:
 @pytest.fixture
 def memory_device() -> type[MemoryDevice]:
     return MemoryDevice
+
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory) -> Iterator[Etcd]:
+    server = Etcd(tmp_path_factory.mktemp("etcd"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["sqlite", "etcd"])
+def location(request, tmp_path) -> str:
+    """Where a new store is to be."""
+    if request.param == "sqlite":
+        return str(tmp_path / "fabric.db")
+    port = request.getfixturevalue("etcd").port
+    return f"etcd://127.0.0.1:{port}/{tmp_path.name}-{tmp_path.parent.name}"
+
+
+@pytest.fixture
+def store(location):
+    with closing(open_store(location)) as opened:
+        yield opened

@@ -16,6 +16,8 @@ from opentep.host.fabric.source import Source, read_source
 from opentep.host.store import SqliteStore
 from opentep.host.tables import TepTables
 
+from .integrity import check_integrity
+
 BASE = """\
 version: 1
 teps:
@@ -247,6 +249,7 @@ def test_a_part_is_judged_as_the_whole(seed):
             state = found
             check_tables(repository, rng)
         assert accepted > 10
+        check_integrity(repository)
 
 
 def all_shares(repository) -> dict[str, Share]:

@@ -1,6 +1,8 @@
 """What only etcd can do to a transaction: to end between two of its requests, and to forget old revisions."""
 
 import base64
+import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -75,7 +77,12 @@ def test_compaction_to_now(location):
         now = store._post("/kv/range", {"key": "eA=="})["header"]["revision"]
         store._post("/kv/compaction", {"revision": now})
         assert contents(store) == {"a": "1"}
-        change(store, {"b": "2"})
+        begun = time.monotonic()
+        thread = threading.Thread(target=change, args=(EtcdStore(location), {"b": "2"}))
+        thread.start()
+        assert store.wait(1, 30) == 2
+        assert time.monotonic() - begun < 20, "it was told"
+        thread.join()
         assert contents(store) == {"b": "2"}
 
 

@@ -1,15 +1,12 @@
-"""A real etcd for the tests of this folder."""
+"""A real etcd."""
 
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
-import pytest
-from opentep.host.store import open_store
+__all__ = ["Etcd", "free_port"]
 
 
 def free_port() -> int:
@@ -53,26 +50,3 @@ class Etcd:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-
-@pytest.fixture(scope="session")
-def etcd(tmp_path_factory) -> Iterator[Etcd]:
-    server = Etcd(tmp_path_factory.mktemp("etcd"))
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(params=["sqlite", "etcd"])
-def location(request, tmp_path) -> str:
-    """Where a new store is to be."""
-    if request.param == "sqlite":
-        return str(tmp_path / "fabric.db")
-    port = request.getfixturevalue("etcd").port
-    return f"etcd://127.0.0.1:{port}/{tmp_path.name}-{tmp_path.parent.name}"
-
-
-@pytest.fixture
-def store(location):
-    with closing(open_store(location)) as opened:
-        yield opened

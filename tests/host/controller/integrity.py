@@ -1,0 +1,43 @@
+"""Whether a stored fabric holds together: nothing lost, nothing leaked."""
+
+from opentep.host.controller import Repository
+from opentep.host.controller.objects import KINDS, Key, references
+from opentep.host.controller.reader import REFERRERS, Reader, to_path
+from opentep.host.fabric.allocate import allocate
+from opentep.host.fabric.load import loaded
+from opentep.host.fabric.source import Source
+from opentep.host.fabric.state import State
+
+__all__ = ["check_integrity"]
+
+
+def check_integrity(repository: Repository) -> None:
+    """Objects, what names them, allocations and the log agree."""
+    revision, document = repository.document()
+    if not revision:
+        return
+    with repository.store.view() as view:
+        objects = Reader(view).every()
+        naming = {key.removeprefix(REFERRERS) for key, _ in view.scan(REFERRERS)}
+        log = [key for key, _ in view.scan("log/") if key.count("/") == 1]
+    assert naming == {
+        f"{to_path(named)}/{to_path(key)}"
+        for key, item in objects.items()
+        for named in references(key, item.spec)
+    }
+    assert len(log) == revision
+    state = repository.allocations()
+    source = Source("store", document)
+    settled = State(ouis=state.ouis, macs=state.macs, vlans=state.vlans, cursors=dict(state.cursors))
+    allocate(loaded(source), settled, source)
+    assert (settled.ouis, settled.macs, settled.vlans) == (state.ouis, state.macs, state.vlans)
+    # The log tells how everything came to be.
+    told: dict[Key, object] = {}
+    for number in range(1, revision + 1):
+        for change in repository.changes_of(number):
+            assert told.get(change.key) == change.before
+            told[change.key] = change.after
+    assert {key: spec for key, spec in told.items() if spec is not None} == {
+        key: item.spec for key, item in objects.items()
+    }
+    assert {key.kind for key in objects} <= set(KINDS)
