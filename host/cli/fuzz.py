@@ -1,5 +1,6 @@
 """`opentep fuzz`."""
 
+import itertools
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ __all__ = ["command"]
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Another one, other frames."
 )
 @click.option(
+    "--skip",
+    type=click.IntRange(0),
+    default=0,
+    help="Frames of this seed that were sent before: what an interrupted run told.",
+)
+@click.option(
     "-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="TEPs at a time."
 )
 @click.option(
@@ -43,17 +50,25 @@ __all__ = ["command"]
 @params_option
 @json_option
 def command(
-    frames: int, seed: int, jobs: int, out: Path, reproduce: Path | None, params: Params, as_json: bool
+    frames: int,
+    seed: int,
+    skip: int,
+    jobs: int,
+    out: Path,
+    reproduce: Path | None,
+    params: Params,
+    as_json: bool,
 ) -> None:
     """Attack the Verilated gateware with adversarial frames, and compare all that leaves with the reference model.
 
     Random tenants, ordinary traffic, damaged frames, forged MAC addresses, tags, outer sources and networks, extension
     headers, frames cut at every octet. No frame may reach a tenant that it is not for, and the TEP must answer after
-    each volley. What shows a finding again is made as small as possible, and kept.
+    each volley. What shows a finding again is made as small as possible, and kept. Ctrl-C tells how to go on later.
 
     \b
     opentep fuzz                                    100,000 frames, about a minute
     opentep fuzz --frames 10000000 --seed 7
+    opentep fuzz --frames 10000000 --seed 7 --skip 4000000
     opentep fuzz --param access_ports=3 --param width=64
     opentep fuzz --reproduce build/fuzz/4294967296.json
     """
@@ -65,27 +80,39 @@ def command(
         if reproduce is not None:
             _reproduce(reproduce, as_json)
         else:
-            _attack(frames, seed, jobs, out, params, as_json)
+            _attack(frames, seed, skip, jobs, out, params, as_json)
     except ToolError as error:
         raise CommandError(str(error)) from None
 
 
-def _attack(frames: int, seed: int, jobs: int, out: Path, params: Params, as_json: bool) -> None:
-    from opentep.sim.fuzz.campaign import run_campaign
+def _attack(frames: int, seed: int, skip: int, jobs: int, out: Path, params: Params, as_json: bool) -> None:
+    from opentep.sim.fuzz.campaign import ROUND, run_campaign
 
+    if skip % ROUND or skip >= frames:
+        raise click.BadParameter(
+            f"must be whole rounds of {ROUND:,}, less than --frames", param_hint="--skip"
+        )
     sent = delivered = 0
+    rounds_done: set[int] = set()
     found: Round | None = None
     with progress_bar("frames") as progress:
-        rounds = run_campaign(
-            params, frames, seed, jobs, progress, note=lambda message: click.echo(message, err=True)
-        )
-        for result in rounds:
-            sent += result.shots
-            delivered += result.delivered
-            if result.finding is not None:
-                found = result
-                break
-        rounds.close()
+        rounds = run_campaign(params, frames, seed, jobs, progress, _tell, skip)
+        try:
+            for result in rounds:
+                sent += result.shots
+                delivered += result.delivered
+                rounds_done.add(result.tables & 0xFFFFFFFF)
+                if result.finding is not None:
+                    found = result
+                    break
+        except KeyboardInterrupt:
+            first = next(number for number in itertools.count(skip // ROUND) if number not in rounds_done)
+            raise CommandError(
+                f"interrupted: {sent:,} frames sent, {delivered:,} delivered, each one as the model says;"
+                f" go on with --seed {seed} --skip {first * ROUND}"
+            ) from None
+        finally:
+            rounds.close()
     file = None if found is None else _keep(found, params, out)
     if as_json:
         finding = None
@@ -108,6 +135,10 @@ def _attack(frames: int, seed: int, jobs: int, out: Path, params: Params, as_jso
         )
     if found is not None:
         click.get_current_context().exit(EXIT_FAILED)
+
+
+def _tell(message: str) -> None:
+    click.echo(message, err=True)
 
 
 def _keep(found: "Round", params: Params, out: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """Round after round, each with tables of its own."""
 
+import multiprocessing
 import random
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,9 +16,10 @@ from .adversary import Adversary, Shot
 from .reproducer import Reproducer, minimise
 from .trial import Finding, Trial, volleys
 
-__all__ = ["Round", "reproducer_of", "run_campaign", "run_round", "shown", "tables_of"]
+__all__ = ["ROUND", "Round", "reproducer_of", "run_campaign", "run_round", "shown", "tables_of"]
 
-_ROUND = 20_000
+ROUND = 20_000
+"""Shots, but for the last round."""
 _REMEMBERED = 64
 """Volleys that are searched for the cause of a finding."""
 
@@ -89,14 +91,23 @@ def reproducer_of(
 
 
 def run_campaign(
-    params: Params, count: int, seed: int, jobs: int, progress: Progress, note: Callable[[str], None]
+    params: Params,
+    count: int,
+    seed: int,
+    jobs: int,
+    progress: Progress,
+    note: Callable[[str], None],
+    skip: int = 0,
 ) -> Generator[Round]:
     """Rounds of ``count`` shots in all, as they end, ``jobs`` at a time. The first finding should be the last: whoever
-    closes the iterator stops what runs."""
+    closes the iterator stops what runs. ``skip``: shots of whole rounds that were fired before."""
+    if skip % ROUND:
+        raise ValueError(f"skip must be whole rounds of {ROUND}, not {skip}")
     board_library(params, progress=note)  # once, before many want it
-    sizes = [min(_ROUND, count - start) for start in range(0, count, _ROUND)]
-    seeds = [(seed << 32) + number for number in range(len(sizes))]
-    done = 0
+    sizes = [min(ROUND, count - start) for start in range(skip, count, ROUND)]
+    seeds = [(seed << 32) + skip // ROUND + number for number in range(len(sizes))]
+    done = skip
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(jobs) as pool:
         futures = [
             pool.submit(run_round, params, size, number) for size, number in zip(sizes, seeds, strict=True)
@@ -109,3 +120,5 @@ def run_campaign(
                 yield result
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()  # a round takes long, and nobody waits for it any more

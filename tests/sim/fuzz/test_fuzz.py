@@ -1,7 +1,12 @@
 """The gateware withstands; what would be wrong is found, made small, and shown again."""
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -206,3 +211,23 @@ def test_command(tmp_path: Path) -> None:
     file.write_text("no")
     result = CliRunner().invoke(main, ["fuzz", "--reproduce", str(file)])
     assert result.exit_code == 1 and "no file that `opentep fuzz` has written" in result.output
+
+
+def test_going_on(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["fuzz", "-n", "20500", "--skip", "20000", "-j", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["sent"] == 500
+    for skip in ("7", "20000"):
+        result = CliRunner().invoke(main, ["fuzz", "-n", "20000", "--skip", skip])
+        assert result.exit_code == 2 and "whole rounds of 20,000" in result.output
+
+
+def test_what_an_interrupted_run_tells() -> None:
+    command = [sys.executable, "-m", "opentep.host.cli", "fuzz", "-n", "10000000", "--seed", "5"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        time.sleep(5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "interrupted: 0 frames sent" in told and "--seed 5 --skip 0" in told
+    assert "Traceback" not in told
