@@ -41,6 +41,7 @@ _COMMANDS = {
     "group": _Lazy("objects", "Groups of the stored fabric.", attribute="group"),
     "rule": _Lazy("objects", "Rules between tenants of the stored fabric.", attribute="rule"),
     "log": _Lazy("log", "Show who changed the stored fabric, when and how."),
+    "find": _Lazy("find", "Where is the VM with this MAC address, IP address or name?"),
     "agent": _Lazy("agent", "Keep TEPs at what the store says."),
     "status": _Lazy("status", "Show what the agents of the TEPs said last."),
     "serve": _Lazy("serve", "Serve the stored fabric over HTTP.", "api"),

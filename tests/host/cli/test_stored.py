@@ -197,6 +197,28 @@ def test_the_store_is_enough(folder):
     assert not Path("fabric.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("what", "vms"),
+    [
+        ("12-00-01-00-00-02", ["red2"]),
+        ("12:00:01:00:03:01", ["red4"]),
+        ("10.0.0.1", ["blue1", "red1"]),
+        ("FD10:0::1", ["blue1", "red1"]),
+        ("red3", ["red3"]),
+    ],
+)
+def test_finding_a_vm(folder, what, vms):
+    assert [item["vm"] for item in json.loads(done("find", what, "--json"))] == vms
+
+
+def test_where_a_vm_is(folder):
+    assert done("find", "red2").splitlines()[1].split() == [
+        "red2", "red", "12:00:01:00:00:02", "3", "ovs1", "server", "rack1", "10.0.0.2/24,fd10::2/64"
+    ]  # fmt: skip
+    assert "no VM has the IP address 10.9.9.9" in failed(1, "find", "10.9.9.9")
+    assert "no VM has the name 12:00" in failed(1, "find", "12:00")
+
+
 def test_names_are_completed_by_the_shell(folder):
     environment = {
         **os.environ,
