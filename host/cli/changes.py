@@ -14,6 +14,9 @@ from .output import stdout_console
 
 __all__ = ["Outcome", "show_fabric_changes"]
 
+_MOST = 500
+"""Changed objects that are shown one by one."""
+
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 _COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
@@ -77,7 +80,9 @@ class Outcome:
 
 def show_fabric_changes(changes: Sequence[FabricChange], *, done: bool) -> None:
     """What is different from what was stored."""
-    lines = [(line, _COLOURS.get(line[0], "")) for change in changes for line in change.lines()]
+    lines = [(line, _COLOURS.get(line[0], "")) for change in changes[:_MOST] for line in change.lines()]
+    if len(changes) > _MOST:
+        lines.append((f"… and {len(changes) - _MOST:,} more; --json tells all of them", ""))
     _show_lines("fabric", len(changes), "object", lines, done)
 
 

@@ -253,8 +253,8 @@ def _objects(kind: _Kind) -> click.Group:
     def show(as_json: bool, **options: Any) -> None:
         name = _name(options)
         with open_stored() as repository:
-            given = allocated(repository.allocations()).get(Key(kind.kind, name), {})
-            spec = {**_known(repository, kind, name), **given}
+            key = Key(kind.kind, name)
+            spec = {**_known(repository, kind, name), **allocated(repository.allocations([key])).get(key, {})}
         if as_json:
             print_json(spec)
         else:

@@ -209,8 +209,9 @@ class Repository:
         """Transactions, the oldest first; at most the ``newest`` ones."""
         with self.store.view() as view:
             first = 0 if newest is None else max(view.revision - newest, 0)
-            entries = [json.loads(text) for key, text in view.scan(_LOG) if key.count("/") == 1]
-        return [Entry(**entry) for entry in entries if entry["revision"] > first]
+            keys = [_log_key(number) for number in range(first + 1, view.revision + 1)]
+            found = view.get_many(keys)
+        return [Entry(**json.loads(found[key])) for key in keys if key in found]
 
     def changes_of(self, revision: int) -> list[Change]:
         """What the transaction ``revision`` changed."""

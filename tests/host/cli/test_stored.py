@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from opentep.host.cli import main
 from opentep.host.controller.objects import objects_of
+from opentep.host.fabric.large import large_document
 from opentep.host.fabric.source import read_source
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two-racks.yaml"
@@ -236,6 +237,13 @@ def test_names_are_completed_by_the_shell(folder):
         timeout=60,
     ).stdout
     assert [line.split(",")[1] for line in out.splitlines()] == ["red1", "red2", "red3", "red4"]
+
+
+def test_a_large_document_is_not_printed_whole(folder):
+    Path("large.yaml").write_text(large_document(4, 50, 700))
+    out = done("import", "large.yaml", "--force").splitlines()
+    assert out[0] == "fabric: 771 objects changed" and out[-1] == "… and 271 more; --json tells all of them"
+    assert len(json.loads(done("log", "2", "--json"))) == 771
 
 
 def test_no_store(tmp_path, monkeypatch):
