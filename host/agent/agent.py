@@ -20,6 +20,7 @@ from opentep.host.link.client import LinkError
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import WrongDeviceError
 from opentep.host.store import StoreError, open_store
+from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
 from .backoff import Backoff
 from .metrics import Metrics
@@ -45,6 +46,7 @@ class Agent:
 
     ``location``        the store.
     ``verify_seconds``  after which all is read back from the TEP, to find what nobody here wrote.
+    ``vswitches``       whether those behind it are set as well, if they have a driver.
     ``metrics``         what is told how the TEP is, and every ``count_seconds`` its counters.
     """
 
@@ -55,6 +57,7 @@ class Agent:
         *,
         connect: Connect = _connect,
         verify_seconds: float = 60.0,
+        vswitches: bool = True,
         metrics: Metrics | None = None,
         count_seconds: float = 5.0,
     ):
@@ -62,6 +65,7 @@ class Agent:
         self.location = location
         self._connect = connect
         self._verify_seconds = verify_seconds
+        self._vswitches = vswitches
         self._metrics = metrics
         self._count_seconds = count_seconds
         self._said: tuple[int, str] | None = None
@@ -114,26 +118,28 @@ class Agent:
         link = share.tep.link
         self._apply(driver, repository, share)
         verified = counted = time.monotonic()
+        settled = True
         while not stop.is_set():
             if self._metrics is not None and time.monotonic() >= counted:
                 self._metrics.count(self.tep, driver.counters(share.tables))
                 counted = time.monotonic() + self._count_seconds
             seen = repository.store.wait(share.revision, _LOOK_SECONDS)
             if seen > share.revision:
-                if not repository.concerns(share, seen):
+                if settled and not repository.concerns(share, seen):
                     share = replace(share, revision=seen)
                     continue
                 try:
                     share = repository.tables(self.tep)
+                    settled = True
                 except FabricError as error:
                     # What it holds is the last that was good; any later change is a reason to look again.
-                    share = replace(share, revision=seen)
+                    share, settled = replace(share, revision=seen), False
                     self._say(repository, seen, str(error))
                     continue
                 if share.tep.link != link:
                     return
                 self._apply(driver, repository, share)
-            elif time.monotonic() - verified >= self._verify_seconds:
+            elif settled and time.monotonic() - verified >= self._verify_seconds:
                 driver.forget()
                 if self._apply(driver, repository, share):
                     _log.warning("%s: held something else than was written; mended", self.tep)
@@ -148,8 +154,29 @@ class Agent:
             _log.info(
                 "%s: revision %d, %d entries, %.0f ms", self.tep, share.revision, len(changes), milliseconds
             )
-        self._say(repository, share.revision, "")
+        self._say(repository, share.revision, self._set_vswitches(share) if self._vswitches else "")
         return len(changes)
+
+    def _set_vswitches(self, share: Share) -> str:
+        """Those behind the TEP, now that it takes what they will send; what went wrong."""
+        errors = []
+        for name, vswitch in share.fabric.vswitches.items():
+            if vswitch.tep != self.tep or vswitch.driver == "print":
+                continue
+            try:
+                plan = driver_for(wanted(share.fabric, name)).apply()
+            except VSwitchError as error:
+                errors.append(f"vSwitch {name}: {error}")
+                continue
+            if plan.changes:
+                _log.info(
+                    "%s: revision %d, vSwitch %s, %d changes",
+                    self.tep,
+                    share.revision,
+                    name,
+                    len(plan.changes),
+                )
+        return "; ".join(errors)
 
     def _await_change(self, repository: Repository, revision: int, stop: threading.Event) -> None:
         while not stop.is_set() and repository.store.wait(revision, _LOOK_SECONDS) <= revision:

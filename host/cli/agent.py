@@ -31,17 +31,20 @@ __all__ = ["command"]
     help="How often to read everything back from a TEP, to find and mend what others wrote.",
 )
 @click.option(
+    "--vswitches/--no-vswitches", default=True, show_default=True, help="vSwitches behind them, too."
+)
+@click.option(
     "--metrics",
     metavar="[HOST:]PORT",
     callback=to_address,
     help="Serve state and counters for Prometheus at http://HOST:PORT/metrics; only to this machine without HOST.",
 )
-def command(teps: tuple[str, ...], verify: float, metrics: tuple[str, int] | None) -> None:
-    """Keep TEPs at what the store says, until it is told to stop.
+def command(teps: tuple[str, ...], verify: float, vswitches: bool, metrics: tuple[str, int] | None) -> None:
+    """Keep TEPs at what the store says, and the vSwitches behind them, until it is told to stop.
 
-    Every change of the store is brought to the TEPs that it concerns. While the store, the host link or this agent is
-    away, TEPs go on with what they hold; afterwards only what is different is written. Run one agent for each TEP, near
-    it, as a service; it logs to standard error and ends on SIGTERM or Ctrl-C.
+    Every change of the store is brought to the TEPs that it concerns, and then to their vSwitches. While the store, the
+    host link or this agent is away, TEPs go on with what they hold; afterwards only what is different is written. Run
+    one agent for each TEP, near it, as a service; it logs to standard error and ends on SIGTERM or Ctrl-C.
 
     \b
     opentep agent
@@ -56,4 +59,6 @@ def command(teps: tuple[str, ...], verify: float, metrics: tuple[str, int] | Non
     if metrics is not None:
         collected = Metrics()
         click.echo(f"metrics: http://{metrics[0]}:{collected.serve(*metrics)}/metrics", err=True)
-    Supervisor(chosen_location(), teps, verify_seconds=verify, metrics=collected).run(stop)
+    Supervisor(chosen_location(), teps, verify_seconds=verify, vswitches=vswitches, metrics=collected).run(
+        stop
+    )

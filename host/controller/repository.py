@@ -106,10 +106,16 @@ class Share:
     """What of a fabric is a TEP's."""
 
     revision: int
-    tep: Tep
+    name: str
+    fabric: Fabric
+    """As far as it concerns the TEP, with all VMs of its vSwitches."""
     tables: TepTables
     part: frozenset[Key]
     """Objects that it follows from, whether they are there or not yet."""
+
+    @property
+    def tep(self) -> Tep:
+        return self.fabric.teps[self.name]
 
 
 class Repository:
@@ -179,7 +185,7 @@ class Repository:
             state = replace(load_state(view, part), indices=indices)
             fabric = allocate(loaded(source), state, source)
             tables = compile_tep(fabric, tep, state, source)
-            return Share(view.revision, fabric.teps[tep], tables, frozenset(part | {TENANT_KEY}))
+            return Share(view.revision, tep, fabric, tables, frozenset(part | {TENANT_KEY}))
 
     def concerns(self, share: Share, revision: int) -> bool:
         """Whether changes since ``share`` up to ``revision`` may have changed it. If not, it stays so."""

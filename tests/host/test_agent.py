@@ -21,6 +21,7 @@ from opentep.host.link.shadow import ShadowClient
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import RegisterAccess
 from opentep.host.store import open_store
+from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
 
 PARAMS = Params(macs=64, tenants=16, lists=64, members=64, teps=16, rules=16)
 DOCUMENT = """\
@@ -249,6 +250,36 @@ def test_any_failures_at_any_time(bench: Bench, seed: int) -> None:
     until(bench.is_right)
     bench.stop()
     assert bench.is_right()
+
+
+def test_vswitches_follow_their_tep(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[bool, dict[str, int]]] = []
+    broken = threading.Event()
+
+    class FakeDriver:
+        def __init__(self, wanted: Wanted):
+            self.vlans = {attachment.vm: attachment.vlan for attachment in wanted.attachments}
+
+        def apply(self) -> VSwitchPlan:
+            if broken.is_set():
+                raise VSwitchError("no answer of OVSDB")
+            told.append((bench.is_right(), self.vlans))
+            return VSwitchPlan(())
+
+    monkeypatch.setattr("opentep.host.agent.agent.driver_for", FakeDriver)
+    place = {"tep": "rack1", "port": "server"}
+    bench.put("vswitches", "sw1", {**place, "driver": "ovs", "ovsdb": "unix:/none", "uplink": "eth1"})
+    bench.start(bench.agent(verify_seconds=0.2).run)
+    until(lambda: bool(told))
+    assert told[-1] == (True, {"a": 2}), "after the TEP, and only its own"
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
+    until(lambda: told[-1] == (True, {"a": 2, "c": 3}))
+    broken.set()
+    until(lambda: bench.said().error == "vSwitch sw1: no answer of OVSDB")
+    broken.clear()
+    until(lambda: bench.said().error == "")
+    count = len(told)
+    until(lambda: len(told) > count)  # VMs may be plugged in at any time
 
 
 def test_metrics(bench: Bench) -> None:

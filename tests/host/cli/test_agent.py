@@ -33,7 +33,7 @@ class Controller:
     @contextmanager
     def agent(self) -> Iterator[subprocess.Popen[str]]:
         with subprocess.Popen(
-            [*self.command, "agent", "--metrics", "0"], stderr=subprocess.PIPE, text=True
+            [*self.command, "agent", "--no-vswitches", "--metrics", "0"], stderr=subprocess.PIPE, text=True
         ) as process:
             try:
                 yield process
