@@ -7,6 +7,7 @@ from typing import Any
 
 from opentep.host.store import View
 
+from .claims import holders
 from .objects import KINDS, Key
 
 __all__ = ["OBJECTS", "REFERRERS", "Reader", "Stored", "to_key", "to_path"]
@@ -76,6 +77,10 @@ class Reader:
         }
         self._known.update(found)
         return found
+
+    def holders(self, claim: str) -> list[Key]:
+        """VMs that have a MAC address, a VLAN ID or an IP address, see :mod:`.claims`."""
+        return holders(self._view, claim)
 
     def referrers(self, key: Key, kind: str | None = None) -> list[Key]:
         """What of a kind, or of any, names an object."""

@@ -3,7 +3,7 @@
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from opentep.host.store import Overlay, Store, Transaction, View
 from opentep.host.tables import TepTables
 
 from .changes import Change, differences
+from .claims import StoredClaims, complete, store_claims
 from .conflict import ConflictError
 from .kept import allocated, load_indices, load_state, store_indices, store_state
 from .objects import KINDS, TENANT_KEY, Key, as_document, misnamed, objects_of, references
@@ -168,7 +169,7 @@ class Repository:
         """The whole fabric as it is stored, and the document that it would be. ``compiling`` may give table indices."""
         with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
             source = self._source({key: stored.spec for key, stored in Reader(transaction).every().items()})
-            return self._settle(transaction, source, None, compiling, State(indices=indices)), source
+            return self._settle(transaction, source, None, (), compiling, State(indices=indices)), source
 
     def tables(self, tep: str) -> Share:
         """What the TEP is and should hold. Reads no more than that takes.
@@ -258,7 +259,7 @@ class Repository:
             specs = {key: reader.get(key) for key in keys}
             gone = [change.key for change in changes if change.after is None]
             fabric = (
-                self._settle(transaction, specs, None if around is None else [*specs, *gone])
+                self._settle(transaction, specs, None if around is None else [*specs, *gone], changes)
                 if changes
                 else None
             )
@@ -290,7 +291,7 @@ class Repository:
             if allocations is not None and not transaction.revision:
                 begin = replace(allocations, indices=indices)
                 indices.update(allocations.indices)
-            fabric = self._settle(transaction, source, None, compiling, begin)
+            fabric = self._settle(transaction, source, None, changes, compiling, begin)
             return self._log(transaction, action, changes), changes, fabric
 
     def _refuse_conflicts(
@@ -331,6 +332,7 @@ class Repository:
         transaction: Transaction,
         what: Source | Mapping[Key, Any],
         keys: Iterable[Key] | None,
+        changes: Sequence[Change] = (),
         compiling: Compile | None = None,
         begin: State | None = None,
     ) -> Fabric:
@@ -338,14 +340,21 @@ class Repository:
         ``begin``: table indices, and allocations if the store has none."""
         source = what if isinstance(what, Source) else self._source(what)
         before, after = load_state(transaction, keys), load_state(transaction, keys)
+        now: dict[str, Any] = source.data.get("vms", {}) if isinstance(source.data, dict) else {}
         if begin is not None:
             after = replace(
                 begin if begin.macs or begin.ouis or begin.vlans else after, indices=begin.indices
             )
-        fabric = allocate(loaded(source), after, source)
+        parsed = loaded(source)
+        former = {**now, **{c.key.name: c.before for c in changes if c.key.kind == "vms"}}
+        former = {name: spec for name, spec in former.items() if spec is not None}
+        if keys is not None:
+            after.claims = StoredClaims(transaction, former.keys() | now.keys())
+        fabric = allocate(parsed, after, source)
         if compiling is not None:
             compiling(fabric, after, source)
         store_state(transaction, before, after)
+        store_claims(transaction, complete(former, before), complete(now, after))
         return fabric
 
     def _log(self, transaction: Transaction, action: str, changes: list[Change]) -> int:

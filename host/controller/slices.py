@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .claims import claims_of
 from .objects import TENANT_KEY, Key, references
 from .reader import Reader
 
@@ -34,8 +35,8 @@ def _beside(key: Key, specs: Iterable[Any], reader: Reader) -> Iterator[Key]:
     for spec in filter(None, specs):
         match key.kind:
             case "vms":
-                for named in references(key, spec):
-                    yield from reader.referrers(named, "vms")
+                for claim in claims_of(spec):
+                    yield from reader.holders(claim)
             case "vswitches":
                 yield from reader.referrers(Key("teps", spec["tep"]), "vswitches")
             case "groups":

@@ -4,7 +4,7 @@ Deterministic: the same document and state give the same result. Kept: a name ke
 stays in the document. Released values rest: the search for a free one starts behind the last one given out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from .addresses import aai_ouis, format_mac, format_oui
@@ -22,12 +22,14 @@ _FIRST_VLAN = 2
 """VLAN 1 is what many switches put untagged frames in: it is given out last."""
 
 
-def _next_free(space: range, cursor: int, taken: set[int]) -> int | None:
+def _next_free(
+    space: range, cursor: int, taken: set[int], is_claimed: Callable[[int], bool] = lambda value: False
+) -> int | None:
     """First free value of ``space`` from ``cursor`` on and around."""
     start = cursor if cursor in space else space.start
     for part in (range(start, space.stop), range(space.start, start)):
         for value in part:
-            if value not in taken:
+            if value not in taken and not is_claimed(value):
                 return value
     return None
 
@@ -119,6 +121,7 @@ class _Allocator:
                         "choose another",
                     )
                 owners[vm.mac] = name
+        claims = self.state.claims
         taken: dict[int, set[int]] = {}
         """Numbers in use, per OUI and block."""
         for mac in owners:
@@ -129,7 +132,12 @@ class _Allocator:
             oui = ouis[vm.tenant][0]
             block = oui << _LOW_BITS | self.fabric.tenants[vm.tenant].block
             pool = f"macs/{format_mac(block) if bits else format_oui(oui)}"
-            number = _next_free(space, self.state.cursors.get(pool, 1), taken.setdefault(block, set()))
+
+            def is_claimed(number: int, block: int = block) -> bool:
+                return claims is not None and claims.has_mac(block | _spread(number, free_bits))
+
+            cursor = self.state.cursors.get(pool, 1)
+            number = _next_free(space, cursor, taken.setdefault(block, set()), is_claimed)
             if number is None:
                 self.report(
                     ("vms", name), f"tenant '{vm.tenant}' has no free MAC address", "remove unused VMs"
@@ -179,6 +187,8 @@ class _Allocator:
         for name, vm in vms.items():
             if vm.vlan is not None or name in kept or vm.vswitch is None:
                 continue
+            if self.state.claims is not None:
+                taken[vm.vswitch] |= self.state.claims.vlans(vm.vswitch)
             bits = self.fabric.vlan_bits(switches[vm.vswitch])
             own = self.fabric.tenants[vm.tenant].vlan & bits
             pool = f"vlans/{vm.vswitch}" + (f"/{own}" if bits else "")

@@ -4,17 +4,27 @@ import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .addresses import parse_mac, parse_oui
 
-__all__ = ["State", "StateError", "former_state"]
+__all__ = ["Claims", "State", "StateError", "former_state"]
 
 _FORMAT = 1
 
 
 class StateError(Exception):
     """The state file is damaged or from another version."""
+
+
+class Claims(Protocol):
+    """What VMs have that nobody shows to the allocation."""
+
+    def has_mac(self, mac: int) -> bool:
+        """Whether one of them has this MAC address."""
+
+    def vlans(self, vswitch: str) -> set[int]:
+        """VLAN IDs that they have there."""
 
 
 @dataclass
@@ -29,6 +39,8 @@ class State:
     """Per VM: its vSwitch and VLAN ID there."""
     cursors: MutableMapping[str, int] = field(default_factory=dict)
     """Per pool: where the search for a free value starts, so that released values rest before reuse."""
+    claims: Claims | None = field(default=None, compare=False)
+    """Of those who are not in the fabric that is allocated for, if it is only a part."""
     indices: dict[str, dict[str, int]] = field(default_factory=dict)
     """Per TEP and kind of table (``rack1/tenants``): index by name, so that entries keep their place."""
 

@@ -1,6 +1,7 @@
 """Whether a stored fabric holds together: nothing lost, nothing leaked."""
 
 from opentep.host.controller import Repository
+from opentep.host.controller.claims import claims_of, complete
 from opentep.host.controller.objects import KINDS, Key, references
 from opentep.host.controller.reader import REFERRERS, Reader, to_path
 from opentep.host.fabric.allocate import allocate
@@ -31,6 +32,10 @@ def check_integrity(repository: Repository) -> None:
     settled = State(ouis=state.ouis, macs=state.macs, vlans=state.vlans, cursors=dict(state.cursors))
     allocate(loaded(source), settled, source)
     assert (settled.ouis, settled.macs, settled.vlans) == (state.ouis, state.macs, state.vlans)
+    with repository.store.view() as view:
+        claims = {key.removeprefix("claim/") for key, _ in view.scan("claim/")}
+    vms = complete({key.name: item.spec for key, item in objects.items() if key.kind == "vms"}, state)
+    assert claims == {f"{claim}/{name}" for name, spec in vms.items() for claim in claims_of(spec)}
     # The log tells how everything came to be.
     told: dict[Key, object] = {}
     for number in range(1, revision + 1):
