@@ -11,7 +11,7 @@ import click
 import yaml
 from opentep.host.controller import Change, Repository
 from opentep.host.controller.kept import allocated
-from opentep.host.controller.objects import Key, rule_name
+from opentep.host.controller.objects import TITLES, Key, rule_name
 from opentep.host.fabric.addresses import format_mac, format_oui
 from opentep.host.fabric.model import Fabric
 from opentep.host.fabric.validate import load_schema, suggest
@@ -41,7 +41,7 @@ class _Kind:
     @property
     def title(self) -> str:
         """In a sentence."""
-        return {"vm": "VM", "tep": "TEP", "vswitch": "vSwitch"}.get(self.word, self.word)
+        return TITLES[self.kind]
 
     @property
     def properties(self) -> dict[str, Any]:

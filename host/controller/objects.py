@@ -8,10 +8,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KINDS", "TENANT_KEY", "Key", "as_document", "misnamed", "objects_of", "references", "rule_name"]
+__all__ = [
+    "KINDS",
+    "TENANT_KEY",
+    "TITLES",
+    "Key",
+    "as_document",
+    "misnamed",
+    "objects_of",
+    "references",
+    "rule_name",
+]
 
 KINDS = ("settings", "teps", "tenants", "vswitches", "vms", "groups", "rules")
 """In the order of a document, so that what is referred to comes before what refers to it, but for TEPs."""
+
+TITLES = {
+    "teps": "TEP",
+    "tenants": "tenant",
+    "vswitches": "vSwitch",
+    "vms": "VM",
+    "groups": "group",
+    "rules": "rule",
+}
+"""What one of them is called in a sentence."""
 
 _SETTINGS = ("underlay", "tenant_key")
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from opentep.host.compile import compile_tep
 from opentep.host.fabric.allocate import allocate
-from opentep.host.fabric.errors import FabricError, Problem
+from opentep.host.fabric.errors import FabricError, KeyPath, Problem
 from opentep.host.fabric.load import loaded
 from opentep.host.fabric.model import Fabric, Tep
 from opentep.host.fabric.source import Source
 from opentep.host.fabric.state import State
-from opentep.host.fabric.validate import schema_problems
+from opentep.host.fabric.validate import schema_problems, suggest
 from opentep.host.store import Overlay, Store, Transaction, View
 from opentep.host.tables import TepTables
 
@@ -24,7 +24,7 @@ from .changes import Change, differences
 from .claims import StoredClaims, complete, store_claims
 from .conflict import ConflictError
 from .kept import allocated, load_indices, load_state, store_indices, store_state
-from .objects import KINDS, TENANT_KEY, Key, as_document, misnamed, objects_of, references
+from .objects import KINDS, TENANT_KEY, TITLES, Key, as_document, misnamed, objects_of, references
 from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
 from .slices import neighbourhood, part_of_tep
 
@@ -89,6 +89,14 @@ def _write(transaction: Transaction, change: Change, revision: int) -> None:
         transaction.put(OBJECTS + path, Stored(change.after, revision).text)
         if change.before is None:
             transaction.delete(_GONE + path)
+
+
+def _place_of(name: str, spec: Any) -> KeyPath:
+    """Where an object names another one."""
+    for field, value in spec.items():
+        if value == name or (isinstance(value, list | dict) and name in value):
+            return (field,)
+    return ()
 
 
 @contextmanager
@@ -254,6 +262,7 @@ class Repository:
                 self._check_form(change)
                 _write(transaction, change, transaction.revision + 1)
             reader = Reader(transaction)
+            self._check_names(changes, reader)
             around = neighbourhood([(change.key, change.before, change.after) for change in changes], reader)
             keys = reader.every() if around is None else sorted(around)
             specs = {key: reader.get(key) for key in keys}
@@ -321,6 +330,22 @@ class Repository:
                 "name a rule FROM/TO, as it is" if change.key.kind == "rules" else "choose one that there is"
             )
             problems.append(Problem(0, 0, str(change.key), message, remedy, source.file))
+        if problems:
+            raise FabricError(problems)
+
+    def _check_names(self, changes: Iterable[Change], reader: Reader) -> None:
+        """Whether what the objects name is there; of all that is there, something may be meant."""
+        source = self._source({})
+        problems = []
+        for change in changes:
+            for named in references(change.key, change.after) if change.after is not None else ():
+                if named.kind == "settings" or reader.get(named) is not None:
+                    continue
+                path = (change.key.kind, change.key.name, *_place_of(named.name, change.after))
+                remedy = suggest(named.name, [key.name for key in reader.every(named.kind)])
+                problems.append(
+                    source.problem(path, f"there is no {TITLES[named.kind]} '{named.name}'", remedy)
+                )
         if problems:
             raise FabricError(problems)
 
