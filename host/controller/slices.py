@@ -1,8 +1,8 @@
 """Parts of a stored fabric: what a change has to be checked against, and what a TEP's tables follow from.
 
-A change of one VM of a hundred thousand concerns a few objects: its tenant and that tenant's rules, its vSwitch and TEP,
-its groups, and who else claims what it has. They make a small document, which everything that works with documents
-takes.
+A change of one VM of a hundred thousand concerns a few objects: its tenant and that tenant's rules, its vSwitch and
+TEP, its groups, and who else claims what it has. They make a small document, which everything that works with
+documents takes.
 """
 
 import itertools
