@@ -14,6 +14,7 @@ from dataclasses import replace
 from opentep.host.connect import open_driver
 from opentep.host.controller import Repository, Share
 from opentep.host.controller.objects import Key
+from opentep.host.controller.repository import timestamp
 from opentep.host.driver import Driver, DriverError
 from opentep.host.fabric.errors import FabricError
 from opentep.host.link.client import LinkError
@@ -24,7 +25,7 @@ from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
 from .backoff import Backoff
 from .metrics import Metrics
-from .report import Report, now
+from .report import Report
 
 __all__ = ["Agent"]
 
@@ -81,7 +82,7 @@ class Agent:
             except StoreError as error:
                 _log.warning("%s: the TEP keeps what it holds: %s", self.tep, error)
                 backoff.wait()
-            except Exception:
+            except Exception:  # a mistake of ours must not end the care for a TEP
                 _log.exception("%s: internal error, please report it", self.tep)
                 backoff.wait()
 
@@ -189,6 +190,6 @@ class Agent:
         self._said = (revision, error)
         if error:
             _log.warning("%s: %s", self.tep, error)
-        Report(self.tep, revision, error, now()).store(repository.store)
+        Report(self.tep, revision, error, timestamp()).store(repository.store)
         if self._metrics is not None:
             self._metrics.tell(self.tep, revision, error)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from opentep.host.controller import Repository
@@ -31,11 +30,6 @@ class Report:
     def store(self, store: Store) -> None:
         """In place of the one before."""
         store.note(_NOTES + self.tep, json.dumps(self.as_dict()))
-
-
-def now() -> str:
-    """The time of a report."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def reports(repository: Repository) -> dict[str, Report]:

@@ -7,6 +7,7 @@ from opentep.host.fabric.addresses import format_mac, parse_host, parse_mac
 from opentep.host.fabric.state import State
 from opentep.host.store import Transaction, View
 
+from .kept import allocated
 from .objects import Key
 
 __all__ = ["StoredClaims", "claims_of", "complete", "holders", "store_claims"]
@@ -65,12 +66,5 @@ class StoredClaims:
 
 def complete(specs: Mapping[str, Any], state: State) -> dict[str, Any]:
     """VMs with what was allocated for them."""
-    found = {}
-    for name, spec in specs.items():
-        given: dict[str, Any] = {}
-        if name in state.macs:
-            given["mac"] = format_mac(state.macs[name])
-        if name in state.vlans:
-            given["vlan"] = state.vlans[name][1]
-        found[name] = {**given, **spec}
-    return found
+    given = allocated(state)
+    return {name: {**given.get(Key("vms", name), {}), **spec} for name, spec in specs.items()}

@@ -28,7 +28,7 @@ from .objects import KINDS, TENANT_KEY, TITLES, Key, as_document, misnamed, obje
 from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
 from .slices import neighbourhood, part_of_tep
 
-__all__ = ["Entry", "Repository", "Share", "Stored"]
+__all__ = ["Entry", "Repository", "Share", "Stored", "timestamp"]
 
 _LOG = "log/"
 _IDENTITY = "identity"
@@ -56,6 +56,11 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         return dict(vars(self))
+
+
+def timestamp() -> str:
+    """Now, as the log and reports tell it: UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _log_key(revision: int) -> str:
@@ -230,11 +235,9 @@ class Repository:
 
     def changes_of(self, revision: int) -> list[Change]:
         """What the transaction ``revision`` changed."""
-        root = f"{_log_key(revision)}/"
         with self.store.view() as view:
-            found = [(to_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root)]
-        found.sort(key=lambda change: (KINDS.index(change[0].kind), change[0].name))
-        return [Change(key, change["before"], change["after"]) for key, change in found]
+            found = _changes(view, revision)
+        return sorted(found, key=lambda change: (KINDS.index(change.key.kind), change.key.name))
 
     def edit(
         self,
@@ -387,8 +390,7 @@ class Repository:
         if not changes:
             return transaction.revision
         revision = transaction.revision + 1
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = Entry(revision, time, self.author, action, len(changes))
+        entry = Entry(revision, timestamp(), self.author, action, len(changes))
         if transaction.get(_IDENTITY) is None:
             transaction.put(_IDENTITY, str(uuid.uuid4()))
         transaction.put(_log_key(revision), json.dumps(entry.as_dict()))

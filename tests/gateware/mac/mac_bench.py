@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from abc import ABC, abstractmethod
 
 import cocotb
 from cocotb.clock import Clock
@@ -30,7 +31,7 @@ def with_gaps(source):
     return Source
 
 
-class MacBench:
+class MacBench(ABC):
     """``periods``: of the clocks, in ps, by the prefix of their names. The ``source`` and the ``sink`` at the PHY are
     those of cocotbext-eth."""
 
@@ -50,9 +51,9 @@ class MacBench:
         self.clocks = {prefix: (getattr(dut, f"{prefix}clk"), period) for prefix, period in periods.items()}
 
     @staticmethod
+    @abstractmethod
     def frame_of(packet):
         """For the source."""
-        raise NotImplementedError
 
     async def start(self, delays=None):
         """``delays``: how long each domain's reset lasts in ns."""

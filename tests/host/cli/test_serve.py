@@ -25,7 +25,9 @@ def run(*arguments: object, code: int = 0) -> str:
 
 def test_tls_and_a_token(tmp_path: Path) -> None:
     store, certificate, key = (tmp_path / name for name in ("fabric.db", "server.pem", "server.key"))
-    run("--store", store, "import", EXAMPLE)
+    document = tmp_path / "fabric.yaml"
+    document.write_text(EXAMPLE.read_text())
+    run("--store", store, "import", document)
     secret = run("--store", store, "token", "add", "grafana").strip()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]

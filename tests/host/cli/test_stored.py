@@ -264,5 +264,7 @@ def test_the_benchmark(tmp_path):
         "store the document",
     ]
     assert all(0 < item["seconds"] <= item["worst"] for item in out)
-    done("--store", tmp_path / "used.db", "import", EXAMPLE)
+    document = tmp_path / "fabric.yaml"
+    document.write_text(EXAMPLE.read_text())
+    done("--store", tmp_path / "used.db", "import", document)
     assert "is in use" in failed(1, "--store", tmp_path / "used.db", "bench", "controller")

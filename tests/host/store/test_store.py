@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -215,3 +216,19 @@ def test_notes_are_beside_transactions(store, location):
 def test_stores_that_are_not_there(location, message):
     with pytest.raises(StoreError, match=message):
         open_store(location)
+
+
+def test_files_of_others_and_of_newer_versions_are_left_alone(tmp_path):
+    other, newer = tmp_path / "other.db", tmp_path / "newer.db"
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE theirs (x)")
+        database.commit()
+    open_store(str(newer)).close()
+    with closing(sqlite3.connect(newer)) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = other.read_bytes(), newer.read_bytes()
+    with pytest.raises(StoreError, match="database of another program"):
+        open_store(str(other))
+    with pytest.raises(StoreError, match=r"newer opentep \(format 99"):
+        open_store(str(newer))
+    assert (other.read_bytes()[100:], newer.read_bytes()[100:]) == (before[0][100:], before[1][100:])
