@@ -149,6 +149,9 @@ class Core(wiring.Component):
                     exit.address.eq(bank.address),
                     join.mtu[fabric].eq(registers.mtu),
                 ]
+            else:
+                retag = bank.port[port].retag
+                m.d.comb += [exit.retag.eq(retag), lookup.retag[port].eq(retag)]
 
         fabric_egress = egress[params.access_ports :]
         if params.has_ways:

@@ -18,6 +18,7 @@ from .lookup.ways import TepWays
 from .params import Params
 from .phy.commands import MdioCommand, MdioResult
 from .phy.link import LinkState
+from .retag import Retag
 from .storm.limit import StormLimit
 from .suppression.tables import KnownEntry, known_geometry
 from .tables.mac_engine import BURST
@@ -27,7 +28,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 7
+API_VERSION = 8
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -72,6 +73,13 @@ def _add_configuration(builder: Builder, params: Params) -> None:
             Register(14, "Largest IPv6 packet the underlay takes, in octets (fabric ports).", reset=1500),
         )
         builder.add("native_vid", Register(12, "VLAN ID of untagged frames; 0 drops them (access ports)."))
+        builder.add(
+            "retag",
+            Register(
+                Retag,
+                "Both VLAN IDs of a VM that is changing from one to the other (access ports); none if equal.",
+            ),
+        )
         builder.add(
             "key_mask",
             Register(

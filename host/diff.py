@@ -145,7 +145,8 @@ def _port(port: Port) -> str:
     key = f"tenants by MAC {format_mac(port.key_mask.mac)}, VLAN {port.key_mask.vid:#05x}"
     if port.role == "fabric":
         return f"MAC {format_mac(port.mac)}, MTU {port.mtu}, {key}"
-    return f"{f'native VLAN {port.native_vid}' if port.native_vid else 'tagged frames only'}, {key}"
+    retag = f", VLAN {port.retag.before} is VLAN {port.retag.after}" if port.retag else ""
+    return f"{f'native VLAN {port.native_vid}' if port.native_vid else 'tagged frames only'}, {key}{retag}"
 
 
 def _compare(

@@ -28,16 +28,20 @@ from opentep.host.link.shadow import ShadowClient
 from opentep.host.macs import FoundMac
 from opentep.host.neighbours.service import NeighbourService, known_next_hops, routers, with_next_hops
 from opentep.host.registers import RegisterAccess
+from opentep.host.retagging import Stage, next_stage
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, Remote, TepTables
 from opentep.host.transition import vacate
 
-__all__ = ["Driver", "DriverError", "Progress"]
+__all__ = ["Driver", "DriverError", "Progress", "Retagger"]
 
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Told how many requests of how many are done."""
+
+Retagger = Callable[[Stage], None]
+"""Sets the tags that the ports of vSwitches have in a stage."""
 
 _PORT_TOTALS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets", "queue_full")
 """Counters of a port that are no drop reasons."""
@@ -50,6 +54,9 @@ _SEEDS = 16
 
 _DRAIN_SECONDS = 0.1
 """Longer than frames wait in the queues of a port at 1 Gb/s."""
+
+_RETAG_SECONDS = 0.5
+"""Longer than a vSwitch goes on with a tag that its port has no more."""
 
 
 class DriverError(Exception):
@@ -64,6 +71,7 @@ class Driver:
     """One TEP behind ``registers``.
 
     ``drain_seconds``  time after which no frame waits any more that was judged before.
+    ``retag_seconds``  time after which no frame comes any more with a tag that the vSwitch's port had before.
     ``shadow``         what ``registers`` look through, if this driver is to go on for long: it then reads back only
                        what it does not know to be there, until :meth:`forget`.
     """
@@ -73,12 +81,14 @@ class Driver:
         registers: RegisterAccess,
         *,
         drain_seconds: float = _DRAIN_SECONDS,
+        retag_seconds: float = _RETAG_SECONDS,
         shadow: ShadowClient | None = None,
     ):
         self.registers = registers
         self.params = registers.params
         self._reader = Reader(registers)
         self._drain_seconds = drain_seconds
+        self._retag_seconds = retag_seconds
         self._shadow = shadow
         self._applied: TepTables | None = None
         """What the TEP is known to hold."""
@@ -107,25 +117,28 @@ class Driver:
         held = self.read()
         return self._changes(held, with_next_hops(desired, known_next_hops(held.tables, desired)))
 
-    def apply(self, desired: TepTables, progress: Progress = _no_progress) -> list[Change]:
-        """Make it so; returns what was changed. Raises :class:`DriverError` or ``LinkError``.
+    def apply(
+        self, desired: TepTables, progress: Progress = _no_progress, retag: Retagger | None = None
+    ) -> list[Change]:
+        """Make it so; returns what was changed. Raises :class:`DriverError` or ``LinkError``, and what ``retag`` does.
 
-        After an error the TEP works with a part of the changes; applying again does the rest.
+        ``retag`` is called where VMs get other VLAN IDs, while the TEP takes both: they lose no frame then. Without it
+        they are cut off until somebody sets their vSwitch. After an error the TEP works with a part of the changes;
+        applying again does the rest.
         """
         before, self._applied = self._applied, None
         if before is None or _numbers(before) != _numbers(desired):
             self._static = None  # what was learned may contradict what numbers mean now
         try:
-            changes = self._apply(desired, progress)
+            changes = self._apply(desired, progress, retag)
         except BaseException:
             self.forget()
             raise
         if self._shadow is not None:
             self._applied = desired
-            self._static = None if _learns(desired) else _as_found(desired)
         return changes
 
-    def _apply(self, desired: TepTables, progress: Progress) -> list[Change]:
+    def _apply(self, desired: TepTables, progress: Progress, retag: Retagger | None) -> list[Change]:
         self._check(desired)
         held = self.read()
         if not held.enabled and not held.keys["tenant"] and not held.keys["source"]:
@@ -136,6 +149,23 @@ class Driver:
             held = self.read()
             desired = self._discover(held, desired)
         changes += self._changes(held, desired)
+        stage = next_stage(held.tables, desired) if retag else None
+        while retag and stage:
+            _log.info("VMs get other VLAN IDs")
+            self._bring(held, stage.tables, progress)
+            retag(stage)
+            time.sleep(self._retag_seconds)
+            self._bring(self.read(), stage.afterwards, progress)
+            time.sleep(self._drain_seconds)
+            held = self.read()
+            stage = next_stage(held.tables, desired)
+        self._bring(held, desired, progress)
+        if not held.enabled:
+            self.registers.write("control.enable", 1)
+        return changes
+
+    def _bring(self, held: Held, desired: TepTables, progress: Progress) -> None:
+        """From ``held`` to ``desired``, whatever changes hands."""
         safe = vacate(held.tables, desired)
         if safe is not held.tables:
             _log.info("vacating numbers that change hands")
@@ -147,9 +177,7 @@ class Driver:
             time.sleep(self._drain_seconds)
             if self._change(self.read(), desired, progress):
                 self._repack(desired, progress)
-        if not held.enabled:
-            self.registers.write("control.enable", 1)
-        return changes
+        self._static = None if self._shadow is None or _learns(desired) else _as_found(desired)
 
     def _seed_for(self, held: Held, desired: TepTables) -> int:
         """A seed that nobody knows who chooses addresses, and under which all keys find a place: where a table is to be
@@ -263,7 +291,10 @@ class Driver:
 
     def _ready_ports(self, held: Held, desired: TepTables) -> list[Change]:
         """All that next hops need to answer: ports and addresses, everything else stays as it is."""
-        ready = replace(held.tables, address=desired.address, ports=desired.ports)
+        ports = (
+            replace(port, retag=now.retag) for port, now in zip(desired.ports, held.tables.ports, strict=True)
+        )
+        ready = replace(held.tables, address=desired.address, ports=tuple(ports))
         changes = self._changes(held, ready)
         self._change(held, ready, _no_progress)
         self.registers.write("control.enable", 1)

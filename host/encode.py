@@ -18,6 +18,7 @@ from opentep.host.tables import (
     KnownAddress,
     Port,
     RemoteTep,
+    Retag,
     Rewritten,
     Rule,
     Storm,
@@ -78,7 +79,12 @@ def encode_port(port: Port, address: int) -> dict[str, Any]:
     """Registers of cluster ``port`` that the port's role uses."""
     mask = {"vid": port.key_mask.vid, "mac": port.key_mask.mac}
     if port.role == "access":
-        return {"key_mask": mask, "native_vid": port.native_vid}
+        retag = port.retag or Retag(0, 0)
+        return {
+            "key_mask": mask,
+            "native_vid": port.native_vid,
+            "retag": {"one": retag.before, "other": retag.after},
+        }
     return {
         "key_mask": mask,
         "mac": port.mac,
@@ -92,7 +98,9 @@ def decode_port(index: int, params: Params, registers: dict[str, Any]) -> Port:
     mask = KeyMask(**registers["key_mask"])
     if params.is_fabric(index):
         return Port("", "fabric", mac=registers["mac"], mtu=registers["mtu"], key_mask=mask)
-    return Port("", "access", native_vid=registers["native_vid"], key_mask=mask)
+    pair = Retag(registers["retag"]["one"], registers["retag"]["other"])
+    retag = None if pair.before == pair.after else pair
+    return Port("", "access", native_vid=registers["native_vid"], key_mask=mask, retag=retag)
 
 
 def encode_tenant(tenant: Tenant) -> dict[str, Any]:

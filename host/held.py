@@ -166,7 +166,7 @@ class Reader:
     def read_port(self, index: int) -> dict[str, Any]:
         """Registers of a port, those that its role uses."""
         names = ["key_mask"]
-        names += ["mac", "mtu", "advert_sum"] if self.params.is_fabric(index) else ["native_vid"]
+        names += ["mac", "mtu", "advert_sum"] if self.params.is_fabric(index) else ["native_vid", "retag"]
         return {name: self.registers.read(f"port[{index}].{name}") for name in names}
 
     def _tenants(self, keys: dict[int, int], storm: list[dict[str, int]]) -> tuple[Tenant, ...]:

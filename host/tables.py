@@ -23,6 +23,7 @@ __all__ = [
     "Remote",
     "RemoteTep",
     "ReplicaList",
+    "Retag",
     "Rewritten",
     "Rule",
     "Storm",
@@ -46,6 +47,19 @@ OUI_KEY = KeyMask()
 
 
 @dataclass(frozen=True)
+class Retag:
+    """Both VLAN IDs of a VM while its port of the vSwitch changes from one to the other, on one access port. Either
+    comes from the VM, whichever its entries name, and frames for it go out with both."""
+
+    before: int
+    after: int
+
+    def other(self, vid: int) -> int:
+        """The other VLAN ID of the VM with ``vid``; that itself if it has no other."""
+        return {self.before: self.after, self.after: self.before}.get(vid, vid)
+
+
+@dataclass(frozen=True)
 class Port:
     """One port of the TEP."""
 
@@ -59,6 +73,8 @@ class Port:
     mtu: int = 1500
     """Largest IPv6 packet the underlay takes (fabric ports)."""
     key_mask: KeyMask = OUI_KEY
+    retag: Retag | None = None
+    """The VM that has two VLAN IDs (access ports)."""
 
 
 def group_oui(ouis: Iterable[int]) -> int:

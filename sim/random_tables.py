@@ -1,7 +1,7 @@
 """Random, valid configurations of one TEP."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -21,6 +21,7 @@ from opentep.host.tables import (
     Remote,
     RemoteTep,
     ReplicaList,
+    Retag,
     Rewritten,
     Rule,
     Storm,
@@ -102,6 +103,7 @@ def random_tables(
     if storm:
         result = [replace(tenant, storm=_limit(rng, tenant, params)) for tenant in result]
     lists.fill_rewritten(result, teps)
+    ports = tuple(_retagged(random.Random(address + k), k, port, macs) for k, port in enumerate(ports))
     rules = tuple(sorted(_rules(rng, tenants)))
     sid_function = rng.random() < 0.5
     known: tuple[KnownAddress, ...] = ()
@@ -140,6 +142,16 @@ def _ports(rng: random.Random, params: Params) -> list[Port]:
         for k in range(params.fabric_ports)
     ]
     return access + fabric
+
+
+def _retagged(rng: random.Random, index: int, port: Port, macs: Iterable[MacTableEntry]) -> Port:
+    """The port, perhaps with a VM that gets another VLAN ID, which is nobody else's there."""
+    used = [entry.place.vid for entry in macs if isinstance(entry.place, Local) and entry.place.port == index]
+    if not used or rng.random() < 0.5:
+        return port
+    free = [vid for vid in rng.sample(range(1, 4095), 64) if vid not in (*used, port.native_vid)]
+    pair = rng.choice(used), free[0]
+    return replace(port, retag=Retag(*(pair if rng.random() < 0.5 else reversed(pair))))
 
 
 def _beyond_oui(port: Port, bits: int) -> Port:

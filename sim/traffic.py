@@ -83,6 +83,9 @@ class Traffic:
             entry = rng.choice(self._here)
             assert isinstance(entry.place, Local)
             sender, vid = entry, entry.place.vid
+            retag = self.tables.ports[self.port].retag
+            if retag is not None and rng.random() < 0.5:
+                vid = retag.other(vid)
             if rng.random() < 0.1:
                 # A forged tag or a forged address: the source guard must stop both.
                 other = rng.choice(self._vms)

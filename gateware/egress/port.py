@@ -9,6 +9,7 @@ from ..headers import Descriptor
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature, Word
 from ..params import Params
+from ..retag import Retag
 from ..tables.bus import TableBus, WordBus
 from ..traffic import Traffic
 from .editor import Editor
@@ -18,6 +19,7 @@ from .replicator import Replicator
 from .share import Share
 from .tables import ListHead, ListMember, OuterHeader, TepMode
 from .tally import Tally
+from .twin import Twin
 
 __all__ = ["EgressPort", "Sent"]
 
@@ -62,6 +64,8 @@ class EgressPort(wiring.Component):
         Outer header per remote TEP.
     modes : In(TableBus), fabric ports only
         How frames are sent to each remote TEP.
+    retag : In(Retag), access ports only
+        The VM that has two VLAN IDs.
     mac, mtu, address : In, fabric ports only
         The port's own MAC and IPv6 address, and the largest IPv6 packet in octets.
     too_big : Out(1), fabric ports only
@@ -96,6 +100,8 @@ class EgressPort(wiring.Component):
                 "mtu": In(14),
                 "too_big": Out(1),
             }
+        else:
+            members["retag"] = In(Retag)
         if self.counts:
             members["sent_to"] = Out(stream.Signature(Traffic(self.counts)))
         super().__init__(members)
@@ -110,13 +116,18 @@ class EgressPort(wiring.Component):
         m.submodules.buffer = buffer = Buffer(Word(self.params.width))
         wiring.connect(m, wiring.flipped(self.enqueue), queue.enqueue)
         wiring.connect(m, queue.output, replicator.entry)
+        jobs = replicator.job
+        if not self.fabric:
+            m.submodules.twin = twin = Twin(self.params, self.port)
+            m.d.comb += [replicator.retag.eq(self.retag), twin.retag.eq(self.retag)]
+            wiring.connect(m, jobs, twin.input)
+            jobs = twin.output
         if self.counts:
             m.submodules.tally = tally = Tally(self.params, self.port)
-            wiring.connect(m, replicator.job, tally.job)
-            wiring.connect(m, tally.output, editor.job)
+            wiring.connect(m, jobs, tally.job)
             wiring.connect(m, tally.sent, wiring.flipped(self.sent_to))
-        else:
-            wiring.connect(m, replicator.job, editor.job)
+            jobs = tally.output
+        wiring.connect(m, jobs, editor.job)
         wiring.connect(m, editor.read, wiring.flipped(self.read))
         wiring.connect(m, editor.release, wiring.flipped(self.release))
         wiring.connect(m, editor.output, merge.main)

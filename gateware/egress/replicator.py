@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..headers import IPV6_BYTES, TAG_BYTES, Encapsulation
 from ..params import Params
+from ..retag import Retag, other_vid
 from ..tables.bus import TableBus, broadcast
 from ..tables.lut import LutTable
 from .entry import Entry, Job
@@ -28,9 +29,10 @@ class Replicator(wiring.Component):
     accesses the table just then.
 
     The entry's reference is released by the job for a plain entry, and by a job NOTHING behind all replicas
-    of a list. On access ports the member equal to ``exclude_vid`` is left out if the entry says so. On
-    fabric ports the member's entry in ``modes`` completes the program; one whose IPv6 packet would exceed ``mtu``
-    octets is left out, and ``too_big`` strobes once for a frame with such members.
+    of a list. On access ports the member equal to ``exclude_vid``, or to the other VLAN ID that its VM has by
+    ``retag``, is left out if the entry says so. On fabric ports the member's entry in ``modes`` completes the
+    program; one whose IPv6 packet would exceed ``mtu`` octets is left out, and ``too_big`` strobes once for a frame
+    with such members.
     """
 
     def __init__(self, params: Params, port: int):
@@ -45,6 +47,8 @@ class Replicator(wiring.Component):
         }
         if self.fabric:
             members |= {"modes": In(TableBus(TepMode, params.teps)), "mtu": In(14), "too_big": Out(1)}
+        else:
+            members["retag"] = In(Retag)
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -123,9 +127,12 @@ class Replicator(wiring.Component):
         sender, packet = entry.detail.sender, entry.detail.packet
         change = data.View(Delivering, entry.program).change
         has_packet = (change == Change.IPV4) | (change == Change.IPV6)
+        excluded_too = Signal(12)  # long before the first member is there
+        m.d.sync += excluded_too.eq(other_vid(self.retag, sender.exclude_vid))
         m.d.comb += [
             walk.excludes.eq(sender.exclude & ~has_packet),
             walk.excluded.eq(sender.exclude_vid),
+            walk.excluded_too.eq(excluded_too),
             job.tag.eq(Cat(target, entry.pcp_dei)),
             job.octet.eq(packet.octet),
             job.checksum.eq(packet.checksum),

@@ -28,8 +28,8 @@ class MemberWalk(wiring.Component):
     list, start
         Index of a list, and a strobe that begins to read it; only between lists. ``list`` stays until the first member
         is out.
-    excludes, excluded
-        Whether, and to which target, a member is not to be sent; stay as long as ``list``'s members come.
+    excludes, excluded, excluded_too
+        Whether, and to which two targets, a member is not to be sent; stay as long as ``list``'s members come.
     ready
         ``start`` is heard.
     member : Out(stream of Member)
@@ -44,6 +44,7 @@ class MemberWalk(wiring.Component):
                 "start": In(1),
                 "excludes": In(1),
                 "excluded": In(12),
+                "excluded_too": In(12),
                 "ready": Out(1),
                 "member": Out(stream.Signature(Member)),
                 "heads": In(TableBus(ListHead(params), params.lists)),
@@ -99,7 +100,8 @@ class MemberWalk(wiring.Component):
                     with m.Case(MemberKind.OUI_LOW):
                         m.d.sync += [oui[:12].eq(entry.target), rewrites.eq(1)]
                 is_member = entry.kind == MemberKind.TARGET
-                excluded = self.excludes & (entry.target == self.excluded)
+                is_sender = (entry.target == self.excluded) | (entry.target == self.excluded_too)
+                excluded = self.excludes & is_sender
                 m.d.sync += [
                     self.member.valid.eq(is_member | last),
                     self.member.payload.target.eq(entry.target),

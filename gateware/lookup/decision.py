@@ -100,13 +100,13 @@ class DecisionStage(wiring.Component):
             group.eq(destination.mac[GROUP_BIT]),
             same_tenant.eq(source.tenant == destination.tenant),
             allowed.eq(destination.tenant_hit & ((source.tenant == destination.tenant) | now.rule)),
-            source_here.eq(self._is_here(source.entry, now)),
-            reflected.eq(self._is_here(destination.entry, now)),
+            source_here.eq(self._is_here(source.entry, now, now.vid, now.other_vid)),
+            reflected.eq(self._is_here(destination.entry, now, now.vid, now.other_vid)),
             known.eq(
                 source.hit
                 & (source.entry.age == AGE_FRESH)
                 & (
-                    self._is_here(source.entry, now)
+                    self._is_here(source.entry, now, now.vid)
                     | ((source.entry.kind == MacKind.REMOTE) & (source.entry.id == now.tep) & now.tep_hit)
                 )
             ),
@@ -137,11 +137,11 @@ class DecisionStage(wiring.Component):
         return m
 
     @staticmethod
-    def _is_here(entry, findings):
-        """Whether ``entry`` names the port and VLAN that the frame comes from."""
-        here = Cat(findings.vid, findings.port)
+    def _is_here(entry, findings, *vids):
+        """Whether ``entry`` names the port that the frame comes from and one of ``vids``."""
         place = Cat(entry.id, entry.port)
-        return (entry.kind == MacKind.LOCAL) & (here == place)
+        here = Cat(Cat(vid, findings.port) == place for vid in vids).any()
+        return (entry.kind == MacKind.LOCAL) & here
 
     def _from_access(self, m, *, late, group, same_tenant, allowed, source_here, reflected, made):
         source, destination, flags = late.source, late.destination, late.flags

@@ -33,6 +33,7 @@ class Findings(data.StructLayout):
             {
                 "port": range(max(2, params.ports)),  # it comes in on
                 "vid": 12,
+                "other_vid": 12,  # of the VM that has ``vid``, the same if it has one
                 "source": Resolution(params),
                 "destination": Resolution(params),
                 "flags": TenantFlags,  # of the source's tenant

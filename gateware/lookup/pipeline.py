@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from ..delay import DelayLine
 from ..headers import Keys
 from ..params import Params
+from ..retag import Retag, other_vid
 from ..tables.bus import TableBus
 from ..tables.mac import MacTable
 from ..tables.mac_entry import MacEvent, MacLearn
@@ -32,6 +33,8 @@ class LookupPipeline(wiring.Component):
     -------
     keys, room, admitted, key_mask
         Of :class:`Admission`.
+    retag
+        Per access port, the VM that has two VLAN IDs.
     coming, decision
         Of :class:`DecisionStage`.
     learn
@@ -58,6 +61,7 @@ class LookupPipeline(wiring.Component):
                 "room": In(params.ports),
                 "admitted": Out(params.ports),
                 "key_mask": In(TenantKey).array(params.ports),
+                "retag": In(Retag).array(params.access_ports),
                 "coming": Out(Coming(params)),
                 "decision": Out(Decided(params)),
                 "learn": In(stream.Signature(MacLearn(params))),
@@ -175,6 +179,17 @@ class LookupPipeline(wiring.Component):
             rules.input.key.eq(pair),
         ]
 
+        # A clock before the end, time enough to find the sender's other VLAN ID.
+        early_port = delayed("port_to_result", frame.payload.port, done - 1)
+        early_vid = delayed("vid_to_result", frame.payload.vid, done - 1)
+        retag = Signal(Retag)
+        with m.Switch(early_port):
+            for access_port, of_port in enumerate(self.retag):
+                with m.Case(access_port):
+                    m.d.comb += retag.eq(of_port)
+        port, vid, other = Signal.like(early_port), Signal(12), Signal(12)
+        m.d.sync += [port.eq(early_port), vid.eq(early_vid), other.eq(other_vid(retag, early_vid))]
+
         findings = Signal(Findings(params))
         source, destination = findings.source, findings.destination
         known = Signal(data.StructLayout({"hit": 1, "tep": ceil_log2(params.teps)}))
@@ -184,8 +199,9 @@ class LookupPipeline(wiring.Component):
         entry_done = tenant_done + 1 + BLOCK_RAM_LATENCY
         result_source = delayed("tep_to_result", known, done - sources.LATENCY)
         m.d.comb += [
-            findings.port.eq(delayed("port_to_result", frame.payload.port, done)),
-            findings.vid.eq(delayed("vid_to_result", frame.payload.vid, done)),
+            findings.port.eq(port),
+            findings.vid.eq(vid),
+            findings.other_vid.eq(other),
             findings.flags.eq(delayed("flags_to_result", entry.flags, done - entry_done)),
             findings.network.eq(delayed("network_to_result", entry.network, done - entry_done - 1)),
             findings.own_list.eq(

@@ -20,6 +20,7 @@ from opentep.host.fabric.errors import FabricError
 from opentep.host.link.client import LinkError
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import WrongDeviceError
+from opentep.host.retagging import Stage
 from opentep.host.store import StoreError, open_store
 from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 _TEP_ERRORS = (LinkError, TransportError, WrongDeviceError, DriverError)
 _LOOK_SECONDS = 0.5
 """How long a stop may take."""
+_RETRY_SECONDS = 5.0
+"""Between two attempts at a vSwitch."""
 
 Connect = Callable[[str, int | None], AbstractContextManager[Driver]]
 
@@ -117,8 +120,8 @@ class Agent:
     def _keep(self, driver: Driver, repository: Repository, share: Share, stop: threading.Event) -> None:
         """While the TEP can be reached as the store says; ends when that changes."""
         link = share.tep.link
-        self._apply(driver, repository, share)
-        verified = counted = time.monotonic()
+        _, well = self._apply(driver, repository, share)
+        looked = counted = time.monotonic()
         settled = True
         while not stop.is_set():
             if self._metrics is not None and time.monotonic() >= counted:
@@ -139,33 +142,50 @@ class Agent:
                     continue
                 if share.tep.link != link:
                     return
-                self._apply(driver, repository, share)
-            elif settled and time.monotonic() - verified >= self._verify_seconds:
-                driver.forget()
-                if self._apply(driver, repository, share):
-                    _log.warning("%s: held something else than was written; mended", self.tep)
-                verified = time.monotonic()
+                _, well = self._apply(driver, repository, share)
+                looked = time.monotonic()
+            elif settled and time.monotonic() - looked >= (
+                self._verify_seconds if well else min(self._verify_seconds, _RETRY_SECONDS)
+            ):
+                if well:
+                    driver.forget()
+                mended, well = self._apply(driver, repository, share)
+                if mended:
+                    _log.warning("%s: held something else than it should; mended", self.tep)
+                looked = time.monotonic()
 
-    def _apply(self, driver: Driver, repository: Repository, share: Share) -> int:
-        """How much was changed."""
+    def _apply(self, driver: Driver, repository: Repository, share: Share) -> tuple[int, bool]:
+        """How much was changed, and whether the vSwitches are as they should be, too."""
         begun = time.monotonic()
-        changes = driver.apply(share.tables)
+
+        def retag(stage: Stage) -> None:
+            wrong = self._set_vswitches(share, stage)
+            if wrong:
+                raise VSwitchError(wrong)
+
+        try:
+            changes = driver.apply(share.tables, retag=retag if self._vswitches else None)
+        except VSwitchError as error:
+            # Whoever was to get another VLAN ID has both.
+            self._say(repository, 0, str(error))
+            return 0, False
         if changes:
             milliseconds = (time.monotonic() - begun) * 1e3
             _log.info(
                 "%s: revision %d, %d entries, %.0f ms", self.tep, share.revision, len(changes), milliseconds
             )
-        self._say(repository, share.revision, self._set_vswitches(share) if self._vswitches else "")
-        return len(changes)
+        wrong = self._set_vswitches(share) if self._vswitches else ""
+        self._say(repository, share.revision, wrong)
+        return len(changes), not wrong
 
-    def _set_vswitches(self, share: Share) -> str:
+    def _set_vswitches(self, share: Share, stage: Stage | None = None) -> str:
         """Those behind the TEP, now that it takes what they will send; what went wrong."""
         errors = []
         for name, vswitch in share.fabric.vswitches.items():
             if vswitch.tep != self.tep or vswitch.driver == "print":
                 continue
             try:
-                plan = driver_for(wanted(share.fabric, name)).apply()
+                plan = driver_for(wanted(share.fabric, name, stage)).apply()
             except VSwitchError as error:
                 errors.append(f"vSwitch {name}: {error}")
                 continue

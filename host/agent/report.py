@@ -7,7 +7,7 @@ from typing import Any
 from opentep.host.controller import Repository
 from opentep.host.store import Store
 
-__all__ = ["Report", "reports"]
+__all__ = ["Report", "reports", "what_is_missing"]
 
 _NOTES = "agents/"
 
@@ -36,3 +36,15 @@ def reports(repository: Repository) -> dict[str, Report]:
     """Of all agents, by TEP."""
     found = repository.store.notes(_NOTES)
     return {key.removeprefix(_NOTES): Report(**json.loads(text)) for key, text in found.items()}
+
+
+def what_is_missing(repository: Repository, tep: str) -> str:
+    """Why the TEP, with its vSwitches, does not yet hold what it should; empty if it does."""
+    report = reports(repository).get(tep)
+    if report is None:
+        return f"no agent has spoken of TEP '{tep}'"
+    if report.error:
+        return f"TEP '{tep}': {report.error}"
+    if not repository.is_current(tep, report.revision):
+        return f"the agent of TEP '{tep}' is at revision {report.revision}"
+    return ""

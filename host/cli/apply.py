@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import click
+from opentep.host.document import Document
+from opentep.host.driver import Retagger
+from opentep.host.retagging import Stage
 from opentep.host.vswitch import driver_for, wanted
 
 from .changes import Outcome
@@ -14,6 +17,16 @@ from .store import fabric_of
 from .target import targets
 
 __all__ = ["command"]
+
+
+def _retagger(document: Document, tep: str) -> Retagger:
+    """Sets the vSwitches of a TEP while VMs of theirs get other VLAN IDs."""
+
+    def retag(stage: Stage) -> None:
+        for name in selected_vswitches(document, tep):
+            driver_for(wanted(document.fabric, name, stage)).apply()
+
+    return retag
 
 
 @click.command(epilog="Exit codes: 0 done, 1 something did not work, 2 wrong usage or document.")
@@ -57,7 +70,11 @@ def command(
     for target in targets(document, tep, link, baud) if teps else ():
         try:
             with target.connect() as driver, progress_bar(f"TEP {target.name}") as progress:
-                outcome.teps[target.name] = driver.apply(document.tables[target.name], progress)
+                outcome.teps[target.name] = driver.apply(
+                    document.tables[target.name],
+                    progress,
+                    _retagger(document, target.name) if vswitches else None,
+                )
         except Exception as error:
             outcome.failures[f"TEP {target.name}"] = explain(error).format_message()
     for name in selected_vswitches(document, tep) if vswitches else ():

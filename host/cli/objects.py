@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 import yaml
-from opentep.host.controller import Change, Repository
+from opentep.host.controller import Repository
 from opentep.host.controller.kept import allocated
 from opentep.host.controller.objects import TITLES, Key, rule_name
-from opentep.host.fabric.addresses import format_mac, format_oui
-from opentep.host.fabric.model import Fabric
 from opentep.host.fabric.validate import load_schema, suggest
 
+from .edited import show_edited
 from .errors import CommandError
+from .migrate import command as migrate
 from .options import json_option
 from .output import print_json, print_table
 from .schema_options import given_values, schema_option
@@ -60,48 +60,13 @@ def _shown(name: str) -> str:
     return name.replace("/", " → ")
 
 
-def _complete(kind: _Kind, name: str, fabric: Fabric) -> dict[str, Any]:
-    """What an object got, however it got it."""
-    if kind.kind == "tenants":
-        return {"oui": format_oui(fabric.tenants[name].ouis[0])} if fabric.tenants[name].ouis else {}
-    if kind.kind == "vms":
-        vm = fabric.vms[name]
-        mac = {} if vm.mac is None else {"mac": format_mac(vm.mac)}
-        return mac if vm.vlan is None else {**mac, "vlan": vm.vlan}
-    return {}
-
-
 def _change(
     kind: _Kind, edits: Callable[[Callable[[Key], Any]], Mapping[Key, Any]], dry_run: bool, as_json: bool
 ) -> None:
     """Do it, and tell what was done."""
     with open_stored(create=not dry_run) as repository:
         revision, changes, fabric = repository.edit(command_line(), edits, dry_run=dry_run)
-    got = {
-        change.key.name: _complete(kind, change.key.name, fabric)
-        for change in changes
-        if change.after is not None and fabric is not None
-    }
-    if as_json:
-        done = [{**change.as_dict(), "complete": got.get(change.key.name, {})} for change in changes]
-        print_json({"revision": revision, "stored": not dry_run, "changes": done})
-        return
-    for change in changes:
-        _tell(change, got.get(change.key.name, {}))
-    if not changes:
-        click.echo("nothing to change")
-    elif dry_run:
-        click.echo("nothing was stored (--dry-run)")
-    else:
-        click.echo(f"revision {revision}; `opentep apply` brings it to TEPs and vSwitches")
-
-
-def _tell(change: Change, got: Mapping[str, Any]) -> None:
-    for line in change.lines():
-        click.echo(line)
-    for name, value in got.items():
-        if name not in (change.after or {}):
-            click.echo(f"    {name}: {value} (allocated)")
+    show_edited(revision, changes, fabric, dry_run=dry_run, as_json=as_json)
 
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Only show what would change.")
@@ -318,6 +283,7 @@ vm = _objects(
         "web1 --tenant red --vswitch ovs1",
     )
 )
+vm.add_command(migrate, "migrate")
 tep = _objects(
     _Kind(
         "teps",

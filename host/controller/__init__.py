@@ -2,6 +2,7 @@
 
 from .changes import Change
 from .conflict import ConflictError
+from .migration import Migration
 from .repository import Entry, Repository, Share
 
-__all__ = ["Change", "ConflictError", "Entry", "Repository", "Share"]
+__all__ = ["Change", "ConflictError", "Entry", "Migration", "Repository", "Share"]

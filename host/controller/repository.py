@@ -3,7 +3,7 @@
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -71,6 +71,21 @@ def _changes(view: View, revision: int) -> list[Change]:
     root = f"{_log_key(revision)}/"
     found = ((to_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root))
     return [Change(key, change["before"], change["after"]) for key, change in found]
+
+
+def _concern(view: View, part: Set[Key], revisions: Iterable[int]) -> bool:
+    """Whether what was changed in ``revisions`` may have changed what follows from the objects ``part``."""
+    for number in revisions:
+        entry = view.get(_log_key(number))
+        if entry is None or json.loads(entry)["changes"] > _MANY:
+            return True
+        for change in _changes(view, number):
+            named = {change.key}
+            for spec in (change.before, change.after):
+                named.update(() if spec is None else references(change.key, spec))
+            if change.key.kind == "settings" or not named.isdisjoint(part):
+                return True
+    return False
 
 
 def _removed(view: View, key: Key) -> int:
@@ -204,17 +219,13 @@ class Repository:
     def concerns(self, share: Share, revision: int) -> bool:
         """Whether changes since ``share`` up to ``revision`` may have changed it. If not, it stays so."""
         with self.store.view() as view:
-            for number in range(share.revision + 1, revision + 1):
-                entry = view.get(_log_key(number))
-                if entry is None or json.loads(entry)["changes"] > _MANY:
-                    return True
-                for change in _changes(view, number):
-                    named = {change.key}
-                    for spec in (change.before, change.after):
-                        named.update(() if spec is None else references(change.key, spec))
-                    if change.key.kind == "settings" or not named.isdisjoint(share.part):
-                        return True
-        return False
+            return _concern(view, share.part, range(share.revision + 1, revision + 1))
+
+    def is_current(self, tep: str, revision: int) -> bool:
+        """Whether a TEP that holds what it should by ``revision`` holds what it should by now."""
+        with self.store.view() as view:
+            part = part_of_tep(tep, Reader(view)) | {TENANT_KEY}
+            return not _concern(view, part, range(revision + 1, view.revision + 1))
 
     @contextmanager
     def _numbering(self, tep: str | None, dry_run: bool) -> Iterator[dict[str, dict[str, int]]]:
@@ -244,13 +255,15 @@ class Repository:
         action: str,
         edits: Callable[[Callable[[Key], Any]], Mapping[Key, Any]],
         *,
+        renewing: Callable[[Reader], Collection[str]] = lambda _: (),
         dry_run: bool = False,
     ) -> tuple[int, list[Change], Fabric | None]:
         """Change single objects.
 
         ``edits`` gets a function that reads objects and returns those that it wants otherwise, ``None`` for those that
-        are to go. Returns the new revision, what changed, and the complete fabric around it, ``None`` if there is
-        nothing left. Raises :class:`~opentep.host.fabric.errors.FabricError` if the fabric would not be right.
+        are to go; ``renewing`` the VMs that are to get another VLAN ID than was allocated. Returns the new revision,
+        what changed, and the complete fabric around it, ``None`` if there is nothing left. Raises
+        :class:`~opentep.host.fabric.errors.FabricError` if the fabric would not be right.
         """
         with _begin(self.store, dry_run) as transaction:
             reader = Reader(transaction)
@@ -261,6 +274,9 @@ class Repository:
                 for key, after in wanted.items()
                 if reader.get(key) != after
             ]
+            renewed = renewing(reader)
+            for key in (Key("vms", name) for name in renewed):
+                changes.append(Change(key, reader.get(key), reader.get(key)))
             for change in changes:
                 self._check_form(change)
                 _write(transaction, change, transaction.revision + 1)
@@ -271,7 +287,13 @@ class Repository:
             specs = {key: reader.get(key) for key in keys}
             gone = [change.key for change in changes if change.after is None]
             fabric = (
-                self._settle(transaction, specs, None if around is None else [*specs, *gone], changes)
+                self._settle(
+                    transaction,
+                    specs,
+                    None if around is None else [*specs, *gone],
+                    changes,
+                    renewed=frozenset(renewed),
+                )
                 if changes
                 else None
             )
@@ -363,9 +385,10 @@ class Repository:
         changes: Sequence[Change] = (),
         compiling: Compile | None = None,
         begin: State | None = None,
+        renewed: frozenset[str] = frozenset(),
     ) -> Fabric:
         """Check, and allocate what is left out. ``keys``: of whom allocations are concerned, ``None``: of all.
-        ``begin``: table indices, and allocations if the store has none."""
+        ``begin``: table indices, and allocations if the store has none. ``renewed``: see :class:`State`."""
         source = what if isinstance(what, Source) else self._source(what)
         before, after = load_state(transaction, keys), load_state(transaction, keys)
         now: dict[str, Any] = source.data.get("vms", {}) if isinstance(source.data, dict) else {}
@@ -373,6 +396,7 @@ class Repository:
             after = replace(
                 begin if begin.macs or begin.ouis or begin.vlans else after, indices=begin.indices
             )
+        after.renewed = renewed
         parsed = loaded(source)
         former = {**now, **{c.key.name: c.before for c in changes if c.key.kind == "vms"}}
         former = {name: spec for name, spec in former.items() if spec is not None}

@@ -160,11 +160,13 @@ class _Allocator:
     def vlans(self) -> dict[str, int]:
         vms, switches = self.fabric.vms, self.fabric.vswitches
         explicit = {(vm.vswitch, vm.vlan): name for name, vm in vms.items() if vm.vlan is not None}
+        former, renewed = self.state.vlans, self.state.renewed
         kept: dict[str, tuple[str, int]] = {}
-        for name, (vswitch, vid) in self.state.vlans.items():
+        for name, (vswitch, vid) in former.items():
             vm = vms.get(name)
             if (
                 vm is None
+                or name in renewed
                 or vm.vlan is not None
                 or vm.vswitch != vswitch
                 or vid in self._unusable(switches[vswitch])
@@ -193,6 +195,14 @@ class _Allocator:
             own = self.fabric.tenants[vm.tenant].vlan & bits
             pool = f"vlans/{vm.vswitch}" + (f"/{own}" if bits else "")
             others = {vid for vid in _VLAN_SPACE if vid & bits != own} if bits else set()
+            before = former[name][1] if name in former else None
+            if before is not None and name in renewed:
+                others = others | {before}
+            elif before is not None and before not in taken[vm.vswitch] | others:
+                # A VM takes its VLAN ID along.
+                taken[vm.vswitch].add(before)
+                kept[name] = (vm.vswitch, before)
+                continue
             cursor = self.state.cursors.get(pool, _FIRST_VLAN)
             free = _next_free(_VLAN_SPACE, cursor, taken[vm.vswitch] | others)
             if free is None:

@@ -41,6 +41,8 @@ class State:
     """Per pool: where the search for a free value starts, so that released values rest before reuse."""
     claims: Claims | None = field(default=None, compare=False)
     """Of those who are not in the fabric that is allocated for, if it is only a part."""
+    renewed: frozenset[str] = field(default=frozenset(), compare=False)
+    """VMs that are to get another VLAN ID than they have."""
     indices: dict[str, dict[str, int]] = field(default_factory=dict)
     """Per TEP and kind of table (``rack1/tenants``): index by name, so that entries keep their place."""
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from opentep.host.diff import Change
 from opentep.host.fabric.model import Fabric, VSwitch
+from opentep.host.retagging import Stage
 
 __all__ = ["Attachment", "VSwitchDriver", "VSwitchError", "VSwitchPlan", "Wanted", "wanted"]
 
@@ -57,11 +58,14 @@ class VSwitchDriver(Protocol):
         """Do it; says what was done. Doing it again changes nothing."""
 
 
-def wanted(fabric: Fabric, name: str) -> Wanted:
-    """What vSwitch ``name`` of a complete (allocated) fabric must be told."""
+def wanted(fabric: Fabric, name: str, stage: Stage | None = None) -> Wanted:
+    """What vSwitch ``name`` of a complete (allocated) fabric must be told, in the end or in ``stage``."""
+    vswitch = fabric.vswitches[name]
     attachments = []
     for vm in fabric.vms.values():
         if vm.vswitch == name:
             assert vm.mac is not None and vm.vlan is not None, "allocated before"
-            attachments.append(Attachment(vm.name, vm.interface, vm.mac, vm.vlan))
-    return Wanted(fabric.vswitches[name], tuple(attachments))
+            vlan = vm.vlan if stage is None else stage.vlan(vswitch.port, vm.vlan)
+            if vlan is not None:
+                attachments.append(Attachment(vm.name, vm.interface, vm.mac, vlan))
+    return Wanted(vswitch, tuple(attachments))

@@ -44,8 +44,9 @@ def decide_access(tables: Tables, port: int, frame: AccessFrame, time: int) -> V
 def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bool:
     """Source guard: the sender must be where the table says, or be learnable."""
     entry = tables.macs.find(tenant.index, src)
-    if entry is not None and (entry.static or entry.place == here):
-        return entry.place == here
+    is_here = entry is not None and entry.place in tables.names_of(here)
+    if entry is not None and (entry.static or is_here):
+        return is_here
     return tenant.learn_source
 
 
@@ -77,7 +78,7 @@ def _destination(tables: Tables, tenant: Tenant, frame: AccessFrame, here: Local
     if entry is None:
         return unknown(tenant, target)
     if isinstance(entry.place, Local):
-        if entry.place == here:
+        if entry.place in tables.names_of(here):
             return Discard(Reason.REFLECTED)
         return ToPlace(entry.place.port, entry.place.vid, target.index)
     if isinstance(entry.place, Group):

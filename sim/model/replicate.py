@@ -34,9 +34,10 @@ def replicate(
 
     ``sender`` gets none: its place on an access port. A frame ``from_fabric`` never returns there.
     """
+    senders = tables.names_of(sender) if sender else set()
     for number, port in enumerate(tables.config.ports):
         if not tables.is_fabric(number):
-            receivers = (vid for vid in tables.vids(flood.list, number) if Local(number, vid) != sender)
+            receivers = (vid for vid in tables.vids(flood.list, number) if Local(number, vid) not in senders)
             yield Replicas(number, tuple(ToPlace(number, vid, flood.tenant) for vid in receivers))
             continue
         members = tables.receivers(flood.list | flood.rewrites, number)

@@ -123,6 +123,11 @@ class Tables:
         """MAC address of the VM of ``tenant`` with an IPv4 or IPv6 address that is answered for."""
         return self._known.get((tenant.index, version, address))
 
+    def names_of(self, place: Local) -> set[Local]:
+        """``place`` and, if its VM has two VLAN IDs, the other one."""
+        retag = self.config.ports[place.port].retag
+        return {place} if retag is None else {place, Local(place.port, retag.other(place.vid))}
+
     def tep(self, index: int) -> RemoteTep:
         return self._teps[index]
 

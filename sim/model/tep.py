@@ -142,28 +142,33 @@ class TepModel:
             return [(port, verdict.frame)]
         if isinstance(verdict, Suppress):
             self._answered += 1
-            return [self._edited(verdict.place, verdict.frame, pcp_dei)]
+            return self._edited(verdict.place, verdict.frame, pcp_dei)
         if isinstance(verdict, ToPlace):
-            return [self._edited(verdict, inner, pcp_dei)]
+            return self._edited(verdict, inner, pcp_dei)
         leaving = []
         from_fabric = self._tables.is_fabric(port)
         for replicas in replicate(self._tables, verdict, inner, sender, from_fabric):
             self._count_too_big(replicas)
-            leaving += [self._edited(copy, inner, pcp_dei) for copy in replicas.copies]
+            for copy in replicas.copies:
+                leaving += self._edited(copy, inner, pcp_dei)
         return leaving
 
     def _count_too_big(self, replicas: Replicas) -> None:
         if replicas.too_big:
             self._ports[replicas.port].drops[Reason.TOO_BIG] += 1
 
-    def _edited(self, copy: ToPlace, inner: bytes, pcp_dei: int) -> tuple[int, bytes]:
+    def _edited(self, copy: ToPlace, inner: bytes, pcp_dei: int) -> list[tuple[int, bytes]]:
+        """One frame, or two for a VM with two VLAN IDs."""
         if not self._tables.is_fabric(copy.port):
-            frame = push_tag(inner, pcp_dei, copy.target)
-            self._tenants[copy.tenant].send(frame)
-            return copy.port, frame
+            places = self._tables.names_of(Local(copy.port, copy.target))
+            first = Local(copy.port, copy.target)
+            frames = [push_tag(inner, pcp_dei, place.vid) for place in (first, *(places - {first}))]
+            for frame in frames:
+                self._tenants[copy.tenant].send(frame)
+            return [(copy.port, frame) for frame in frames]
         port = self.config.ports[copy.port]
         tep = self._tables.tep(copy.target)
         next_hop = tep.way(copy.port).next_hop
         frame = encapsulate(inner, port, next_hop, self.config.address, tep, copy.network, copy.oui)
         self._teps[copy.target].send(frame)
-        return copy.port, frame
+        return [(copy.port, frame)]

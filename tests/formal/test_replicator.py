@@ -17,6 +17,7 @@ from opentep.gateware.egress.tables import ListHead, ListMember, MemberKind, Tep
 from opentep.gateware.egress.walk import Member, MemberWalk
 from opentep.gateware.headers import TAG_BYTES, Encapsulation
 from opentep.gateware.params import Params
+from opentep.gateware.retag import Retag, other_vid
 from opentep.gateware.tables.lut import LutTable
 from opentep.sim.formal import ProofError, prove
 
@@ -144,6 +145,7 @@ class WalkContract(Component):
                 "list": In(4),
                 "excludes": In(1),
                 "excluded": In(12),
+                "excluded_too": In(12),
                 "take": In(1),
                 "head": In(ListHead(PARAMS)),
                 "row": In(ListMember),
@@ -171,6 +173,7 @@ class WalkContract(Component):
             dut.start.eq(self.start),
             dut.excludes.eq(self.excludes),
             dut.excluded.eq(self.excluded),
+            dut.excluded_too.eq(self.excluded_too),
             dut.member.ready.eq(self.take),
             begins.eq(self.start & dut.ready),
             goes.eq(dut.member.valid & self.take),
@@ -180,7 +183,7 @@ class WalkContract(Component):
             Assume(~(self.start & walking)),
         ]
         stays(m, Assume, Cat(self.start, self.list), self.start & ~dut.ready)
-        fixed = Cat(self.list, Value.cast(self.head), self.excludes, self.excluded)
+        fixed = Cat(self.list, Value.cast(self.head), self.excludes, self.excluded, self.excluded_too)
         stays(m, Assume, fixed, begins | walking)
         stays(m, Assume, Value.cast(self.row), walking & ~goes)
         m.d.comb += Assume(self.row.kind == MemberKind.TARGET)
@@ -188,7 +191,8 @@ class WalkContract(Component):
         shows_until_the_next(m, Assert, dut.member)
         m.d.sync += [at.eq(at_next), walking.eq(begins | (walking & ~(goes & member.last)))]
         with m.If(dut.member.valid):
-            left_out = self.excludes & (self.row.target == self.excluded)
+            is_sender = (self.row.target == self.excluded) | (self.row.target == self.excluded_too)
+            left_out = self.excludes & is_sender
             m.d.comb += [Assert(walking), Assert(member.present == (self.head.valid & ~left_out))]
             with m.If(self.head.valid):
                 last = self.row.last | (at == PARAMS.members - 1)
@@ -253,6 +257,8 @@ class ReplicatorContract(Component):
         }
         if port == FABRIC:
             members |= {"mode": In(TepMode), "mode_of_member": In(TepMode), "mtu": In(14)}
+        else:
+            members["retag"] = In(Retag)
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -274,6 +280,9 @@ class ReplicatorContract(Component):
             for modes in tables:
                 m.d.comb += modes.entry.eq(modes.answer)
                 self._table_stays(m, modes)
+        else:
+            m.d.comb += dut.retag.eq(self.retag)
+            stays(m, Assume, Value.cast(self.retag), Value.cast(1))
         for statement, channel in ((Assume, dut.entry), (Assume, members.member), (Assert, dut.job)):
             offer_stays(m, statement, channel)
         shows_until_the_next(m, Assume, members.member)
@@ -287,7 +296,8 @@ class ReplicatorContract(Component):
             begins.eq(members.start & self.walk_ready),
             leaves.eq(self.offer & dut.entry.ready),
         ]
-        excluded = members.excludes & (self.member.target == members.excluded)
+        is_sender = (self.member.target == members.excluded) | (self.member.target == members.excluded_too)
+        excluded = members.excludes & is_sender
         # The walk, as it was proved: one list per start, from the start to the last member.
         clocks = since(m, begins, FIRST)
         m.d.comb += [
@@ -364,7 +374,8 @@ class ReplicatorContract(Component):
         sender = entry.detail.sender
         change = data.View(Delivering, entry.program).change
         has_packet = (change == Change.IPV4) | (change == Change.IPV6)
-        return ~has_packet & sender.exclude & (sender.exclude_vid == self.member.target)
+        vids = sender.exclude_vid, other_vid(self.retag, sender.exclude_vid)
+        return ~has_packet & sender.exclude & Cat(self.member.target == vid for vid in vids).any()
 
     def _left_out(self, entry):
         """The member on offer is to get no copy: the MTU is too small for the frame in its encapsulation."""

@@ -1,0 +1,86 @@
+"""A VM goes to another vSwitch and keeps its VLAN ID (SPEC section 7).
+
+In two transactions. The first one gives another VLAN ID to the VM that has the mover's there, if any; its TEP's agent
+changes that without losing a frame (:mod:`opentep.host.retagging`). When it has, the second one moves. What is left to
+do follows from the store, so that whoever is interrupted between the two begins again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from opentep.host.fabric.errors import FabricError
+from opentep.host.fabric.model import Fabric
+from opentep.host.fabric.source import Source
+
+from .changes import Change
+from .kept import allocated
+from .objects import Key
+from .reader import Reader
+from .repository import Repository
+
+__all__ = ["Migration"]
+
+Done = tuple[int, list[Change], Fabric | None]
+
+
+class Migration:
+    """Of ``vm`` to ``vswitch``. All methods raise :class:`~opentep.host.fabric.errors.FabricError`."""
+
+    def __init__(self, repository: Repository, vm: str, vswitch: str):
+        self._repository = repository
+        self._vm = Key("vms", vm)
+        self._vswitch = Key("vswitches", vswitch)
+
+    @property
+    def tep(self) -> str:
+        """The one that the VM is to be behind."""
+        return str(self._named(self._vswitch)["tep"])
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self._named(self._vm).get("vswitch") == self._vswitch.name)
+
+    @property
+    def vlan(self) -> int | None:
+        """The mover's VLAN ID; ``None`` where it is, behind a foreign TEP, it has none."""
+        given = allocated(self._repository.allocations([self._vm])).get(self._vm, {})
+        return {**given, **self._named(self._vm)}.get("vlan")
+
+    def prepare(self, action: str, *, dry_run: bool = False) -> Done:
+        """Give another VLAN ID to whom the mover would meet; changes nothing if there is nobody."""
+        self._named(self._vswitch)
+        vlan = None if self.is_done else self.vlan
+
+        def holders(reader: Reader) -> list[str]:
+            if vlan is None:
+                return []
+            found = [key.name for key in reader.holders(f"vlans/{self._vswitch.name}/{vlan}")]
+            for name in found:
+                if "vlan" in (reader.get(Key("vms", name)) or {}):
+                    raise self._error(
+                        f"the fabric gives VM '{name}' the VLAN ID {vlan} of '{self._vm.name}'",
+                        f"`opentep vm set {name} --unset vlan` gives it another one",
+                    )
+            return found
+
+        return self._repository.edit(action, lambda _: {}, renewing=holders, dry_run=dry_run)
+
+    def move(self, action: str, *, dry_run: bool = False) -> Done:
+        """To the other vSwitch, with the VLAN ID if that is free there."""
+
+        def edits(get: Callable[[Key], Any]) -> dict[Key, Any]:
+            spec = get(self._vm)
+            return {
+                self._vm: {**{k: v for k, v in spec.items() if k != "tep"}, "vswitch": self._vswitch.name}
+            }
+
+        return self._repository.edit(action, edits, dry_run=dry_run)
+
+    def _named(self, key: Key) -> Any:
+        stored = self._repository.get(key)
+        if stored is None:
+            raise self._error(f"there is no {key}", f"`opentep {key.kind} list` shows those there are")
+        return stored.spec
+
+    def _error(self, message: str, remedy: str) -> FabricError:
+        return FabricError([Source(self._repository.store.location, {}).problem((), message, remedy)])

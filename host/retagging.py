@@ -1,0 +1,106 @@
+"""The way of a VM from one VLAN ID to another, on which it loses no frame and nobody else gets one of its frames.
+
+Its vSwitch changes the tag at an instant that the TEP does not see. So for a while the TEP takes both VLAN IDs as the
+VM's and sends with both (make before break); only when the old one is drained may another VM have it. Everything
+follows from what a TEP holds and what it should hold: whoever is interrupted begins here again.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from opentep.host.tables import Local, MacTableEntry, ReplicaList, Retag, TepTables
+
+__all__ = ["Stage", "next_stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A state in between, in which some VMs have two VLAN IDs, at most one per port."""
+
+    tables: TepTables
+    _vlans: Mapping[Local, int | None]
+
+    @property
+    def afterwards(self) -> TepTables:
+        """The same when these VMs have only the one that is to stay."""
+        return replace(self.tables, ports=tuple(replace(port, retag=None) for port in self.tables.ports))
+
+    def vlan(self, port: str, vid: int) -> int | None:
+        """What the vSwitch at ``port`` is to give the VM that is to have ``vid`` in the end; ``None``: nothing, it has
+        to wait for another VM to leave that."""
+        number = [each.name for each in self.tables.ports].index(port)
+        return self._vlans.get(Local(number, vid), vid)
+
+
+def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
+    """What comes first on the way from ``held`` to ``desired``; ``None``: the end.
+
+    Of VMs that exchange their VLAN IDs one has to let go: it is cut off until the others have changed.
+    """
+    here = {(entry.tenant, entry.mac): entry.place for entry in held.macs if isinstance(entry.place, Local)}
+    leaving = dict(_leaving(here, desired))
+    pairs: dict[int, Retag] = {}
+    for index, port in enumerate(held.ports):
+        if port.retag is not None:
+            pairs[index] = port.retag
+    for after, before in leaving.items():
+        if after.port not in pairs and after not in here.values():
+            pairs[after.port] = Retag(before.vid, after.vid)
+    if not leaving and not pairs:
+        return None
+    stay = {
+        after: before
+        for after, before in leaving.items()
+        if pairs.get(after.port) not in (Retag(before.vid, after.vid), Retag(after.vid, before.vid))
+    }
+    both = {Local(port, vid) for port, pair in pairs.items() for vid in (pair.before, pair.after)}
+    occupied = both | set(stay.values())
+    holders = {vm for vm, place in here.items() if place in occupied}
+
+    vlans: dict[Local, int | None] = {after: before.vid for after, before in stay.items()}
+    if not pairs:
+        vlans[min(stay, key=lambda place: (place.port, place.vid))] = None
+    for entry in desired.macs:
+        if (
+            isinstance(entry.place, Local)
+            and entry.place in occupied
+            and (entry.tenant, entry.mac) not in holders
+        ):
+            vlans[entry.place] = None
+    return Stage(
+        replace(
+            desired,
+            ports=tuple(replace(port, retag=pairs.get(index)) for index, port in enumerate(desired.ports)),
+            macs=tuple(_placed(desired.macs, vlans)),
+            lists=tuple(_listed(desired, entry, vlans) for entry in desired.lists),
+        ),
+        vlans,
+    )
+
+
+def _leaving(here: Mapping[tuple[int, int], Local], desired: TepTables) -> Iterator[tuple[Local, Local]]:
+    """Where VMs are to be that stay at their port with another VLAN ID, and where they are."""
+    for entry in desired.macs:
+        before, after = here.get((entry.tenant, entry.mac)), entry.place
+        if before is not None and isinstance(after, Local) and before.port == after.port and before != after:
+            yield after, before
+
+
+def _placed(macs: tuple[MacTableEntry, ...], vlans: Mapping[Local, int | None]) -> Iterator[MacTableEntry]:
+    for entry in macs:
+        if not isinstance(entry.place, Local) or entry.place not in vlans:
+            yield entry
+            continue
+        vid = vlans[entry.place]
+        if vid is not None:
+            yield replace(entry, place=Local(entry.place.port, vid))
+
+
+def _listed(desired: TepTables, entry: ReplicaList, vlans: Mapping[Local, int | None]) -> ReplicaList:
+    members = {}
+    for port, targets in entry.members.items():
+        if desired.ports[port].role == "access":
+            vids = [vlans.get(Local(port, vid), vid) for vid in targets if isinstance(vid, int)]
+            targets = tuple(sorted(vid for vid in vids if vid is not None))
+        members[port] = targets
+    return ReplicaList(entry.index, {port: targets for port, targets in members.items() if targets})
