@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .checks import CHECKS, Demo, Outcome
+from .checks import CHECKS, Outcome
 from .guard import guarded
+from .scene import Demo
 from .state import Lab
 from .topology import build
 

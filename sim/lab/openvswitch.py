@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+from opentep.host.vswitch.ovs import NOWHERE
+
 from .namespace import Namespace
 from .shell import LabError, run
 from .state import Lab
@@ -59,8 +61,8 @@ class OpenVSwitch:
             time.sleep(0.02)
 
     def plug(self, interface: str) -> None:
-        """Give the bridge a port; what VLAN it is in is the controller's business."""
-        self.vsctl("add-port", self.bridge, interface)
+        """Give the bridge a port that reaches nobody; what VLAN it is in is the controller's business."""
+        self.vsctl("add-port", self.bridge, interface, f"tag={NOWHERE}")
 
     def vsctl(self, *arguments: str) -> str:
         return run(

@@ -16,12 +16,12 @@ from opentep.host.fabric.model import Fabric, Tep, Vm
 from opentep.sim.verilate import board_library
 
 from . import srv6, vxlan
-from .namespace import link
+from .namespace import Namespace, link
 from .openvswitch import OpenVSwitch
 from .shell import LabError, check_machine, run
 from .state import Lab
 
-__all__ = ["CORE", "build", "opentep"]
+__all__ = ["CORE", "build", "make_port", "opentep", "start_vm"]
 
 Progress = Callable[[str], None]
 
@@ -142,10 +142,15 @@ def _start_switch(lab: Lab, fabric: Fabric, name: str) -> None:
     switch.plug(vswitch.uplink)
     for vm in fabric.vms.values():
         if vm.vswitch == name:
-            link(switch.host, vm.interface, lab.host(vm.name), "eth0")
-            switch.host.sysctl(f"net.ipv6.conf.{vm.interface}.disable_ipv6=1")
-            switch.host.bring_up(vm.interface)
-            switch.plug(vm.interface)
+            make_port(lab, switch, vm)
+
+
+def make_port(lab: Lab, switch: OpenVSwitch, vm: Vm) -> None:
+    """A cable from a VM, whose end is still down, to a port of the switch that reaches nobody yet."""
+    link(switch.host, vm.interface, lab.host(vm.name), "eth0")
+    switch.host.sysctl(f"net.ipv6.conf.{vm.interface}.disable_ipv6=1")
+    switch.host.bring_up(vm.interface)
+    switch.plug(vm.interface)
 
 
 def _start_board(lab: Lab, tep: Tep) -> None:
@@ -181,13 +186,18 @@ def _plug_vm(lab: Lab, fabric: Fabric, vm: Vm) -> None:
         assert vm.tep is not None and vm.mac is not None
         link(lab.host(vm.tep), vm.name, host, "eth0")
         mac = format_mac(vm.mac)
-    host.bring_up("eth0", mac=mac)
-    for address in vm.addresses:
-        host.ip(f"addr add {address} dev eth0" + (" nodad" if ":" in address else ""))
+    start_vm(host, vm, mac)
     if vm.tep is not None:
         tep = fabric.teps[vm.tep]
         connect = _connect_vxlan_vm if tep.encapsulation is Encapsulation.VXLAN else _connect_srv6_vm
         connect(lab, fabric, vm, tep)
+
+
+def start_vm(host: Namespace, vm: Vm, mac: str) -> None:
+    """With its addresses, at the port that it has."""
+    host.bring_up("eth0", mac=mac)
+    for address in vm.addresses:
+        host.ip(f"addr add {address} dev eth0" + (" nodad" if ":" in address else ""))
 
 
 def _connect_vxlan_vm(lab: Lab, fabric: Fabric, vm: Vm, tep: Tep) -> None:
