@@ -1,5 +1,6 @@
 """Agents against TEPs in memory, through failures of everything around them."""
 
+import json
 import random
 import threading
 import time
@@ -9,9 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from opentep.gateware.events import counter_names
 from opentep.gateware.params import Params
 from opentep.host.agent import Agent, Metrics, Report, Supervisor, reports
+from opentep.host.cli import main
 from opentep.host.controller import Repository
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
@@ -21,6 +24,7 @@ from opentep.host.link.shadow import ShadowClient
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import RegisterAccess
 from opentep.host.store import open_store
+from opentep.host.tables import Retag
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
 
 PARAMS = Params(macs=64, tenants=16, lists=64, members=64, teps=16, rules=16)
@@ -88,10 +92,15 @@ class Rack:
                 return rack.execute(requests, session)
 
         shadow = ShadowClient(Client())
-        yield Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
+        yield Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0.05, shadow=shadow)
 
     def plan(self, tables):
         return Driver(RegisterAccess(self.device), drain_seconds=0).plan(tables)
+
+    @property
+    def retag(self) -> Retag | None:
+        """VLAN IDs of a VM that has two."""
+        return Driver(RegisterAccess(self.device)).read_ports()[0].retag
 
 
 class Bench:
@@ -105,7 +114,8 @@ class Bench:
         self._threads: list[threading.Thread] = []
 
     def start(self, run: Callable[[threading.Event], None]) -> None:
-        self._stop = threading.Event()
+        if self._stop.is_set():
+            self._stop = threading.Event()
         thread = threading.Thread(target=run, args=(self._stop,))
         thread.start()
         self._threads.append(thread)
@@ -280,6 +290,119 @@ def test_vswitches_follow_their_tep(bench: Bench, monkeypatch: pytest.MonkeyPatc
     until(lambda: bench.said().error == "")
     count = len(told)
     until(lambda: len(told) > count)  # VMs may be plugged in at any time
+
+
+class Switches:
+    """vSwitches in memory, of any name: VLAN ID by VM, and whether the TEP held two for one VM when it was told."""
+
+    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch):
+        self.vlans: dict[str, dict[str, int]] = {}
+        self.pairs: list[tuple[str, Retag | None]] = []
+        self.broken = threading.Event()
+        switches = self
+
+        class FakeDriver:
+            def __init__(self, wanted: Wanted):
+                self.wanted = wanted
+
+            def apply(self) -> VSwitchPlan:
+                if switches.broken.is_set():
+                    raise VSwitchError("no answer of OVSDB")
+                name, tep = self.wanted.vswitch.name, self.wanted.vswitch.tep
+                vlans = {attachment.vm: attachment.vlan for attachment in self.wanted.attachments}
+                if switches.vlans.get(name) != vlans:
+                    switches.vlans[name] = vlans
+                    switches.pairs.append((name, bench.racks[tep].retag))
+                return VSwitchPlan(())
+
+        monkeypatch.setattr("opentep.host.agent.agent.driver_for", FakeDriver)
+        for number in (1, 2):
+            place = {"tep": f"rack{number}", "port": "server"}
+            bench.put(
+                "vswitches",
+                f"sw{number}",
+                {**place, "driver": "ovs", "ovsdb": "unix:/none", "uplink": "eth1"},
+            )
+
+
+@pytest.fixture
+def switches(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Switches:
+    return Switches(bench, monkeypatch)
+
+
+def migrate(bench: Bench, *options: str, code: int = 0) -> str:
+    result = CliRunner().invoke(
+        main, ["--store", bench.location, "vm", "migrate", "a", "--to", "sw2", *options]
+    )
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_vm_migrates(bench: Bench, switches: Switches) -> None:
+    assert "no agent has spoken of TEP 'rack2'" in migrate(bench, code=1)
+    bench.start(bench.agent("rack1").run)
+    bench.start(bench.agent("rack2").run)
+    until(lambda: switches.vlans == {"sw1": {"a": 2}, "sw2": {"b": 2}} and bench.said("rack2").revision > 0)
+    assert "nothing was stored" in migrate(bench, "--dry-run")
+    assert "vlan: 3 (allocated)" in migrate(bench, "--prepare")
+    assert switches.vlans == {"sw1": {"a": 2}, "sw2": {"b": 3}}
+    assert switches.pairs[-1] == ("sw2", Retag(2, 3)), "the TEP took both"
+    assert bench.racks["rack2"].retag is None and bench.is_right("rack2")
+    assert "VM a is at vSwitch sw2" in migrate(bench)
+    assert switches.vlans == {"sw1": {}, "sw2": {"a": 2, "b": 3}}
+    assert bench.is_right("rack1") and bench.is_right("rack2")
+    revision = bench.repository.revision
+    assert json.loads(migrate(bench, "--json")) == {"revision": revision, "stored": True, "changes": []}
+
+
+def test_a_migration_waits_for_the_vswitch_and_goes_on(bench: Bench, switches: Switches) -> None:
+    bench.start(bench.agent("rack2", verify_seconds=0.1).run)
+    until(lambda: switches.vlans == {"sw2": {"b": 2}} and bench.said("rack2").revision > 0)
+    switches.broken.set()
+    assert "no answer of OVSDB" in migrate(bench, "--wait", "1", code=1)
+    assert bench.racks["rack2"].retag == Retag(2, 3), "both stay valid"
+    assert bench.repository.get(Key("vms", "a")).spec["vswitch"] == "sw1"
+    bench.stop()
+    switches.broken.clear()
+    bench.start(bench.agent("rack2", verify_seconds=0.1).run)
+    migrate(bench)
+    assert switches.vlans["sw2"] == {"a": 2, "b": 3} and bench.racks["rack2"].retag is None
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 30))]
+)
+def test_migrations_through_any_failures(bench: Bench, switches: Switches, seed: int) -> None:
+    """Cables, TEPs, agents, vSwitches and the command itself fail at any point; in the end the VM is there, nobody has
+    two VLAN IDs any more, and all TEPs are right."""
+    rng = random.Random(seed)
+    agents = [bench.agent(rack, verify_seconds=0.2) for rack in bench.racks]
+    for agent in agents:
+        bench.start(agent.run)
+    until(lambda: all(bench.said(rack).revision for rack in bench.racks))
+    for _ in range(6):
+        odds = rng.choice((0, 0.003, 0.02))
+        for rack in bench.racks.values():
+            rack.fails = lambda odds=odds: rng.random() < odds
+        if rng.randrange(3) == 0:
+            switches.broken.set()
+        if rng.randrange(3) == 0:
+            bench.racks[rng.choice(("rack1", "rack2"))].reset()
+        if rng.randrange(3) == 0:
+            bench.stop()
+            for agent in agents:
+                bench.start(agent.run)
+        arguments = ["--store", bench.location, "vm", "migrate", "a", "--to", rng.choice(("sw1", "sw2"))]
+        CliRunner().invoke(main, [*arguments, "--wait", str(rng.random())])
+        switches.broken.clear()
+    for rack in bench.racks.values():
+        rack.fails = lambda: False
+    migrate(bench)
+    until(lambda: bench.is_right("rack1") and bench.is_right("rack2"))
+    until(lambda: switches.vlans["sw1"] == {} and set(switches.vlans["sw2"]) == {"a", "b"})
+    assert [rack.retag for rack in bench.racks.values()] == [None, None]
+    vlans = {name: vid for name, (_, vid) in bench.repository.allocations().vlans.items()}
+    assert switches.vlans["sw2"] == vlans and len(set(vlans.values())) == 2
 
 
 def test_metrics(bench: Bench) -> None:
