@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("boards", "gateware", "host", "sim")
-DATA_SUFFIXES = {".cpp", ".h", ".hpp", ".json", ".v", ".yaml"}
+DATA_SUFFIXES = {".cpp", ".css", ".h", ".hpp", ".html", ".js", ".json", ".v", ".yaml"}
 
 
 def source_files() -> set[Path]:

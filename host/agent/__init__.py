@@ -1,8 +1,9 @@
 """What keeps TEPs at what the store says, all the time."""
 
 from .agent import Agent
+from .counted import Counted, counted
 from .metrics import Metrics
 from .report import Report, reports, what_is_missing
 from .supervisor import Supervisor
 
-__all__ = ["Agent", "Metrics", "Report", "Supervisor", "reports", "what_is_missing"]
+__all__ = ["Agent", "Counted", "Metrics", "Report", "Supervisor", "counted", "reports", "what_is_missing"]

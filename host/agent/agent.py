@@ -25,6 +25,7 @@ from opentep.host.store import StoreError, open_store
 from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
 from .backoff import Backoff
+from .counted import Counted
 from .metrics import Metrics
 from .report import Report
 
@@ -51,7 +52,8 @@ class Agent:
     ``location``        the store.
     ``verify_seconds``  after which all is read back from the TEP, to find what nobody here wrote.
     ``vswitches``       whether those behind it are set as well, if they have a driver.
-    ``metrics``         what is told how the TEP is, and every ``count_seconds`` its counters.
+    ``count_seconds``   after which counters are read and put into the store; 0: never.
+    ``metrics``         what is told how the TEP is, and its counters.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Agent:
         self._metrics = metrics
         self._count_seconds = count_seconds
         self._said: tuple[int, str] | None = None
+        self._counted: Counted | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop`` is set, or the TEP is no longer in the store."""
@@ -124,8 +127,8 @@ class Agent:
         looked = counted = time.monotonic()
         settled = True
         while not stop.is_set():
-            if self._metrics is not None and time.monotonic() >= counted:
-                self._metrics.count(self.tep, driver.counters(share.tables))
+            if self._count_seconds and time.monotonic() >= counted:
+                self._count(driver, repository, share)
                 counted = time.monotonic() + self._count_seconds
             seen = repository.store.wait(share.revision, _LOOK_SECONDS)
             if seen > share.revision:
@@ -153,6 +156,13 @@ class Agent:
                 if mended:
                     _log.warning("%s: held something else than it should; mended", self.tep)
                 looked = time.monotonic()
+
+    def _count(self, driver: Driver, repository: Repository, share: Share) -> None:
+        counters = driver.counters(share.tables)
+        self._counted = Counted.since(self._counted, self.tep, timestamp(), counters)
+        self._counted.store(repository.store)
+        if self._metrics is not None:
+            self._metrics.count(self.tep, counters)
 
     def _apply(self, driver: Driver, repository: Repository, share: Share) -> tuple[int, bool]:
         """How much was changed, and whether the vSwitches are as they should be, too."""

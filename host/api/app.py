@@ -7,14 +7,17 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from opentep.host.agent.report import reports
+from opentep.host.agent import counted, reports
 from opentep.host.controller import Change, ConflictError, Repository
+from opentep.host.controller.find import find
 from opentep.host.controller.kept import allocated
 from opentep.host.controller.objects import KINDS, Key
 from opentep.host.fabric.errors import FabricError
 from opentep.host.fabric.source import Source
 from opentep.host.store import Store, StoreError, open_store
 
+from .overview import overview
+from .pages import add_page
 from .tokens import Token, Tokens
 
 __all__ = ["MAX_OCTETS", "create_app"]
@@ -38,7 +41,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
     app = FastAPI(
         title="opentep",
         version=version,
-        description="The desired fabric, who changed it, and how its TEPs are.",
+        description="The desired fabric, who changed it, and how its TEPs are. A page for people is at /.",
         docs_url=None,  # their scripts would come from elsewhere
         redoc_url=None,
     )
@@ -141,6 +144,22 @@ def create_app(location: str, version: str = "") -> FastAPI:
         said = reports(repository)
         return {"revision": repository.revision, "teps": [report.as_dict() for report in said.values()]}
 
+    @app.get("/v1/counters", summary="What TEPs counted, and rates, as their agents told last")
+    def get_counters(repository: Reading) -> dict[str, Any]:
+        return {tep: told.as_dict() for tep, told in counted(repository).items()}
+
+    @app.get(
+        "/v1/overview", summary="The fabric at a glance: TEPs, vSwitches with some of their VMs, tenants"
+    )
+    def get_overview(repository: Reading) -> dict[str, Any]:
+        return overview(repository)
+
+    @app.get("/v1/find", summary="VMs with a MAC address, an IP address or a name, and where they are")
+    def get_found(
+        repository: Reading, what: Annotated[str, Query(min_length=1, max_length=256)]
+    ) -> list[dict[str, Any]]:
+        return find(repository, what)
+
     @app.get("/v1/{kind}", summary="All objects of a kind")
     def get_objects(repository: Reading, kind: Kind) -> dict[str, Any]:
         given = allocated(repository.allocations())
@@ -171,6 +190,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
             raise HTTPException(404, f"there is no {kind} '{name}'")
         return _edit(repository, f"DELETE /v1/{kind}/{name}", {Key(kind, name): None}, dry_run)
 
+    add_page(app)
     return app
 
 

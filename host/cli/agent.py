@@ -34,12 +34,26 @@ __all__ = ["command"]
     "--vswitches/--no-vswitches", default=True, show_default=True, help="vSwitches behind them, too."
 )
 @click.option(
+    "--counters",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to read counters and to put them into the store, for `opentep top`. 0: never.",
+)
+@click.option(
     "--metrics",
     metavar="[HOST:]PORT",
     callback=to_address,
     help="Serve state and counters for Prometheus at http://HOST:PORT/metrics; only to this machine without HOST.",
 )
-def command(teps: tuple[str, ...], verify: float, vswitches: bool, metrics: tuple[str, int] | None) -> None:
+def command(
+    teps: tuple[str, ...],
+    verify: float,
+    vswitches: bool,
+    counters: float,
+    metrics: tuple[str, int] | None,
+) -> None:
     """Keep TEPs at what the store says, and the vSwitches behind them, until it is told to stop.
 
     Every change of the store is brought to the TEPs that it concerns, and then to their vSwitches. While the store, the
@@ -59,6 +73,10 @@ def command(teps: tuple[str, ...], verify: float, vswitches: bool, metrics: tupl
     if metrics is not None:
         collected = Metrics()
         click.echo(f"metrics: http://{metrics[0]}:{collected.serve(*metrics)}/metrics", err=True)
-    Supervisor(chosen_location(), teps, verify_seconds=verify, vswitches=vswitches, metrics=collected).run(
-        stop
-    )
+    options = {
+        "verify_seconds": verify,
+        "vswitches": vswitches,
+        "count_seconds": counters,
+        "metrics": collected,
+    }
+    Supervisor(chosen_location(), teps, **options).run(stop)

@@ -44,6 +44,7 @@ _COMMANDS = {
     "find": _Lazy("find", "Where is the VM with this MAC address, IP address or name?"),
     "agent": _Lazy("agent", "Keep TEPs at what the store says."),
     "status": _Lazy("status", "Show what the agents of the TEPs said last."),
+    "top": _Lazy("top", "Watch traffic and drops of all TEPs."),
     "serve": _Lazy("serve", "Serve the stored fabric over HTTP.", "api"),
     "token": _Lazy("token", "Who may use that.", "api"),
     "show": _Lazy("show", "Show what a TEP holds: tables, counters, identification."),

@@ -1,0 +1,81 @@
+"""`opentep top`, and what agents tell for it."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from opentep.host.agent import Counted, Report
+from opentep.host.cli import main
+from opentep.host.store import open_store
+
+PORT = {"rx_frames": 1000, "rx_octets": 64000, "tx_frames": 10, "tx_octets": 640, "queue_full": 0}
+TENANT = {"rx_frames": 0, "rx_octets": 0, "tx_frames": 0, "tx_octets": 0}
+
+
+def counters(scale: int, spoofed: int) -> dict:
+    port = {name: value * scale for name, value in PORT.items()}
+    tenants = {"red": {**TENANT, "rx_octets": 1000 * scale}, "blue": {**TENANT, "rx_octets": 9000 * scale}}
+    return {
+        "ports": {"server": {**port, "drops": {"spoofed": spoofed, "policy": 7}}},
+        "teps": {},
+        "tenants": tenants,
+    }
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> str:
+    return str(tmp_path / "fabric.db")
+
+
+def told(location: str) -> None:
+    with closing(open_store(location)) as store:
+        Report("rack1", 3, "", "2026-11-27T10:00:00+00:00").store(store)
+        Report("rack2", 0, "the cable is cut", "2026-11-27T10:00:00+00:00").store(store)
+        first = Counted.since(None, "rack1", "2026-11-27T10:00:00+00:00", counters(1, 5))
+        Counted.since(first, "rack1", "2026-11-27T10:00:05+00:00", counters(6, 50)).store(store)
+
+
+def run(location: str, *arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(main, ["--store", location, "top", *arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def tables(output: str) -> list[list[list[str]]]:
+    """Ports, drops and tenants."""
+    lines = [line.split() for line in output.splitlines()]
+    heads = [index for index, line in enumerate(lines) if line[0] in ("TEP", "DROPPED", "TENANT")]
+    return [lines[start + 1 : end] for start, end in zip(heads, [*heads[1:], len(lines)], strict=True)]
+
+
+def test_rates_drops_and_tenants(location: str) -> None:
+    told(location)
+    ports, drops, tenants = tables(run(location))
+    assert ports[0] == ["rack1", "server", "1", "k", "512", "k", "10", "5.12", "k", "9", "well"]
+    assert ports[1] == ["rack2", *["the", "cable", "is", "cut"]]
+    assert drops == [["spoofed", "rack1", "server", "9", "50"], ["policy", "rack1", "server", "0", "7"]]
+    assert [row[0] for row in tenants] == ["blue", "red"], "the busiest first"
+
+
+def test_for_programs(location: str) -> None:
+    told(location)
+    found = json.loads(run(location, "--json"))
+    assert found["rack1"]["rates"]["ports"]["server"]["drops"] == {"spoofed": 9.0, "policy": 0.0}
+    assert found["rack1"]["counters"]["ports"]["server"]["rx_frames"] == 6000
+
+
+def test_counters_that_begin_anew_have_no_rate() -> None:
+    first = Counted.since(None, "rack1", "2026-11-27T10:00:00+00:00", counters(9, 90))
+    second = Counted.since(first, "rack1", "2026-11-27T10:00:05+00:00", counters(1, 1))
+    assert (
+        second.rates["ports"]["server"]["rx_frames"] == 0
+        and second.rates["ports"]["server"]["drops"]["spoofed"] == 0
+    )
+
+
+def test_nobody_has_told_anything(location: str) -> None:
+    with closing(open_store(location)):
+        pass
+    assert "run `opentep agent`" in run(location, code=1)
