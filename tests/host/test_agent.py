@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from opentep.gateware.events import counter_names
 from opentep.gateware.params import Params
-from opentep.host.agent import Agent, Metrics, Report, Supervisor, reports
+from opentep.host.agent import Agent, Metrics, Report, Supervisor, counted, reports
 from opentep.host.cli import main
 from opentep.host.controller import Repository
 from opentep.host.controller.objects import Key
@@ -421,6 +421,8 @@ def test_metrics(bench: Bench) -> None:
         rack.device.words[counters + 2 * names.index(name)] = value
     bench.start(bench.agent(metrics=metrics, count_seconds=0.05).run)
     until(lambda: "opentep_port_frames_total" in scraped() and "server" in scraped())
+    (told,) = counted(bench.repository).values()
+    assert told.counters["ports"]["server"]["rx_frames"] == 7, "and for everybody who looks into the store"
     text = scraped()
     assert 'opentep_up{tep="rack1"} 1.0' in text
     assert 'opentep_port_frames_total{direction="rx",port="server",tep="rack1"} 7.0' in text
