@@ -42,7 +42,17 @@ class Owners:
         for entry in tables.macs:
             if isinstance(entry.place, Local):
                 self.macs_at.setdefault(entry.place, set()).add(entry.mac)
+        for place in list(self.macs_at):
+            for vid in self.names(place.port, place.vid):
+                self.macs_at[Local(place.port, vid)] = self.macs_at[place]
+                self.tenant_at[Local(place.port, vid)] = self.tenant_at[place]
         self.lists = {entry.index: entry for entry in tables.lists}
+
+    def names(self, port: int, vid: int) -> set[int]:
+        """VLAN IDs of the VM that has one of them."""
+        retag = self.tables.ports[port].retag
+        pair = {retag.before, retag.after} if retag else set()
+        return pair if vid in pair else {vid}
 
     def is_fabric(self, port: int) -> bool:
         return self.tables.ports[port].role == "fabric"
@@ -151,7 +161,7 @@ def test_group_frames_reach_each_member_once(seed: int) -> None:
                     mac_of = dst if member.tep in named else member.oui << 24 | 0xFFFFFF
                     wanted[port, member.tep, mac_of] += 1
                 elif Local(port, member) != sender.place:
-                    wanted[port, member, dst] += 1
+                    wanted.update((port, vid, dst) for vid in owners.names(port, member))
         got: Counter[tuple[int, int, int]] = Counter()
         for port, out in TepModel(tables).receive(sender.place.port, frame):
             if owners.is_fabric(port):
