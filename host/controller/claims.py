@@ -1,70 +1,123 @@
-"""Who has which MAC address, VLAN ID or IP address: so that one VM is checked without looking at all others."""
+"""Who has which MAC address, VLAN ID or IP address, which OUI or network: so that one VM or tenant is checked without
+looking at all others."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any
 
-from opentep.host.fabric.addresses import format_mac, parse_host, parse_mac
+from opentep.host.fabric.addresses import format_mac, format_oui, parse_host, parse_mac, parse_oui
 from opentep.host.fabric.state import State
 from opentep.host.store import Transaction, View
 
-from .kept import allocated
+from .kept import allocated, load_state
 from .objects import Key
 
-__all__ = ["StoredClaims", "claims_of", "complete", "holders", "store_claims"]
+__all__ = ["CLAIMING", "StoredClaims", "claims_of", "complete", "holders", "store_claims", "upgrade_claims"]
+
+CLAIMING = ("tenants", "vms")
+"""Kinds of objects that have something that no other of their kind may have."""
 
 _ROOT = "claim/"
+_VERSION_KEY, _VERSION = "claims-version", "2"
+"""Version 1, without this key, had only what VMs have."""
+_OF_TENANTS = ("ouis/", "networks/")
+
+_FEW = 64
+"""OUIs that are looked up one by one; who asks for more finds most of them taken, and all are read at once."""
 
 
-def claims_of(spec: Any) -> set[str]:
-    """What a VM has, allocated or given: ``macs/MAC``, ``vlans/VSWITCH/VID``, ``addresses/TENANT/ADDRESS``."""
-    found = set()
+def claims_of(key: Key, spec: Any) -> set[str]:
+    """What an object has, allocated or given.
+
+    VMs: ``macs/MAC``, ``vlans/VSWITCH/VID``, ``addresses/TENANT/ADDRESS``; tenants: ``ouis/OUI``, ``networks/NUMBER``.
+    """
+    match key.kind:
+        case "vms":
+            return set(_claims_of_vm(spec))
+        case "tenants":
+            return set(_claims_of_tenant(spec or {}))
+    return set()
+
+
+def _claims_of_vm(spec: Any) -> Iterator[str]:
     if "mac" in spec:
-        found.add(f"macs/{format_mac(parse_mac(spec['mac']))}")
+        yield f"macs/{format_mac(parse_mac(spec['mac']))}"
     if "vlan" in spec and "vswitch" in spec:
-        found.add(f"vlans/{spec['vswitch']}/{spec['vlan']}")
+        yield f"vlans/{spec['vswitch']}/{spec['vlan']}"
     for text in spec.get("addresses", ()):
         try:
-            found.add(f"addresses/{spec['tenant']}/{parse_host(text)}")
+            yield f"addresses/{spec['tenant']}/{parse_host(text)}"
         except ValueError:
             continue  # which is told elsewhere
-    return found
+
+
+def _claims_of_tenant(spec: Any) -> Iterator[str]:
+    for text in (*([spec["oui"]] if "oui" in spec else ()), *spec.get("ouis", ())):
+        yield f"ouis/{format_oui(parse_oui(text))}"
+    if "network" in spec:
+        yield f"networks/{spec['network']}"
 
 
 def holders(view: View, claim: str) -> list[Key]:
-    """VMs that have it."""
+    """Who has it."""
+    kind = "tenants" if claim.startswith(_OF_TENANTS) else "vms"
     root = f"{_ROOT}{claim}/"
-    return [Key("vms", path.removeprefix(root)) for path, _ in view.scan(root)]
+    return [Key(kind, path.removeprefix(root)) for path, _ in view.scan(root)]
 
 
-def store_claims(transaction: Transaction, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Write what is different between VMs, complete with what was allocated, by name."""
-    for name in before.keys() | after.keys():
-        old = claims_of(before[name]) if name in before else set()
-        new = claims_of(after[name]) if name in after else set()
+def store_claims(transaction: Transaction, before: Mapping[Key, Any], after: Mapping[Key, Any]) -> None:
+    """Write what is different between objects, complete with what was allocated."""
+    for key in before.keys() | after.keys():
+        old = claims_of(key, before[key]) if key in before else set()
+        new = claims_of(key, after[key]) if key in after else set()
         for claim in old - new:
-            transaction.delete(f"{_ROOT}{claim}/{name}")
+            transaction.delete(f"{_ROOT}{claim}/{key.name}")
         for claim in new - old:
-            transaction.put(f"{_ROOT}{claim}/{name}", "")
+            transaction.put(f"{_ROOT}{claim}/{key.name}", "")
+
+
+def upgrade_claims(transaction: Transaction, specs: Callable[[str], Mapping[Key, Any]]) -> None:
+    """Bring a store of an older version up to date. ``specs``: all objects of a kind."""
+    if transaction.get(_VERSION_KEY) == _VERSION:
+        return
+    tenants = specs("tenants")
+    store_claims(transaction, {}, complete(tenants, load_state(transaction, tenants)))
+    transaction.put(_VERSION_KEY, _VERSION)
 
 
 class StoredClaims:
-    """:class:`~opentep.host.fabric.state.Claims` of all VMs in a store but ``known`` ones."""
+    """:class:`~opentep.host.fabric.state.Claims` of all objects in a store but ``known`` ones."""
 
-    def __init__(self, view: View, known: Iterable[str]):
+    def __init__(self, view: View, known: Iterable[Key]):
         self._view = view
-        self._known: Set[str] = set(known)
+        self._known: Set[Key] = set(known)
+        self._ouis: set[int] | None = None
+        self._asked = 0
 
     def has_mac(self, mac: int) -> bool:
-        found = holders(self._view, f"macs/{format_mac(mac)}")
-        return any(key.name not in self._known for key in found)
+        return self._is_held(f"macs/{format_mac(mac)}")
+
+    def has_oui(self, oui: int) -> bool:
+        self._asked += 1
+        if self._asked <= _FEW:
+            return self._is_held(f"ouis/{format_oui(oui)}")
+        if self._ouis is None:
+            found = self._under("ouis/")
+            self._ouis = {parse_oui(text) for text, name in found if Key("tenants", name) not in self._known}
+        return oui in self._ouis
 
     def vlans(self, vswitch: str) -> set[int]:
-        root = f"{_ROOT}vlans/{vswitch}/"
-        found = (path.removeprefix(root).split("/") for path, _ in self._view.scan(root))
-        return {int(vid) for vid, name in found if name not in self._known}
+        found = self._under(f"vlans/{vswitch}/")
+        return {int(vid) for vid, name in found if Key("vms", name) not in self._known}
+
+    def _is_held(self, claim: str) -> bool:
+        return any(key not in self._known for key in holders(self._view, claim))
+
+    def _under(self, claims: str) -> Iterator[list[str]]:
+        root = _ROOT + claims
+        return (path.removeprefix(root).split("/") for path, _ in self._view.scan(root))
 
 
-def complete(specs: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """VMs with what was allocated for them."""
+def complete(specs: Mapping[Key, Any], state: State) -> dict[Key, Any]:
+    """VMs and tenants with what was allocated for them."""
     given = allocated(state)
-    return {name: {**given.get(Key("vms", name), {}), **spec} for name, spec in specs.items()}
+    return {key: {**given.get(key, {}), **(spec or {})} for key, spec in specs.items()}

@@ -79,7 +79,7 @@ class Reader:
         return found
 
     def holders(self, claim: str) -> list[Key]:
-        """VMs that have a MAC address, a VLAN ID or an IP address, see :mod:`.claims`."""
+        """VMs or tenants that have something, see :mod:`.claims`."""
         return holders(self._view, claim)
 
     def referrers(self, key: Key, kind: str | None = None) -> list[Key]:

@@ -21,14 +21,14 @@ from opentep.host.store import Overlay, Store, Transaction, View
 from opentep.host.tables import TepTables
 
 from .changes import Change, differences
-from .claims import StoredClaims, complete, store_claims
+from .claims import CLAIMING, StoredClaims, complete, store_claims, upgrade_claims
 from .conflict import ConflictError
 from .kept import allocated, load_indices, load_state, store_indices, store_state
 from .objects import KINDS, TENANT_KEY, TITLES, Key, as_document, misnamed, objects_of, references
 from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
 from .slices import neighbourhood, part_of_tep
 
-__all__ = ["Entry", "Repository", "Share", "Stored", "timestamp"]
+__all__ = ["Entry", "Repository", "Share", "Stored", "timestamp", "write_object"]
 
 _LOG = "log/"
 _IDENTITY = "identity"
@@ -93,7 +93,7 @@ def _removed(view: View, key: Key) -> int:
     return int(view.get(_GONE + to_path(key)) or 0)
 
 
-def _write(transaction: Transaction, change: Change, revision: int) -> None:
+def write_object(transaction: Transaction, change: Change, revision: int) -> None:
     """Store an object, and what it names."""
     path = to_path(change.key)
     old = set() if change.before is None else set(references(change.key, change.before))
@@ -124,10 +124,17 @@ def _begin(store: Store, dry_run: bool) -> Iterator[Transaction]:
     """A transaction, or what looks like one."""
     if dry_run:
         with store.view() as view:
-            yield Overlay(view)
+            overlay = Overlay(view)
+            upgrade_claims(overlay, lambda kind: _specs(overlay, kind))
+            yield overlay
     else:
         with store.transaction() as transaction:
+            upgrade_claims(transaction, lambda kind: _specs(transaction, kind))
             yield transaction
+
+
+def _specs(view: View, kind: str) -> dict[Key, Any]:
+    return {key: stored.spec for key, stored in Reader(view).every(kind).items()}
 
 
 @dataclass(frozen=True)
@@ -279,7 +286,7 @@ class Repository:
                 changes.append(Change(key, reader.get(key), reader.get(key)))
             for change in changes:
                 self._check_form(change)
-                _write(transaction, change, transaction.revision + 1)
+                write_object(transaction, change, transaction.revision + 1)
             reader = Reader(transaction)
             self._check_names(changes, reader)
             around = neighbourhood([(change.key, change.before, change.after) for change in changes], reader)
@@ -320,7 +327,7 @@ class Repository:
             if base is not None:
                 self._refuse_conflicts(transaction, stored, changes, base)
             for change in changes:
-                _write(transaction, change, transaction.revision + 1)
+                write_object(transaction, change, transaction.revision + 1)
             begin = State(indices=indices)
             if allocations is not None and not transaction.revision:
                 begin = replace(allocations, indices=indices)
@@ -391,15 +398,20 @@ class Repository:
         ``begin``: table indices, and allocations if the store has none. ``renewed``: see :class:`State`."""
         source = what if isinstance(what, Source) else self._source(what)
         before, after = load_state(transaction, keys), load_state(transaction, keys)
-        now: dict[str, Any] = source.data.get("vms", {}) if isinstance(source.data, dict) else {}
+        now = {
+            Key(kind, name): spec
+            for kind in CLAIMING
+            for name, spec in ((source.data.get(kind) or {}) if isinstance(source.data, dict) else {}).items()
+        }
         if begin is not None:
             after = replace(
                 begin if begin.macs or begin.ouis or begin.vlans else after, indices=begin.indices
             )
         after.renewed = renewed
         parsed = loaded(source)
-        former = {**now, **{c.key.name: c.before for c in changes if c.key.kind == "vms"}}
-        former = {name: spec for name, spec in former.items() if spec is not None}
+        former = {**now, **{c.key: c.before for c in changes if c.key.kind in CLAIMING}}
+        added = {c.key for c in changes if c.before is None}
+        former = {key: spec for key, spec in former.items() if key not in added}
         if keys is not None:
             after.claims = StoredClaims(transaction, former.keys() | now.keys())
         fabric = allocate(parsed, after, source)

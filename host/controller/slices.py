@@ -35,8 +35,8 @@ def _beside(key: Key, specs: Iterable[Any], reader: Reader) -> Iterator[Key]:
     """What ``key`` must agree with, beyond what it names and what names it. ``specs``: before and after."""
     for spec in filter(None, specs):
         match key.kind:
-            case "vms":
-                for claim in claims_of(spec):
+            case "vms" | "tenants":
+                for claim in claims_of(key, spec):
                     yield from reader.holders(claim)
             case "vswitches":
                 yield from reader.referrers(Key("teps", spec["tep"]), "vswitches")
@@ -52,6 +52,8 @@ def neighbourhood(changed: Iterable[tuple[Key, Any, Any]], reader: Reader) -> se
     ``reader`` sees them as they are after the change.
     """
     wanted: set[Key] = set()
+    # Whoever goes by other bits than the OUI may take two tenants for one that have none in common.
+    by_oui = reader.get(TENANT_KEY) is None and not reader.referrers(TENANT_KEY)
     moved: set[Key] = set()
     """VMs that are, or go, elsewhere."""
     for key, before, after in changed:
@@ -62,7 +64,7 @@ def neighbourhood(changed: Iterable[tuple[Key, Any, Any]], reader: Reader) -> se
         wanted |= {key, *behind, *_beside(key, (before, after), reader)}
         if key.kind == "teps":
             wanted.update(reader.every("teps"))
-        if key.kind == "tenants" and _identity(before) != _identity(after):
+        if key.kind == "tenants" and not by_oui and _identity(before) != _identity(after):
             wanted.update(reader.every("tenants"))
     # Their tenants' rules say whose frames follow them.
     reader.fetch(moved)

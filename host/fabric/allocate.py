@@ -77,10 +77,15 @@ class _Allocator:
                     )
                 taken.add(oui)
         candidates = aai_ouis(self.state.cursors.get("ouis", 1))
+        claims = self.state.claims
+
+        def is_claimed(oui: int) -> bool:
+            return claims is not None and claims.has_oui(oui)
+
         for name, tenant in tenants.items():
             if tenant.ouis or name in kept:
                 continue
-            free = next((candidate for candidate in candidates if candidate not in taken), None)
+            free = next((each for each in candidates if each not in taken and not is_claimed(each)), None)
             if free is None:
                 self.report(("tenants", name), "all 2^20 tenant OUIs are in use", "remove unused tenants")
                 break

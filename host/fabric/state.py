@@ -18,13 +18,16 @@ class StateError(Exception):
 
 
 class Claims(Protocol):
-    """What VMs have that nobody shows to the allocation."""
+    """What VMs and tenants have that nobody shows to the allocation."""
+
+    def has_oui(self, oui: int) -> bool:
+        """Whether a tenant has this OUI."""
 
     def has_mac(self, mac: int) -> bool:
-        """Whether one of them has this MAC address."""
+        """Whether a VM has this MAC address."""
 
     def vlans(self, vswitch: str) -> set[int]:
-        """VLAN IDs that they have there."""
+        """VLAN IDs that VMs have there."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Whether a stored fabric holds together: nothing lost, nothing leaked."""
 
 from opentep.host.controller import Repository
-from opentep.host.controller.claims import claims_of, complete
+from opentep.host.controller.claims import CLAIMING, claims_of, complete
 from opentep.host.controller.objects import KINDS, Key, references
 from opentep.host.controller.reader import REFERRERS, Reader, to_path
 from opentep.host.fabric.allocate import allocate
@@ -32,8 +32,9 @@ def check_integrity(repository: Repository, *, log: bool = True) -> None:
     assert (settled.ouis, settled.macs, settled.vlans) == (state.ouis, state.macs, state.vlans)
     with repository.store.view() as view:
         claims = {key.removeprefix("claim/") for key, _ in view.scan("claim/")}
-    vms = complete({key.name: item.spec for key, item in objects.items() if key.kind == "vms"}, state)
-    assert claims == {f"{claim}/{name}" for name, spec in vms.items() for claim in claims_of(spec)}
+    having = {key: item.spec for key, item in objects.items() if key.kind in CLAIMING}
+    specs = complete(having, state)
+    assert claims == {f"{claim}/{key.name}" for key, spec in specs.items() for claim in claims_of(key, spec)}
     assert {key.kind for key in objects} <= set(KINDS)
     if log:
         _check_log(repository, revision, {key: item.spec for key, item in objects.items()})
