@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import OPENTEP, LiveTep
+from .noisy_line import noisy_line
 
 pytestmark = pytest.mark.lab
 
@@ -82,4 +83,31 @@ def test_changes_reach_the_board_and_a_killed_agent_is_replaced(live_tep: LiveTe
         assert "rack1: revision" in log and "Traceback" not in log
         assert log.startswith("metrics: http://127.0.0.1:")
     assert mac not in controller.held(live_tep)
+    live_tep.run("apply", "--no-vswitches")
+
+
+@pytest.mark.parametrize("odds", [1e-4, pytest.param(1e-3, marks=pytest.mark.long)])
+def test_an_agent_at_a_line_with_errors(live_tep: LiveTep, tmp_path: Path, odds: float) -> None:
+    """Octets damaged, lost and repeated in both directions: in the end the TEP holds exactly what it should."""
+    controller = Controller(tmp_path, live_tep)
+    with noisy_line(live_tep.link, odds, seed=1) as line:
+        controller.run("tep", "set", "rack1", "--link", f"{{device: {line.name_of_client}}}")
+        with controller.agent() as process:
+            until(controller.settled)
+            for number in range(10):
+                controller.run("vm", "add", f"web{number}", "--tenant", "red", "--vswitch", "ovs1")
+            until(controller.settled)
+            for number in range(0, 10, 2):
+                controller.run("vm", "remove", f"web{number}")
+            while line.wrong < 5:
+                until(controller.settled)
+                controller.run("vm", "add", f"more{line.octets}", "--tenant", "red", "--vswitch", "ovs1")
+            until(controller.settled)
+            process.terminate()
+            _, log = process.communicate(timeout=60)
+            assert "Traceback" not in log
+        print(f"\n{line.wrong} of {line.octets} octets went wrong")
+    controller.run("tep", "set", "rack1", "--link", f"{{device: {live_tep.link}}}")
+    found = json.loads(controller.run("plan", "--no-vswitches", "--json"))
+    assert found["changed"] is False
     live_tep.run("apply", "--no-vswitches")
