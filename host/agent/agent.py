@@ -207,6 +207,8 @@ class Agent:
                     name,
                     len(plan.changes),
                 )
+                for line in plan.instructions.splitlines():
+                    _log.warning("%s: vSwitch %s: %s", self.tep, name, line)
         return "; ".join(errors)
 
     def _await_change(self, repository: Repository, revision: int, stop: threading.Event) -> None:

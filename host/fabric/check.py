@@ -11,6 +11,7 @@ from .errors import KeyPath, Problem
 from .identity import identity, names_network
 from .model import Fabric, Rule, Tep, Vm
 from .source import Source
+from .switches import vm_interface, vswitches
 from .validate import suggest
 
 __all__ = ["check"]
@@ -253,46 +254,6 @@ def networks(fabric: Fabric, source: Source) -> Iterator[Problem]:
             )
 
 
-def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """A vSwitch has an access port, and so a space of VLAN IDs, for itself."""
-    taken: dict[tuple[str, str], str] = {}
-    for name, vswitch in fabric.vswitches.items():
-        path: KeyPath = ("vswitches", name)
-        if fabric.teps[vswitch.tep].foreign:
-            yield source.problem(
-                (*path, "tep"),
-                f"'{vswitch.tep}' is a foreign TEP",
-                "put its VMs there with 'tep:' instead of 'vswitch:'",
-            )
-            continue
-        if fabric.teps[vswitch.tep].ports[vswitch.port].role != "access":
-            yield source.problem((*path, "port"), f"'{vswitch.port}' is a fabric port", "name an access port")
-        place = (vswitch.tep, vswitch.port)
-        if taken.setdefault(place, name) != name:
-            yield source.problem(
-                (*path, "port"),
-                f"port '{vswitch.port}' already leads to vSwitch '{taken[place]}'",
-                "give every vSwitch its own port: VLAN IDs are unique per port",
-            )
-        raw = source.data["vswitches"][name]
-        for key in ("ovsdb", "uplink"):
-            if vswitch.driver == "ovs" and key not in raw:
-                yield source.problem(
-                    path,
-                    f"the driver 'ovs' needs '{key}'",
-                    "add 'ovsdb' (such as unix:/run/openvswitch/db.sock) and 'uplink'"
-                    " (the interface towards the TEP)",
-                    key=True,
-                )
-        if vswitch.driver != "ovs" and "ovsdb" in raw:
-            yield source.problem(
-                (*path, "ovsdb"),
-                f"the driver '{vswitch.driver}' does not use OVSDB",
-                "add 'driver: ovs' or remove 'ovsdb'",
-                key=True,
-            )
-
-
 def _vm_place(name: str, vm: Vm, fabric: Fabric, source: Source) -> Iterator[Problem]:
     path: KeyPath = ("vms", name)
     if (vm.vswitch is None) == (vm.tep is None):
@@ -321,6 +282,7 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
     for name, vm in fabric.vms.items():
         path: KeyPath = ("vms", name)
         yield from _vm_place(name, vm, fabric, source)
+        yield from vm_interface(vm, fabric, source)
         tenant = fabric.tenants[vm.tenant]
         if vm.mac is not None:
             if not by_oui:

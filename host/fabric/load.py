@@ -121,6 +121,7 @@ class _Loader:
             port=raw["port"],
             driver=raw.get("driver", "print"),
             ovsdb=raw.get("ovsdb"),
+            libvirt=raw.get("libvirt"),
             bridge=raw.get("bridge", "br0"),
             uplink=raw.get("uplink"),
             reserved_vlans=tuple(raw.get("reserved_vlans", ())),

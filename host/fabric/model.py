@@ -138,6 +138,8 @@ class VSwitch:
     bridge: str = "br0"
     uplink: str | None = None
     reserved_vlans: tuple[int, ...] = ()
+    libvirt: str | None = None
+    """URI of the connection."""
 
 
 @dataclass(frozen=True)

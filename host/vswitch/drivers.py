@@ -1,6 +1,7 @@
 """Which driver a vSwitch has."""
 
 from .base import VSwitchDriver, Wanted
+from .libvirt import LibvirtDriver
 from .ovs import OvsDriver
 from .print import PrintDriver
 
@@ -9,4 +10,9 @@ __all__ = ["driver_for"]
 
 def driver_for(wanted: Wanted) -> VSwitchDriver:
     """The driver that the document names."""
-    return OvsDriver(wanted) if wanted.vswitch.driver == "ovs" else PrintDriver(wanted)
+    drivers: dict[str, type[OvsDriver | LibvirtDriver | PrintDriver]] = {
+        "ovs": OvsDriver,
+        "libvirt": LibvirtDriver,
+        "print": PrintDriver,
+    }
+    return drivers[wanted.vswitch.driver](wanted)

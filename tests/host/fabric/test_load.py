@@ -216,6 +216,15 @@ def test_several_schema_errors_at_once() -> None:
         ("{oui: 12:00:01}", "{storm: {rate: 8193, burst: 2}}", 10, "2}", "", "bursts of 2", "3 or more"),
         ("foreign: true", "foreign: true, ports: {}", 8, "ports", "teps.site2.ports", "foreign", ""),
         ("port: server}", "port: server, driver: ovs}", 12, "sw1", "vswitches.sw1", "'ovs' needs", "unix:"),
+        (
+            "port: server}",
+            "port: server, driver: libvirt}",
+            12,
+            "sw1",
+            "vswitches.sw1",
+            "needs 'libvirt'",
+            "qemu",
+        ),
     ],
 )
 def test_places(old: str, new: str, line: int, at: str, path: str, message: str, remedy: str) -> None:
