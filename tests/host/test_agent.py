@@ -6,7 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,9 +23,12 @@ from opentep.host.link.client import SessionLostError
 from opentep.host.link.shadow import ShadowClient
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import RegisterAccess
-from opentep.host.store import open_store
+from opentep.host.store import StoreError, open_store
 from opentep.host.tables import Retag
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
+
+from .controller.integrity import check_integrity
+from .etcd_server import Etcd
 
 PARAMS = Params(macs=64, tenants=16, lists=64, members=64, teps=16, rules=16)
 DOCUMENT = """\
@@ -432,3 +435,53 @@ def test_metrics(bench: Bench) -> None:
     rack.cut = True
     until(lambda: 'opentep_up{tep="rack1"} 0.0' in scraped())
     assert "server" not in scraped(), "stale counters would look like silence"
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def test_etcd_is_killed(tmp_path: Path, memory_device, kills: int) -> None:
+    """At any moment, while somebody changes the fabric: what was told to be stored is stored, TEPs keep what they hold,
+    and their agents go on when it is back."""
+    rng = random.Random(kills)
+    server = Etcd(tmp_path)
+    server.start()
+    bench = Bench(
+        f"etcd://127.0.0.1:{server.port}/fabric", {name: Rack(memory_device) for name in ("rack1", "rack2")}
+    )
+    told: dict[str, list] = {}
+    """What VMs may be: the last one that was stored, and the one that was not if that failed."""
+    ending = threading.Event()
+
+    def change() -> None:
+        while not ending.is_set():
+            name = f"c{rng.randrange(8)}"
+            spec = rng.choice((None, {"tenant": "blue", "vswitch": rng.choice(("sw1", "sw2"))}))
+            told.setdefault(name, [None]).append(spec)
+            with suppress(StoreError):
+                bench.put("vms", name, spec)
+                told[name] = [spec]
+
+    editor = threading.Thread(target=change)
+    try:
+        for rack in bench.racks:
+            bench.start(bench.agent(rack, verify_seconds=0.5).run)
+        until(lambda: all(bench.said(rack).revision for rack in bench.racks))
+        editor.start()
+        for _ in range(kills):
+            time.sleep(rng.random())
+            server.kill()
+            held = {rack: bench.racks[rack].device.macs.keys() for rack in bench.racks}
+            assert all(held.values()), "TEPs keep what they hold"
+            server.start()
+        ending.set()
+        editor.join(60)
+        assert not editor.is_alive()
+        for name, specs in told.items():
+            stored = bench.repository.get(Key("vms", name))
+            assert (stored.spec if stored else None) in specs
+        check_integrity(bench.repository)
+        until(lambda: bench.is_right("rack1") and bench.is_right("rack2"), 60)
+    finally:
+        ending.set()
+        bench.stop()
+        bench.store.close()
+        server.kill()
