@@ -4,6 +4,7 @@ import html
 import re
 import shutil
 import subprocess
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -90,6 +91,16 @@ def test_without_a_token_nothing_is_shown(service: Service, tmp_path: Path, frag
     assert is_hidden(dom, "fabric") and not is_hidden(dom, "login")
     assert "red1" not in dom
     assert ("give a valid token" in dom) == bool(fragment)
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css"])
+def test_files_are_what_they_are(service: Service, path: str) -> None:
+    def get(query: str) -> tuple[bytes, str]:
+        with urllib.request.urlopen(service.url + path + query, timeout=10) as answer:
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            return answer.read(), answer.headers["Content-Type"]
+
+    assert get("") == get("?content=alert(1)&media=text/html&name=x")
 
 
 def test_text_is_no_markup(service: Service, tmp_path: Path) -> None:
