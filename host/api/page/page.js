@@ -50,6 +50,10 @@ function short(number, unit) {
   return `${number >= 100 || Number.isInteger(number) ? number.toFixed(0) : number.toFixed(1)} ${steps[step]}${unit}`;
 }
 
+function vms(place) {
+  return place.count === 1 ? "1 VM" : `${place.count} VMs`;
+}
+
 function square(vm, found) {
   const element = make("span", { className: found.has(vm.name) ? "vm here" : "vm" });
   element.style.background = colour(vm.tenant);
@@ -94,9 +98,9 @@ function card(name, tep, fabric, reports, counters, found) {
   for (const [vswitch, place] of Object.entries(fabric.vswitches)) {
     if (place.tep !== name) continue;
     box.append(make("div", { className: "vswitch" },
-      `${vswitch} at ${place.port}, ${place.count} VMs`, squares(place, found.vms)));
+      `${vswitch} at ${place.port}, ${vms(place)}`, squares(place, found.vms)));
   }
-  if (tep.count) box.append(make("div", { className: "vswitch" }, `${tep.count} VMs`, squares(tep, found.vms)));
+  if (tep.count) box.append(make("div", { className: "vswitch" }, vms(tep), squares(tep, found.vms)));
   return box;
 }
 
