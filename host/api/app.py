@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from opentep.host.agent import counted, reports
-from opentep.host.controller import Change, ConflictError, Repository
+from opentep.host.agent import counted, reports, what_is_missing
+from opentep.host.controller import Change, ConflictError, Migration, Repository
 from opentep.host.controller.find import find
 from opentep.host.controller.kept import allocated
 from opentep.host.controller.objects import KINDS, Key
@@ -159,6 +159,30 @@ def create_app(location: str, version: str = "") -> FastAPI:
         repository: Reading, what: Annotated[str, Query(min_length=1, max_length=256)]
     ) -> list[dict[str, Any]]:
         return find(repository, what)
+
+    @app.post(
+        "/v1/vms/{name}/migrate",
+        summary="A VM to another vSwitch, with its VLAN ID: first prepare, then move",
+    )
+    def migrate(
+        repository: Writing,
+        name: str,
+        to: Annotated[str, Query(description="The vSwitch.")],
+        step: Annotated[str, Query(pattern="^(prepare|move)$")],
+        dry_run: DryRun = False,
+    ) -> dict[str, Any]:
+        migration = Migration(repository, name, to)
+        action = f"POST /v1/vms/{name}/migrate?to={to}&step={step}"
+        if step == "prepare":
+            revision, changes, _ = migration.prepare(action, dry_run=dry_run)
+            return _done(revision, changes, dry_run)
+        if migration.blockers():
+            raise HTTPException(409, f"a VM at '{to}' has its VLAN ID: prepare first")
+        missing = what_is_missing(repository, migration.tep)
+        if missing:
+            raise HTTPException(409, f"{missing}; try again when it is well")
+        revision, changes, _ = migration.move(action, dry_run=dry_run)
+        return _done(revision, changes, dry_run)
 
     @app.get("/v1/{kind}", summary="All objects of a kind")
     def get_objects(repository: Reading, kind: Kind) -> dict[str, Any]:

@@ -46,15 +46,24 @@ class Migration:
         given = allocated(self._repository.allocations([self._vm])).get(self._vm, {})
         return {**given, **self._named(self._vm)}.get("vlan")
 
+    def blockers(self) -> list[str]:
+        """VMs there that have the mover's VLAN ID."""
+        vlan = None if self.is_done else self.vlan
+        with self._repository.store.view() as view:
+            return self._holders(Reader(view), vlan)
+
+    def _holders(self, reader: Reader, vlan: int | None) -> list[str]:
+        if vlan is None:
+            return []
+        return [key.name for key in reader.holders(f"vlans/{self._vswitch.name}/{vlan}")]
+
     def prepare(self, action: str, *, dry_run: bool = False) -> Done:
         """Give another VLAN ID to whom the mover would meet; changes nothing if there is nobody."""
         self._named(self._vswitch)
         vlan = None if self.is_done else self.vlan
 
         def holders(reader: Reader) -> list[str]:
-            if vlan is None:
-                return []
-            found = [key.name for key in reader.holders(f"vlans/{self._vswitch.name}/{vlan}")]
+            found = self._holders(reader, vlan)
             for name in found:
                 if "vlan" in (reader.get(Key("vms", name)) or {}):
                     raise self._error(

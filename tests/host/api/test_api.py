@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentep.host.agent import Report
 from opentep.host.api import Tokens, create_app
 from opentep.host.controller import Repository
 from opentep.host.fabric.source import read_file
@@ -72,6 +73,26 @@ def service(tmp_path) -> Iterator[Service]:
         yield service
         server.should_exit = True
         thread.join()
+
+
+def test_a_migration(service: Service) -> None:
+    path = "/v1/vms/red2/migrate?to=ovs2&step="
+    assert service.ask("PUT", "/v1/vms/other", {"tenant": "blue", "vswitch": "ovs2"})[0] == 200
+    assert service.ask("GET", "/v1/vms/other")[1]["allocated"]["vlan"] == 3
+    assert service.ask("GET", "/v1/vms/red2")[1]["allocated"]["vlan"] == 3
+    status, answer = service.ask("POST", path + "move")
+    assert (status, answer["error"]) == (409, "a VM at 'ovs2' has its VLAN ID: prepare first")
+    status, answer = service.ask("POST", path + "prepare")
+    assert status == 200 and [change["name"] for change in answer["changes"]] == ["other"]
+    status, answer = service.ask("POST", path + "move")
+    assert status == 409 and "no agent has spoken of TEP 'rack2'" in answer["error"]
+    with closing(open_store(service.location)) as store:
+        Report("rack2", Repository(store).revision, "", "2026-11-27T10:00:00+00:00").store(store)
+    status, answer = service.ask("POST", path + "move")
+    assert status == 200 and service.ask("GET", "/v1/vms/red2")[1]["allocated"]["vlan"] == 3
+    assert service.ask("GET", "/v1/vms/other")[1]["allocated"]["vlan"] != 3
+    assert service.ask("POST", path + "move", token="read")[0] == 403
+    assert service.ask("POST", "/v1/vms/nobody/migrate?to=ovs2&step=move")[0] == 422
 
 
 def test_objects_come_and_go(service: Service) -> None:
