@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from opentep.host.agent import counted, reports, what_is_missing
@@ -82,6 +83,13 @@ def create_app(location: str, version: str = "") -> FastAPI:
         response = _error(error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(RequestValidationError)
+    async def misasked(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [
+            {"at": "/".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()
+        ]
+        return _error(422, "; ".join(f"{p['at']}: {p['message']}" for p in problems), problems=problems)
 
     @app.exception_handler(FabricError)
     async def wrong(_: Request, error: FabricError) -> JSONResponse:

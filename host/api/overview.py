@@ -4,34 +4,41 @@ from collections import Counter
 from typing import Any
 
 from opentep.host.controller import Repository
-from opentep.host.controller.kept import allocated
+from opentep.host.controller.kept import allocated, load_state
+from opentep.host.controller.reader import Reader
 
-__all__ = ["MOST_VMS", "overview"]
+__all__ = ["MOST_VMS", "MOST_VMS_IN_ALL", "overview"]
 
-MOST_VMS = 96
-"""Of a vSwitch that are named; the others are counted."""
+MOST_VMS, MOST_VMS_IN_ALL = 96, 2000
+"""Of a vSwitch, and of all, that are named; the others are counted."""
 
 
 def overview(repository: Repository) -> dict[str, Any]:
     """TEPs with what is behind them, and tenants with the number of their VMs."""
-    teps = {key.name: stored.spec for key, stored in repository.objects("teps").items()}
-    vswitches = {key.name: stored.spec for key, stored in repository.objects("vswitches").items()}
-    vms = {key.name: stored.spec for key, stored in repository.objects("vms").items()}
-    given = {key.name: spec for key, spec in allocated(repository.allocations()).items() if key.kind == "vms"}
+    with repository.store.view() as view:
+        reader = Reader(view)
+        teps, vswitches, tenants, vms = (
+            {key.name: stored.spec for key, stored in reader.every(kind).items()}
+            for kind in ("teps", "vswitches", "tenants", "vms")
+        )
+        given = {key.name: spec for key, spec in allocated(load_state(view)).items() if key.kind == "vms"}
+        revision = view.revision
     places: dict[str, dict[str, Any]] = {
         name: {"tep": spec["tep"], "port": spec["port"], "count": 0, "vms": []}
         for name, spec in vswitches.items()
     }
     sites: dict[str, dict[str, Any]] = {name: {"count": 0, "vms": []} for name in teps}
+    named = 0
     for name, spec in vms.items():
         place = places[spec["vswitch"]] if "vswitch" in spec else sites[spec["tep"]]
         place["count"] += 1
-        if len(place["vms"]) < MOST_VMS:
+        if len(place["vms"]) < MOST_VMS and named < MOST_VMS_IN_ALL:
+            named += 1
             vlan = {**given.get(name, {}), **spec}.get("vlan")
             place["vms"].append({"name": name, "tenant": spec["tenant"], "vlan": vlan})
     of_tenant = Counter(spec["tenant"] for spec in vms.values())
     return {
-        "revision": repository.revision,
+        "revision": revision,
         "teps": {
             name: {
                 "address": spec["address"],
@@ -42,5 +49,5 @@ def overview(repository: Repository) -> dict[str, Any]:
             for name, spec in teps.items()
         },
         "vswitches": places,
-        "tenants": {key.name: of_tenant[key.name] for key in repository.objects("tenants")},
+        "tenants": {name: of_tenant[name] for name in tenants},
     }

@@ -70,7 +70,8 @@ class Outcome:
         for name, plan in self.vswitches.items():
             if plan.instructions:
                 click.echo(plan.instructions)
-                continue
+                if not plan.changes and not plan.missing:
+                    continue
             _show(f"vSwitch {name}", plan.changes, done)
             for interface in plan.missing:
                 click.echo(

@@ -61,13 +61,13 @@ def command(name: str, vswitch: str, prepare: bool, wait: float, dry_run: bool, 
     until the vSwitch has changed the tag and the old one is drained. Then the tables of all TEPs follow the VM.
     Interrupted at any point, the same command goes on.
 
-    With --prepare the VM stays where it is. Do that before the hypervisor starts to copy it, and the rest when the VM
-    is about to run at the other place.
+    With --prepare the VM stays where it is. Do that before the hypervisor starts to copy it, and the rest as soon as
+    the VM has stopped here: until then its frames from the other place are dropped.
 
     \b
     opentep vm migrate web1 --to ovs2
     opentep vm migrate web1 --to ovs2 --prepare
-    virsh migrate --live web1 qemu+ssh://host2/system && opentep vm migrate web1 --to ovs2
+    virsh migrate --live web1 qemu+ssh://host2/system; opentep vm migrate web1 --to ovs2
     """
     console = stderr_console()
     done = []

@@ -36,7 +36,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--certificate", type=_file, help="PEM file with the certificate, for TLS.")
 @click.option("--key", type=_file, help="PEM file with its private key.")
 def command(listen: tuple[str, int], certificate: Path | None, key: Path | None) -> None:
-    """Serve the stored fabric over HTTP: a REST interface, described at /openapi.json.
+    """Serve the stored fabric over HTTP: a web page at /, and a REST interface, described at /openapi.json.
 
     Whoever asks gives a token of `opentep token add`, as `Authorization: Bearer …`. Beyond this machine tokens must not
     travel in the clear: a HOST other than loopback needs --certificate and --key. It logs to standard error and ends on

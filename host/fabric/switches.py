@@ -12,8 +12,8 @@ __all__ = ["vm_interface", "vswitches"]
 _INTERFACES = {
     "ovs": (re.compile(r".{1,15}"), "a name of an interface has at most 15 characters"),
     "libvirt": (
-        re.compile(r"[^/]+(/[0-9]{1,2})?"),
-        "libvirt's domains and their interfaces are named DOMAIN or DOMAIN/N",
+        re.compile(r"[^/]+(/[1-9][0-9]?)?"),
+        "libvirt's domains and their interfaces are named DOMAIN or, from the second on, DOMAIN/N",
     ),
 }
 """What drivers take for the interface of a VM."""

@@ -26,6 +26,8 @@ _LEASE_SECONDS = 5
 """How long a controller that died holds others up."""
 _BUSY_SECONDS = 30.0
 _POLL_SECONDS = 0.05
+_NOTES_KEPT = 100
+"""Notes of one client after which etcd may forget what it had kept of those before."""
 _TOMBSTONE = "\0"
 """A value that stands for none. Chunks put it where they delete, since what is gone has no revision to be told by."""
 
@@ -131,6 +133,7 @@ class EtcdStore:
         self.lock_key = self._root + "lock"
         self._address = (parts.hostname, parts.port or 2379, "https" if parts.scheme == "etcds" else "http")
         self._client = self.connect()
+        self._noted = self._compactable = 0
         with self._explained():
             self._head()
 
@@ -300,6 +303,18 @@ class EtcdStore:
                 self._client.delete(self._notes + key)
             else:
                 self._client.put(self._notes + key, value)
+            self._noted += 1
+            if self._noted % _NOTES_KEPT == 0:
+                self._compact()
+
+    def _compact(self) -> None:
+        """Let etcd forget what notes were: it keeps every value that a key had. A view that is older than the
+        compaction before this one fails, the head is moved by the next one."""
+        answer = self._post("/kv/range", {"key": _encode(self._head_key)})
+        forgotten, self._compactable = self._compactable, int(answer["header"]["revision"])
+        if forgotten:
+            with contextlib.suppress(exceptions.Etcd3Exception):  # somebody else has done it
+                self._post("/kv/compaction", {"revision": forgotten})
 
     def notes(self, prefix: str) -> dict[str, str]:
         start = self._notes + prefix

@@ -105,8 +105,8 @@ class _Domain:
         flags = secure if running else secure | self._libvirt.VIR_DOMAIN_XML_INACTIVE
         return minidom.parseString(self._domain.XMLDesc(flags))
 
-    def owned(self) -> dict[int, str]:
-        """VMs that this software has set interfaces for, by number."""
+    def owned(self) -> dict[int, tuple[str, str]]:
+        """vSwitch and VM that this software has set interfaces for, by number."""
         try:
             text = self._domain.metadata(self._libvirt.VIR_DOMAIN_METADATA_ELEMENT, _NAMESPACE)
         except self._libvirt.libvirtError as error:
@@ -114,14 +114,21 @@ class _Domain:
                 return {}
             raise
         elements = minidom.parseString(text).getElementsByTagName("vm")
-        return {int(element.getAttribute("interface")): element.getAttribute("name") for element in elements}
+        return {
+            int(element.getAttribute("interface")): (
+                element.getAttribute("vswitch"),
+                element.getAttribute("name"),
+            )
+            for element in elements
+        }
 
-    def own(self, vms: dict[int, str]) -> None:
+    def own(self, vms: dict[int, tuple[str, str]]) -> None:
         document = minidom.Document()
         root = document.createElement("vms")
-        for number, name in sorted(vms.items()):
+        for number, (vswitch, name) in sorted(vms.items()):
             element = document.createElement("vm")
             element.setAttribute("interface", str(number))
+            element.setAttribute("vswitch", vswitch)
             element.setAttribute("name", name)
             root.appendChild(element)
         kind = self._libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -184,14 +191,22 @@ class LibvirtDriver:
         changes: list[Change] = []
         missing: list[str] = []
         instructions: list[str] = []
+        errors: list[str] = []
         with self._connected() as (libvirt, connection):
             domains = {domain.name(): domain for domain in connection.listAllDomains()}
             missing += [
                 item.interface for name in wanted.keys() - domains.keys() for item in wanted[name].values()
             ]
             for name, domain in sorted(domains.items()):
-                mine = _Domain(libvirt, domain)
-                self._bring(mine, wanted.get(name, {}), changes, missing, instructions, do=do)
+                try:
+                    mine = _Domain(libvirt, domain)
+                    self._bring(mine, wanted.get(name, {}), changes, missing, instructions, do=do)
+                except libvirt.libvirtError as error:
+                    # The others are none the worse for it.
+                    if name in wanted:
+                        errors.append(f"domain {name}: {error}")
+        if errors:
+            raise VSwitchError(f"libvirt at {self._uri}: {'; '.join(errors)}")
         return VSwitchPlan(tuple(changes), tuple(sorted(missing)), "\n".join(instructions))
 
     def _bring(
@@ -205,9 +220,11 @@ class LibvirtDriver:
         do: bool,
     ) -> None:
         owned = domain.owned()
-        if not wanted and not owned:
+        name = self._wanted.vswitch.name
+        left = {n: vm for n, (vswitch, vm) in owned.items() if vswitch == name and n not in wanted}
+        if not wanted and not left:
             return
-        settings = {number: _Setting(None, NOWHERE) for number in owned.keys() - wanted.keys()}
+        settings = {number: _Setting(None, NOWHERE) for number in left}
         settings |= {n: _Setting(format_mac(item.mac), item.vlan) for n, item in wanted.items()}
         defined = [_read(element) for element in _interfaces(domain.document(running=False))]
         running = (
@@ -215,20 +232,24 @@ class LibvirtDriver:
             if domain.is_running
             else []
         )
-        for number in [number for number in settings if number >= len(running or defined)]:
+        for number in [number for number in settings if number >= max(len(running), len(defined))]:
             del settings[number]
             if number in wanted:
                 missing.append(wanted[number].interface)
 
         def change(number: int, before: _Setting, how: str) -> None:
-            place = f"{self._wanted.vswitch.name} {domain.name}/{number} {how}"
+            place = f"{name} {domain.name}/{number} {how}"
             after = str(settings[number])
             if number in wanted:
                 after += f" for VM {wanted[number].vm}"
             else:
-                after = f"VLAN of nobody: VM {owned[number]} left"
+                after = f"VLAN of nobody: VM {left[number]} left"
             changes.append(Change("vswitch", place, str(before), after))
 
+        others = {n: owner for n, owner in owned.items() if n not in wanted and n not in left}
+        then = others | {n: (name, item.vm) for n, item in wanted.items() if n in settings}
+        if do and owned | then != owned:
+            domain.own(owned | then)  # first: whatever is set has an owner
         redefine = {}
         for number, setting in settings.items():
             if domain.is_persistent and number < len(defined) and _differs(defined[number], setting):
@@ -245,8 +266,7 @@ class LibvirtDriver:
                 instructions.append(
                     f"domain {domain.name} runs with MAC {running[number].mac}; start it anew to give it {setting.mac}"
                 )
-        then = {number: item.vm for number, item in wanted.items() if number in settings}
-        if do and then != owned:
+        if do and then != owned | then:
             domain.own(then)
 
 

@@ -13,12 +13,15 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// The token comes from the form, or once behind # (#token=…), from where it is taken at once.
-const given = new URLSearchParams(location.hash.slice(1));
-if (given.has("token")) {
-  sessionStorage.setItem("token", given.get("token"));
-  given.delete("token");
-  history.replaceState(null, "", given.size ? `#${given}` : location.pathname);
+/** What stands behind #. A token (#token=…) is taken from there at once. */
+function fragment() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (given.has("token")) {
+    sessionStorage.setItem("token", given.get("token"));
+    given.delete("token");
+    history.replaceState(null, "", given.size ? `#${given}` : location.pathname);
+  }
+  return given;
 }
 
 class Refused extends Error {}
@@ -27,7 +30,7 @@ async function ask(path) {
   const token = sessionStorage.getItem("token");
   if (!token) throw new Refused("");
   const answer = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
-  const body = await answer.json();
+  const body = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
   if (answer.status === 401) throw new Refused(body.error);
   if (!answer.ok) throw new Error(body.error);
   return body;
@@ -172,6 +175,7 @@ function showFound(what, vms, counters) {
 
 let fabric = null;
 let log = [];
+let shown = "";
 
 async function look() {
   const what = $("what").value.trim();
@@ -182,6 +186,10 @@ async function look() {
   const vms = what ? await ask(`/v1/find?what=${encodeURIComponent(what)}`) : [];
   const found = { vms: new Set(vms.map((vm) => vm.vm)), teps: new Set(vms.map((vm) => vm.tep)) };
   const reports = new Map(status.teps.map((report) => [report.tep, report]));
+  // What is the same stays as it is: a selection, an open tooltip.
+  const now = JSON.stringify([fabric.revision, status, counters, vms]);
+  if (now === shown) return;
+  shown = now;
   $("teps").replaceChildren(...Object.entries(fabric.teps).map(
     ([name, tep]) => card(name, tep, fabric, reports, counters, found)));
   showFound(what, vms, counters);
@@ -232,7 +240,7 @@ $("search").addEventListener("submit", (event) => {
 
 /** A search has an address of its own, to be sent to a colleague. */
 function follow() {
-  $("what").value = new URLSearchParams(location.hash.slice(1)).get("find") || "";
+  $("what").value = fragment().get("find") || "";
   run();
 }
 
