@@ -35,18 +35,22 @@ class Stage:
 def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
     """What comes first on the way from ``held`` to ``desired``; ``None``: the end.
 
-    Of VMs that exchange their VLAN IDs one has to let go: it is cut off until the others have changed.
+    Who comes to a place that another one leaves has to wait for it. Of VMs that exchange their VLAN IDs one has to let
+    go: it is cut off until the others have changed.
     """
     here = {(entry.tenant, entry.mac): entry.place for entry in held.macs if isinstance(entry.place, Local)}
-    leaving = dict(_leaving(here, desired))
-    pairs: dict[int, Retag] = {}
-    for index, port in enumerate(held.ports):
-        if port.retag is not None:
-            pairs[index] = port.retag
+    there = {
+        (entry.tenant, entry.mac): entry.place for entry in desired.macs if isinstance(entry.place, Local)
+    }
+    gone = {place for vm, place in here.items() if there.get(vm) != place}
+    leaving = {after: here[vm] for vm, after in there.items() if _stays_at_port(here.get(vm), after)}
+    leaving = {after: before for after, before in leaving.items() if after != before}
+    pairs = {index: port.retag for index, port in enumerate(held.ports) if port.retag is not None}
     for after, before in leaving.items():
         if after.port not in pairs and after not in here.values():
             pairs[after.port] = Retag(before.vid, after.vid)
-    if not leaving and not pairs:
+    coming = {after for vm, after in there.items() if not _stays_at_port(here.get(vm), after)}
+    if not pairs and not leaving and gone.isdisjoint(coming):
         return None
     stay = {
         after: before
@@ -54,19 +58,10 @@ def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
         if pairs.get(after.port) not in (Retag(before.vid, after.vid), Retag(after.vid, before.vid))
     }
     both = {Local(port, vid) for port, pair in pairs.items() for vid in (pair.before, pair.after)}
-    occupied = both | set(stay.values())
-    holders = {vm for vm, place in here.items() if place in occupied}
-
     vlans: dict[Local, int | None] = {after: before.vid for after, before in stay.items()}
-    if not pairs:
+    vlans |= dict.fromkeys(coming & (both | gone))
+    if stay and not pairs and stay.keys() <= set(stay.values()):
         vlans[min(stay, key=lambda place: (place.port, place.vid))] = None
-    for entry in desired.macs:
-        if (
-            isinstance(entry.place, Local)
-            and entry.place in occupied
-            and (entry.tenant, entry.mac) not in holders
-        ):
-            vlans[entry.place] = None
     return Stage(
         replace(
             desired,
@@ -78,12 +73,8 @@ def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
     )
 
 
-def _leaving(here: Mapping[tuple[int, int], Local], desired: TepTables) -> Iterator[tuple[Local, Local]]:
-    """Where VMs are to be that stay at their port with another VLAN ID, and where they are."""
-    for entry in desired.macs:
-        before, after = here.get((entry.tenant, entry.mac)), entry.place
-        if before is not None and isinstance(after, Local) and before.port == after.port and before != after:
-            yield after, before
+def _stays_at_port(before: Local | None, after: Local) -> bool:
+    return before is not None and before.port == after.port
 
 
 def _placed(macs: tuple[MacTableEntry, ...], vlans: Mapping[Local, int | None]) -> Iterator[MacTableEntry]:

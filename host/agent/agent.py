@@ -131,10 +131,9 @@ class Agent:
                 self._count(driver, repository, share)
                 counted = time.monotonic() + self._count_seconds
             seen = repository.store.wait(share.revision, _LOOK_SECONDS)
-            if seen > share.revision:
-                if settled and not repository.concerns(share, seen):
-                    share = replace(share, revision=seen)
-                    continue
+            if seen > share.revision and settled and not repository.concerns(share, seen):
+                share = replace(share, revision=seen)
+            elif seen > share.revision:
                 try:
                     share = repository.tables(self.tep)
                     settled = True
@@ -147,14 +146,15 @@ class Agent:
                     return
                 _, well = self._apply(driver, repository, share)
                 looked = time.monotonic()
-            elif settled and time.monotonic() - looked >= (
+            if settled and time.monotonic() - looked >= (
                 self._verify_seconds if well else min(self._verify_seconds, _RETRY_SECONDS)
             ):
-                if well:
+                verifies = well
+                if verifies:
                     driver.forget()
                 mended, well = self._apply(driver, repository, share)
-                if mended:
-                    _log.warning("%s: held something else than it should; mended", self.tep)
+                if mended and verifies:
+                    _log.warning("%s: held something else than was written; mended", self.tep)
                 looked = time.monotonic()
 
     def _count(self, driver: Driver, repository: Repository, share: Share) -> None:

@@ -78,6 +78,11 @@ def command(
         except Exception as error:
             outcome.failures[f"TEP {target.name}"] = explain(error).format_message()
     for name in selected_vswitches(document, tep) if vswitches else ():
+        its_tep = document.fabric.vswitches[name].tep
+        if f"TEP {its_tep}" in outcome.failures:
+            # It may be in the middle of something, and take other VLAN IDs than these.
+            outcome.failures[f"vSwitch {name}"] = f"not set, as TEP {its_tep} failed"
+            continue
         try:
             outcome.vswitches[name] = driver_for(wanted(document.fabric, name)).apply()
         except Exception as error:

@@ -77,13 +77,27 @@ class Migration:
     def move(self, action: str, *, dry_run: bool = False) -> Done:
         """To the other vSwitch, with the VLAN ID if that is free there."""
 
+        vlan = None if self.is_done else self.vlan
+
         def edits(get: Callable[[Key], Any]) -> dict[Key, Any]:
             spec = get(self._vm)
+            if spec is None or get(self._vswitch) is None:
+                raise self._error(
+                    f"{self._vm} or {self._vswitch} has gone meanwhile", "look at `opentep log`"
+                )
             return {
                 self._vm: {**{k: v for k, v in spec.items() if k != "tep"}, "vswitch": self._vswitch.name}
             }
 
-        return self._repository.edit(action, edits, dry_run=dry_run)
+        def refuse_others(reader: Reader) -> list[str]:
+            others = self._holders(reader, vlan)
+            if others:
+                raise self._error(
+                    f"VM '{others[0]}' has VLAN ID {vlan} at '{self._vswitch.name}' by now", "prepare again"
+                )
+            return []
+
+        return self._repository.edit(action, edits, renewing=refuse_others, dry_run=dry_run)
 
     def _named(self, key: Key) -> Any:
         stored = self._repository.get(key)

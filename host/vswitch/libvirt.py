@@ -99,11 +99,9 @@ class _Domain:
         self.is_persistent = bool(domain.isPersistent())
 
     def document(self, *, running: bool) -> minidom.Document:
-        secure = (
-            0 if running else self._libvirt.VIR_DOMAIN_XML_SECURE
-        )  # else a new definition loses passwords
-        flags = secure if running else secure | self._libvirt.VIR_DOMAIN_XML_INACTIVE
-        return minidom.parseString(self._domain.XMLDesc(flags))
+        # Without SECURE a new definition would lose passwords.
+        whole = self._libvirt.VIR_DOMAIN_XML_SECURE | self._libvirt.VIR_DOMAIN_XML_INACTIVE
+        return minidom.parseString(self._domain.XMLDesc(0 if running else whole))
 
     def owned(self) -> dict[int, tuple[str, str]]:
         """vSwitch and VM that this software has set interfaces for, by number."""
@@ -197,7 +195,8 @@ class LibvirtDriver:
             missing += [
                 item.interface for name in wanted.keys() - domains.keys() for item in wanted[name].values()
             ]
-            for name, domain in sorted(domains.items()):
+            # First those that give up VLAN IDs, which others may get.
+            for name, domain in sorted(domains.items(), key=lambda item: (item[0] in wanted, item[0])):
                 try:
                     mine = _Domain(libvirt, domain)
                     self._bring(mine, wanted.get(name, {}), changes, missing, instructions, do=do)

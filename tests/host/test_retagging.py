@@ -3,15 +3,15 @@
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver
 from opentep.host.link.shadow import ShadowClient
 from opentep.host.registers import RegisterAccess
-from opentep.host.retagging import Stage
-from opentep.host.tables import Local, MacTableEntry, Port, ReplicaList, Tenant, TepTables
+from opentep.host.retagging import Stage, next_stage
+from opentep.host.tables import Local, MacTableEntry, Port, ReplicaList, Retag, Tenant, TepTables
 from opentep.sim.model.tep import TepModel
 from opentep.sim.packets import ethernet, tag
 from opentep.sim.wire import pad
@@ -130,6 +130,9 @@ CHANGES = {
     "another tenant's VM takes what is left": {**BEFORE, red(1): 9, blue(3): 5},
     "a chain": {**BEFORE, red(1): 9, red(2): 5, blue(1): 6},
     "others come beside it": {**BEFORE, red(1): 9, red(3): 5, blue(3): 12},
+    "one comes where one goes": {red(1): 5, red(2): 6, blue(2): 8, red(3): 7},
+    "one that stays takes the place of one that goes": {red(1): 7, red(2): 6, blue(2): 8},
+    "a chain behind one that goes": {red(1): 6, red(2): 7, blue(2): 8, blue(3): 5},
     "others go": {red(1): 9, blue(1): 6, blue(2): 8},
 }
 
@@ -145,6 +148,27 @@ def test_those_who_exchange_do_not_get_each_others_frames(world) -> None:
     here = world(BEFORE)
     here.staying = {blue(2)}
     here.go({**BEFORE, red(1): 7, blue(1): 5, blue(2): 9})
+
+
+def test_who_comes_from_another_port_waits_for_the_pair_to_go() -> None:
+    """It has two VLAN IDs at its old port, and comes to one that is part of another tenant's VM's new pair."""
+    ports = (Port("a", "access", retag=Retag(5, 9)), Port("b", "access"), Port("up", "fabric", mac=2))
+    held = replace(
+        fabric({red(1): 9, blue(1): 7}),
+        ports=ports,
+        macs=(MacTableEntry(0, red(1), Local(0, 9)), MacTableEntry(1, blue(1), Local(1, 7))),
+        lists=(),
+    )
+    desired = replace(
+        held,
+        ports=(Port("a", "access"), *ports[1:]),
+        macs=(MacTableEntry(0, red(1), Local(1, 7)), MacTableEntry(1, blue(1), Local(1, 8))),
+    )
+    stage = next_stage(held, desired)
+    assert stage is not None
+    assert [port.retag for port in stage.tables.ports] == [Retag(5, 9), Retag(7, 8), None]
+    assert stage.tables.macs == (MacTableEntry(1, blue(1), Local(1, 8)),)
+    assert stage.vlan("b", 7) is None and stage.vlan("b", 8) == 8
 
 
 def test_without_a_vswitch_it_takes_one_pass(world) -> None:
