@@ -25,6 +25,13 @@ class Stage:
         """The same when these VMs have only the one that is to stay."""
         return replace(self.tables, ports=tuple(replace(port, retag=None) for port in self.tables.ports))
 
+    def concerns(self, port: str) -> bool:
+        """Whether VMs at ``port`` have other VLAN IDs than in the end."""
+        number = [each.name for each in self.tables.ports].index(port)
+        return self.tables.ports[number].retag is not None or any(
+            place.port == number for place in self._vlans
+        )
+
     def vlan(self, port: str, vid: int) -> int | None:
         """What the vSwitch at ``port`` is to give the VM that is to have ``vid`` in the end; ``None``: nothing, it has
         to wait for another VM to leave that."""

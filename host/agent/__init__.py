@@ -3,7 +3,17 @@
 from .agent import Agent
 from .counted import Counted, counted
 from .metrics import Metrics
-from .report import Report, reports, what_is_missing
+from .report import Report, reports, what_is_missing, why_no_room
 from .supervisor import Supervisor
 
-__all__ = ["Agent", "Counted", "Metrics", "Report", "Supervisor", "counted", "reports", "what_is_missing"]
+__all__ = [
+    "Agent",
+    "Counted",
+    "Metrics",
+    "Report",
+    "Supervisor",
+    "counted",
+    "reports",
+    "what_is_missing",
+    "why_no_room",
+]

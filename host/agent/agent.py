@@ -39,6 +39,11 @@ _LOOK_SECONDS = 0.5
 _RETRY_SECONDS = 5.0
 """Between two attempts at a vSwitch."""
 
+
+class _SupersededError(Exception):
+    """There is something newer to do; what was begun is safe to go on from."""
+
+
 Connect = Callable[[str, int | None], AbstractContextManager[Driver]]
 
 
@@ -74,11 +79,13 @@ class Agent:
         self._vswitches = vswitches
         self._metrics = metrics
         self._count_seconds = count_seconds
+        self._stop = threading.Event()
         self._said: tuple[int, str] | None = None
         self._counted: Counted | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop`` is set, or the TEP is no longer in the store."""
+        self._stop = stop
         backoff = Backoff(stop)
         while not stop.is_set():
             try:
@@ -169,12 +176,17 @@ class Agent:
         begun = time.monotonic()
 
         def retag(stage: Stage) -> None:
+            newest = repository.store.wait(share.revision, 0)
+            if self._stop.is_set() or (newest > share.revision and repository.concerns(share, newest)):
+                raise _SupersededError
             wrong = self._set_vswitches(share, stage)
             if wrong:
                 raise VSwitchError(wrong)
 
         try:
             changes = driver.apply(share.tables, retag=retag if self._vswitches else None)
+        except _SupersededError:
+            return 0, False
         except VSwitchError as error:
             # Whoever was to get another VLAN ID has both.
             self._say(repository, 0, str(error))
@@ -193,6 +205,8 @@ class Agent:
         errors = []
         for name, vswitch in share.fabric.vswitches.items():
             if vswitch.tep != self.tep or vswitch.driver == "print":
+                continue
+            if stage is not None and not stage.concerns(vswitch.port):
                 continue
             try:
                 plan = driver_for(wanted(share.fabric, name, stage)).apply()
@@ -222,6 +236,8 @@ class Agent:
         self._said = (revision, error)
         if error:
             _log.warning("%s: %s", self.tep, error)
-        Report(self.tep, revision, error, timestamp()).store(repository.store)
+        Report(self.tep, revision, error, timestamp(), self._vswitches).store(repository.store)
+        if error:
+            Counted.forget(self.tep, repository.store)
         if self._metrics is not None:
             self._metrics.tell(self.tep, revision, error)

@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from opentep.host.controller import Repository
 from opentep.host.store import Store
 
-__all__ = ["Counted", "counted"]
+__all__ = ["STALE_SECONDS", "Counted", "counted"]
+
+STALE_SECONDS = 120.0
+"""Of nobody who is well; what is older says nothing about now."""
 
 _NOTES = "counters/"
 
@@ -50,12 +53,20 @@ class Counted:
         """In place of the one before."""
         store.note(_NOTES + self.tep, json.dumps(self.as_dict()))
 
+    @staticmethod
+    def forget(tep: str, store: Store) -> None:
+        """When nobody knows what it counts."""
+        store.note(_NOTES + tep, None)
+
 
 def _seconds(before: str, after: str) -> float:
     return (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds()
 
 
 def counted(repository: Repository) -> dict[str, Counted]:
-    """Of all agents that tell, by TEP."""
-    found = repository.store.notes(_NOTES)
-    return {key.removeprefix(_NOTES): Counted(**json.loads(text)) for key, text in found.items()}
+    """Of all agents that have told within the last minutes, by TEP."""
+    notes = repository.store.notes(_NOTES)
+    found = (Counted(**json.loads(text)) for text in notes.values())
+    teps = {key.name for key in repository.objects("teps")}
+    now = datetime.now(UTC).isoformat()
+    return {told.tep: told for told in found if told.tep in teps and _seconds(told.time, now) < STALE_SECONDS}

@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from opentep.host.controller import Repository
+from opentep.host.controller import Migration, Repository
 from opentep.host.store import Store
 
-__all__ = ["Report", "reports", "what_is_missing"]
+__all__ = ["Report", "reports", "what_is_missing", "why_no_room"]
 
 _NOTES = "agents/"
 
@@ -23,6 +23,8 @@ class Report:
     """Empty: all is well."""
     time: str
     """UTC, ISO 8601."""
+    vswitches: bool = True
+    """It sets those behind the TEP, too."""
 
     def as_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -36,6 +38,14 @@ def reports(repository: Repository) -> dict[str, Report]:
     """Of all agents, by TEP."""
     found = repository.store.notes(_NOTES)
     return {key.removeprefix(_NOTES): Report(**json.loads(text)) for key, text in found.items()}
+
+
+def why_no_room(repository: Repository, migration: Migration) -> str:
+    """Why a VM at the target of ``migration`` cannot get another VLAN ID there; empty if it can, or if none must."""
+    report = reports(repository).get(migration.tep)
+    if report is None or report.vswitches or not migration.blockers():
+        return ""
+    return f"the agent of TEP '{migration.tep}' sets no vSwitches (--no-vswitches)"
 
 
 def what_is_missing(repository: Repository, tep: str) -> str:

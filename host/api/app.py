@@ -8,7 +8,7 @@ from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from opentep.host.agent import counted, reports, what_is_missing
+from opentep.host.agent import counted, reports, what_is_missing, why_no_room
 from opentep.host.controller import Change, ConflictError, Migration, Repository
 from opentep.host.controller.find import find
 from opentep.host.controller.kept import allocated
@@ -181,6 +181,9 @@ def create_app(location: str, version: str = "") -> FastAPI:
     ) -> dict[str, Any]:
         migration = Migration(repository, name, to)
         action = f"POST /v1/vms/{name}/migrate?to={to}&step={step}"
+        refusal = why_no_room(repository, migration)
+        if refusal:
+            raise HTTPException(409, refusal)
         if step == "prepare":
             revision, changes, _ = migration.prepare(action, dry_run=dry_run)
             return _done(revision, changes, dry_run)

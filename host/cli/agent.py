@@ -35,7 +35,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--counters",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 60),
     default=5.0,
     show_default=True,
     metavar="SECONDS",

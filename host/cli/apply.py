@@ -24,7 +24,8 @@ def _retagger(document: Document, tep: str) -> Retagger:
 
     def retag(stage: Stage) -> None:
         for name in selected_vswitches(document, tep):
-            driver_for(wanted(document.fabric, name, stage)).apply()
+            if stage.concerns(document.fabric.vswitches[name].port):
+                driver_for(wanted(document.fabric, name, stage)).apply()
 
     return retag
 

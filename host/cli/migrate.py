@@ -3,9 +3,10 @@
 import time
 
 import click
-from opentep.host.agent import reports, what_is_missing
+from opentep.host.agent import reports, what_is_missing, why_no_room
 from opentep.host.controller import Migration, Repository
 from opentep.host.controller.objects import Key
+from opentep.host.controller.reader import Reader
 
 from .edited import describe, tell
 from .errors import CommandError
@@ -32,11 +33,13 @@ def _await(repository: Repository, teps: list[str], seconds: float) -> None:
 
 def _concerned(repository: Repository, vm: str) -> list[str]:
     """TEPs with agents that VMs of the tenant are behind."""
-    vms = {key.name: stored.spec for key, stored in repository.objects("vms").items()}
-    tenant = vms[vm]["tenant"]
-    vswitches = {spec.get("vswitch") for spec in vms.values() if spec["tenant"] == tenant}
-    stored = repository.objects("vswitches")
-    teps = {stored[Key("vswitches", name)].spec["tep"] for name in vswitches if name is not None}
+    with repository.store.view() as view:
+        reader = Reader(view)
+        spec = reader.get(Key("vms", vm))
+        vms = reader.referrers(Key("tenants", spec["tenant"]), "vms") if spec else []
+        reader.fetch(vms)
+        vswitches = {reader.get(key).get("vswitch") for key in vms} - {None}
+        teps = {reader.get(Key("vswitches", name))["tep"] for name in vswitches}
     return sorted(teps & reports(repository).keys())
 
 
@@ -79,14 +82,11 @@ def command(name: str, vswitch: str, prepare: bool, wait: float, dry_run: bool, 
                 f"no agent has spoken of TEP '{migration.tep}'; remedy: run `opentep agent`, or do each step by hand:"
                 " --prepare --wait 0, `opentep apply`, --wait 0, `opentep apply`"
             )
-        steps = (
-            []
-            if migration.is_done
-            else [migration.prepare]
-            if prepare
-            else [migration.prepare, migration.move]
-        )
-        for step in steps:
+        refusal = why_no_room(repository, migration)
+        if refusal:
+            raise CommandError(refusal)
+        steps = [migration.prepare] if prepare else [migration.prepare, migration.move]
+        for step in () if migration.is_done else steps:
             revision, changes, fabric = step(command_line(), dry_run=dry_run)
             done += describe(changes, fabric)
             if not as_json:

@@ -1,7 +1,7 @@
 """`opentep top`."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -30,7 +30,7 @@ Rows = list[list[Cell]]
 def _short(number: float) -> str:
     """Three digits and a decimal prefix."""
     step = 0
-    while number >= 1000 and step < len(_STEPS) - 1:
+    while round(number, 0 if step == 0 else 1) >= 999.5 and step < len(_STEPS) - 1:
         number, step = number / 1000, step + 1
     return f"{number:.0f}" if step == 0 else f"{number:.3g} {_STEPS[step]}"
 
@@ -47,14 +47,21 @@ def _dropped(values: Mapping[str, Any]) -> dict[str, float]:
     return {**values["drops"], "queue_full": values["queue_full"]}
 
 
-def _ports(told: Mapping[str, Counted], said: Mapping[str, Report]) -> Iterator[list[Cell]]:
-    for tep in sorted(said.keys() | told.keys()):
-        state = (said[tep].error or "well") if tep in said else ""
+def _ports(told: Mapping[str, Counted], said: Mapping[str, Report]) -> Rows:
+    """First TEPs with a problem, then the ports that drop most, then the busiest ones."""
+    found: list[tuple[Any, list[Cell]]] = []
+    for tep in said.keys() | told.keys():
+        error = said[tep].error if tep in said else ""
+        state = error or ("well" if tep in said else "")
         if tep not in told:
-            yield [tep, *[""] * (len(_PORTS) - 2), state]
+            found.append(((not error, 0, 0, tep, ""), [tep, *[""] * (len(_PORTS) - 2), state]))
             continue
         for port, rates in told[tep].rates["ports"].items():
-            yield [tep, port, *_traffic(rates), _short(sum(_dropped(rates).values())), state]
+            drops = sum(_dropped(rates).values())
+            octets = rates["rx_octets"] + rates["tx_octets"]
+            row: list[Cell] = [tep, port, *_traffic(rates), _short(drops), state]
+            found.append(((not error, -drops, -octets, tep, port), row))
+    return [row for _, row in sorted(found, key=lambda item: item[0])]
 
 
 def _drops(told: Mapping[str, Counted]) -> Rows:
@@ -81,6 +88,12 @@ def _tenants(told: Mapping[str, Counted]) -> Rows:
     ]
     found.sort(key=lambda row: (-row[0], row[1:3]))
     return [[tenant, tep, *_traffic(rates)] for _, tenant, tep, rates in found]
+
+
+def _cut(body: Rows, rows: int) -> Rows:
+    """The first ones, and how many more there are."""
+    more = len(body) - rows
+    return body if more <= 0 else [*body[:rows], [f"and {more} more", *[""] * (len(body[0]) - 1)]]
 
 
 def _look(repository: Repository) -> tuple[dict[str, Counted], dict[str, Report]]:
@@ -121,17 +134,19 @@ def command(interval: float, count: int | None, rows: int, as_json: bool) -> Non
     with open_stored() as repository, Live(console=console, screen=True) if redraw else nullcontext() as live:
         while left is None or left > 0:
             told, said = _look(repository)
-            tables = [(_PORTS, list(_ports(told, said))), (_DROPS, _drops(told)), (_TENANTS, _tenants(told))]
+            tables = [(_PORTS, _ports(told, said)), (_DROPS, _drops(told)), (_TENANTS, _tenants(told))]
             if as_json:
                 print_json({tep: item.as_dict() for tep, item in told.items()})
             elif live is not None:
-                live.update(
-                    Group(*(make_table(head, body[:rows]) for head, body in tables if body)), refresh=True
-                )
+                shown = [_cut(body, rows) for _, body in tables]
+                parts = [
+                    make_table(head, body) for (head, _), body in zip(tables, shown, strict=True) if body
+                ]
+                live.update(Group(*parts), refresh=True)
             else:
                 for head, body in tables:
                     if body:
-                        print_table(head, body[:rows])
+                        print_table(head, _cut(body, rows))
             left = None if left is None else left - 1
             if left != 0:
                 time.sleep(interval)

@@ -17,8 +17,8 @@ CLAIMING = ("tenants", "vms")
 """Kinds of objects that have something that no other of their kind may have."""
 
 _ROOT = "claim/"
-_VERSION_KEY, _VERSION = "claims-version", "2"
-"""Version 1, without this key, had only what VMs have."""
+_VERSION_KEY, _VERSION = "claims-version", "3"
+"""Version 1, without this key, had nothing of tenants, version 2 no interfaces."""
 _OF_TENANTS = ("ouis/", "networks/")
 
 _FEW = 64
@@ -28,21 +28,24 @@ _FEW = 64
 def claims_of(key: Key, spec: Any) -> set[str]:
     """What an object has, allocated or given.
 
-    VMs: ``macs/MAC``, ``vlans/VSWITCH/VID``, ``addresses/TENANT/ADDRESS``; tenants: ``ouis/OUI``, ``networks/NUMBER``.
+    VMs: ``macs/MAC``, ``vlans/VSWITCH/VID``, ``interfaces/VSWITCH/NAME``, ``addresses/TENANT/ADDRESS``; tenants:
+    ``ouis/OUI``, ``networks/NUMBER``.
     """
     match key.kind:
         case "vms":
-            return set(_claims_of_vm(spec))
+            return set(_claims_of_vm(key.name, spec))
         case "tenants":
             return set(_claims_of_tenant(spec or {}))
     return set()
 
 
-def _claims_of_vm(spec: Any) -> Iterator[str]:
+def _claims_of_vm(name: str, spec: Any) -> Iterator[str]:
     if "mac" in spec:
         yield f"macs/{format_mac(parse_mac(spec['mac']))}"
     if "vlan" in spec and "vswitch" in spec:
         yield f"vlans/{spec['vswitch']}/{spec['vlan']}"
+    if "vswitch" in spec:
+        yield f"interfaces/{spec['vswitch']}/{spec.get('interface', name)}"
     for text in spec.get("addresses", ()):
         try:
             yield f"addresses/{spec['tenant']}/{parse_host(text)}"
@@ -79,8 +82,8 @@ def upgrade_claims(transaction: Transaction, specs: Callable[[str], Mapping[Key,
     """Bring a store of an older version up to date. ``specs``: all objects of a kind."""
     if transaction.get(_VERSION_KEY) == _VERSION:
         return
-    tenants = specs("tenants")
-    store_claims(transaction, {}, complete(tenants, load_state(transaction, tenants)))
+    objects = {key: spec for kind in CLAIMING for key, spec in specs(kind).items()}
+    store_claims(transaction, {}, complete(objects, load_state(transaction, objects)))
     transaction.put(_VERSION_KEY, _VERSION)
 
 

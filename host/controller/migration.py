@@ -59,11 +59,16 @@ class Migration:
 
     def prepare(self, action: str, *, dry_run: bool = False) -> Done:
         """Give another VLAN ID to whom the mover would meet; changes nothing if there is nobody."""
-        self._named(self._vswitch)
+        vswitch = self._named(self._vswitch)
         vlan = None if self.is_done else self.vlan
 
         def holders(reader: Reader) -> list[str]:
             found = self._holders(reader, vlan)
+            if found and vswitch.get("driver", "print") == "print":
+                raise self._error(
+                    f"VM '{found[0]}' has VLAN ID {vlan} at '{self._vswitch.name}', and nothing sets the ports there",
+                    f"`opentep vm set {found[0]} --vlan …` with a free one, set its port, and migrate then",
+                )
             for name in found:
                 if "vlan" in (reader.get(Key("vms", name)) or {}):
                     raise self._error(

@@ -191,6 +191,11 @@ class _Allocator:
         for vswitch_name, vid in [*explicit, *kept.values()]:
             if vswitch_name is not None and vid is not None:
                 taken[vswitch_name].add(vid)
+
+        def brings_along(vswitch: str) -> bool:
+            """Whether a VM keeps its VLAN ID there, which has not rested; not where a person sets the ports."""
+            return switches[vswitch].driver != "print"
+
         for name, vm in vms.items():
             if vm.vlan is not None or name in kept or vm.vswitch is None:
                 continue
@@ -203,8 +208,7 @@ class _Allocator:
             before = former[name][1] if name in former else None
             if before is not None and name in renewed:
                 others = others | {before}
-            elif before is not None and before not in taken[vm.vswitch] | others:
-                # A VM takes its VLAN ID along.
+            elif before is not None and brings_along(vm.vswitch) and before not in taken[vm.vswitch] | others:
                 taken[vm.vswitch].add(before)
                 kept[name] = (vm.vswitch, before)
                 continue

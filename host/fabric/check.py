@@ -279,10 +279,11 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
     by_oui = any(mask.mac for mask in fabric.key_masks)
     macs: dict[int, str] = {}
     vlans: dict[tuple[str, int], str] = {}
+    interfaces: dict[tuple[str, str], str] = {}
     for name, vm in fabric.vms.items():
         path: KeyPath = ("vms", name)
         yield from _vm_place(name, vm, fabric, source)
-        yield from vm_interface(vm, fabric, source)
+        yield from vm_interface(vm, fabric, source, interfaces)
         tenant = fabric.tenants[vm.tenant]
         if vm.mac is not None:
             if not by_oui:

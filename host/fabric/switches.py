@@ -65,10 +65,19 @@ def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
             yield source.problem((*path, "libvirt"), message, "add 'driver: libvirt' or remove it", key=True)
 
 
-def vm_interface(vm: Vm, fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """What the driver of its vSwitch takes for one."""
+def vm_interface(
+    vm: Vm, fabric: Fabric, source: Source, taken: dict[tuple[str, str], str]
+) -> Iterator[Problem]:
+    """What the driver of its vSwitch takes for one, and no other VM's. ``taken``: by whom, by vSwitch and name."""
     if vm.vswitch is None:
         return
+    owner = taken.setdefault((vm.vswitch, vm.interface), vm.name)
+    if owner != vm.name:
+        yield source.problem(
+            ("vms", vm.name, "interface"),
+            f"interface '{vm.interface}' of '{vm.vswitch}' already belongs to VM '{owner}'",
+            "give every VM its own interface",
+        )
     form, message = _INTERFACES.get(fabric.vswitches[vm.vswitch].driver, (None, ""))
     if form is not None and not form.fullmatch(vm.interface):
         given = "interface" in source.data["vms"][vm.name]

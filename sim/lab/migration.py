@@ -1,6 +1,5 @@
 """A VM goes to the other rack while others talk, and its VLAN ID is another VM's there."""
 
-import re
 import signal
 import sys
 import time
@@ -11,7 +10,7 @@ from subprocess import DEVNULL, PIPE, Popen
 from opentep.host.document import default_store
 
 from .openvswitch import OpenVSwitch
-from .scene import Demo, Failed
+from .scene import PING, Demo, Failed
 from .shell import LabError
 from .topology import make_port, opentep, start_vm
 
@@ -21,7 +20,6 @@ _MOVER, _TARGET = "red2", "server2"
 _STAYS, _PARTNER = "blue2", "blue1"
 """Who has the mover's VLAN ID at the target, and to whom it talks all the time, from rack to rack."""
 _WITNESS = "red1"
-_RECEIVED = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
 @contextmanager
@@ -110,7 +108,7 @@ def migration(demo: Demo) -> str:
         ping.send_signal(signal.SIGINT)
         summary, _ = ping.communicate(timeout=30)
         leaked = sum(count() for count in leaks)
-    found = _RECEIVED.search(summary)
+    found = PING.search(summary)
     if found is None:
         raise LabError(f"ping on {_PARTNER} said: {summary}")
     sent, received = int(found[1]), int(found[2])

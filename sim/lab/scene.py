@@ -15,9 +15,9 @@ from .shell import LabError
 from .state import Lab
 from .topology import opentep
 
-__all__ = ["Demo", "Failed"]
+__all__ = ["PING", "Demo", "Failed"]
 
-_PING = re.compile(r"(\d+) packets transmitted, (\d+) received")
+PING = re.compile(r"(\d+) packets transmitted, (\d+) received")
 _TIME = re.compile(r"time=([\d.]+) ms")
 
 
@@ -52,7 +52,7 @@ class Demo:
         result = self.host(vm).run(
             "ping", "-n", "-c", str(count), "-i", str(interval), "-W", "1", address, check=False
         )
-        match = _PING.search(result.stdout)
+        match = PING.search(result.stdout)
         if match is None:
             raise LabError(f"ping on {vm} said: {result.stdout}{result.stderr}")
         times = sorted(map(float, _TIME.findall(result.stdout)))

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import urllib.request
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,11 @@ def test_racks_vms_counters_and_changes(service: Service, tmp_path: Path) -> Non
     with closing(open_store(service.location)) as store:
         Report("rack1", 1, "", "2026-11-27T10:00:00+00:00").store(store)
         Report("rack2", 0, "the cable is cut", "2026-11-27T10:00:00+00:00").store(store)
-        begun = Counted.since(None, "rack1", "2026-11-27T10:00:00+00:00", COUNTERS)
+        now = datetime.now(UTC)
+        begun = Counted.since(None, "rack1", (now - timedelta(seconds=10)).isoformat(), COUNTERS)
         more = {**PORT, "rx_frames": 2100, "drops": {"spoofed": 60, "policy": 0}}
         after = {**COUNTERS, "ports": {"server": more}}
-        Counted.since(begun, "rack1", "2026-11-27T10:00:10+00:00", after).store(store)
+        Counted.since(begun, "rack1", now.isoformat(), after).store(store)
     dom = page(service, f"token={service.tokens['read']}", tmp_path)
     assert not is_hidden(dom, "fabric") and is_hidden(dom, "login")
     seen = text(dom)

@@ -20,7 +20,9 @@ teps:
       server: {role: access, native_vlan: 3}
       uplink: {role: fabric, mac: 02:00:5e:02:00:01, next_hop: 02:00:5e:ff:02:fe}
 tenants: {red: {oui: 12:00:01}, blue: {}}
-vswitches: {sw1: {tep: rack1, port: server}, sw2: {tep: rack2, port: server}}
+vswitches:
+  sw1: {tep: rack1, port: server, driver: ovs, ovsdb: "unix:/none", uplink: eth1}
+  sw2: {tep: rack2, port: server, driver: ovs, ovsdb: "unix:/none", uplink: eth1}
 vms:
   mover: {tenant: red, vswitch: sw1}
   other: {tenant: red, vswitch: sw1}
@@ -106,6 +108,33 @@ def test_a_vlan_of_the_document_goes_along(repository):
 def test_what_is_not_there(repository, vm, vswitch, message):
     with pytest.raises(FabricError, match=message):
         Migration(repository, vm, vswitch).prepare("prepare")
+
+
+def test_where_a_person_sets_the_ports(repository):
+    """Nobody can know when the port has changed."""
+    for name in ("sw1", "sw2"):
+        spec = {"tep": f"rack{name[-1]}", "port": "server"}
+        repository.edit("set", lambda get, name=name, spec=spec: {Key("vswitches", name): spec})
+    before = vlans(repository)
+    with pytest.raises(FabricError, match="nothing sets the ports there"):
+        Migration(repository, "mover", "sw2").prepare("prepare")
+    assert vlans(repository) == before
+    migration = Migration(repository, "other", "sw2")
+    migration.prepare("prepare")
+    migration.move("move")
+    assert vlans(repository)["other"] == ("sw2", 4), "a VLAN ID that has rested, not its own"
+
+
+def test_what_changes_between_the_steps(repository):
+    migration = Migration(repository, "mover", "sw2")
+    migration.prepare("prepare")
+    vm = {"tenant": "blue", "vswitch": "sw2", "vlan": 2}
+    repository.edit("add", lambda get: {Key("vms", "late"): vm})
+    with pytest.raises(FabricError, match=r"'late' has VLAN ID 2 .* by now"):
+        migration.move("move")
+    repository.edit("remove", lambda get: {Key("vms", "mover"): None})
+    with pytest.raises(FabricError, match=r"vms\.mover"):
+        migration.move("move")
 
 
 def test_a_full_vswitch(repository):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,11 +126,12 @@ def test_a_libvirt_that_is_not_there(tmp_path: Path) -> None:
 def test_a_running_machine(tmp_path: Path) -> None:
     """Its VLAN ID changes while it runs, in Open vSwitch too; its MAC address when it starts anew."""
     ovs = Ovs(tmp_path)
+    root = Path(tempfile.mkdtemp(prefix="opentep-", dir="/tmp"))  # short: there will be sockets in it
     try:
         with subprocess.Popen(
             # In a network namespace of its own: libvirt makes a TAP device, and looks for the MTU of the bridge.
             ["unshare", "--net", "sh", "-c", 'ip tuntap add br0 mode tap && exec "$@"', "sh"]
-            + [sys.executable, str(MACHINE), str(tmp_path / "libvirt")],
+            + [sys.executable, str(MACHINE), str(root / "libvirt")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -166,3 +168,4 @@ def test_a_running_machine(tmp_path: Path) -> None:
             assert process.wait(timeout=30) == 0
     finally:
         ovs.close()
+        shutil.rmtree(root)
