@@ -4,6 +4,7 @@ libvirt hands the VLAN ID on to what the interface is plugged into: a bridge of 
 (https://libvirt.org/formatdomain.html, "Setting VLAN tag"). The uplink is not its business.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ __all__ = ["LibvirtDriver"]
 _NAMESPACE = "https://opentep.org/xmlns/vm"
 _PREFIX = "opentep"
 """Metadata of a domain whose interfaces this software has set: there is one element per VM."""
+
+_PATIENCE_SECONDS = 30.0
+_silent: dict[str, threading.Thread] = {}
+"""Who still waits for an answer, by URI."""
 
 
 def _libvirt() -> Any:
@@ -182,6 +187,29 @@ class LibvirtDriver:
             raise VSwitchError(f"libvirt at {self._uri}: {error}") from None
 
     def _go(self, *, do: bool) -> VSwitchPlan:
+        """In a thread of its own: a host that is dead, or asks for a password, may never answer."""
+        silent = _silent.get(self._uri)
+        if silent is not None and silent.is_alive():
+            raise VSwitchError(f"libvirt at {self._uri} still does not answer")
+        outcome: list[VSwitchPlan | Exception] = []
+
+        def work() -> None:
+            try:
+                outcome.append(self._bring_all(do=do))
+            except Exception as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(_PATIENCE_SECONDS)
+        if not outcome:
+            _silent[self._uri] = thread
+            raise VSwitchError(f"libvirt at {self._uri} does not answer within {_PATIENCE_SECONDS:g} s")
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    def _bring_all(self, *, do: bool) -> VSwitchPlan:
         wanted: dict[str, dict[int, Attachment]] = {}
         for item in self._wanted.attachments:
             domain, number = _place(item)

@@ -268,3 +268,10 @@ def test_the_benchmark(tmp_path):
     document.write_text(EXAMPLE.read_text())
     done("--store", tmp_path / "used.db", "import", document)
     assert "is in use" in failed(1, "--store", tmp_path / "used.db", "bench", "controller")
+
+
+def test_vswitches_of_a_tep_that_failed_stay_as_they_are(folder):
+    """It may be in the middle of a change, and take other VLAN IDs than they would get."""
+    out = failed(1, "apply")
+    assert "opentep: TEP rack1: cannot open /dev/ttyUSB0" in out
+    assert "opentep: vSwitch ovs1: not set, as TEP rack1 failed" in out

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,16 @@ def test_a_libvirt_that_is_not_there(tmp_path: Path) -> None:
     vswitch = replace(VSWITCH, libvirt=f"test://{tmp_path}/nothing.xml")
     with pytest.raises(VSwitchError, match="libvirt at test://"):
         driver_for(Wanted(vswitch, (WEB,))).apply()
+
+
+def test_a_libvirt_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr("opentep.host.vswitch.libvirt._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(libvirt, "open", lambda uri: answers.wait(30))
+    for message in ("within 0.1 s", "still does not answer"):
+        with pytest.raises(VSwitchError, match=message):
+            apply(WEB)
+    answers.set()
 
 
 @pytest.mark.lab
