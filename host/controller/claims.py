@@ -11,14 +11,23 @@ from opentep.host.store import Transaction, View
 from .kept import allocated, load_state
 from .objects import Key
 
-__all__ = ["CLAIMING", "StoredClaims", "claims_of", "complete", "holders", "store_claims", "upgrade_claims"]
+__all__ = [
+    "CLAIMING",
+    "StoredClaims",
+    "at_address",
+    "claims_of",
+    "complete",
+    "holders",
+    "store_claims",
+    "upgrade_claims",
+]
 
 CLAIMING = ("tenants", "vms")
 """Kinds of objects that have something that no other of their kind may have."""
 
 _ROOT = "claim/"
 _VERSION_KEY, _VERSION = "claims-version", "3"
-"""Version 1, without this key, had nothing of tenants, version 2 no interfaces."""
+"""Older ones, the first without this key, had less, and named addresses by tenant."""
 _OF_TENANTS = ("ouis/", "networks/")
 
 _FEW = 64
@@ -28,7 +37,7 @@ _FEW = 64
 def claims_of(key: Key, spec: Any) -> set[str]:
     """What an object has, allocated or given.
 
-    VMs: ``macs/MAC``, ``vlans/VSWITCH/VID``, ``interfaces/VSWITCH/NAME``, ``addresses/TENANT/ADDRESS``; tenants:
+    VMs: ``macs/MAC``, ``vlans/VSWITCH/VID``, ``interfaces/VSWITCH/NAME``, ``addresses/ADDRESS/TENANT``; tenants:
     ``ouis/OUI``, ``networks/NUMBER``.
     """
     match key.kind:
@@ -48,7 +57,7 @@ def _claims_of_vm(name: str, spec: Any) -> Iterator[str]:
         yield f"interfaces/{spec['vswitch']}/{spec.get('interface', name)}"
     for text in spec.get("addresses", ()):
         try:
-            yield f"addresses/{spec['tenant']}/{parse_host(text)}"
+            yield f"addresses/{parse_host(text)}/{spec['tenant']}"
         except ValueError:
             continue  # which is told elsewhere
 
@@ -67,6 +76,11 @@ def holders(view: View, claim: str) -> list[Key]:
     return [Key(kind, path.removeprefix(root)) for path, _ in view.scan(root)]
 
 
+def at_address(view: View, address: str) -> list[Key]:
+    """VMs with an IP address, of any tenant."""
+    return [Key("vms", path.rpartition("/")[2]) for path, _ in view.scan(f"{_ROOT}addresses/{address}/")]
+
+
 def store_claims(transaction: Transaction, before: Mapping[Key, Any], after: Mapping[Key, Any]) -> None:
     """Write what is different between objects, complete with what was allocated."""
     for key in before.keys() | after.keys():
@@ -82,6 +96,8 @@ def upgrade_claims(transaction: Transaction, specs: Callable[[str], Mapping[Key,
     """Bring a store of an older version up to date. ``specs``: all objects of a kind."""
     if transaction.get(_VERSION_KEY) == _VERSION:
         return
+    for path, _ in list(transaction.scan(_ROOT)):
+        transaction.delete(path)
     objects = {key: spec for kind in CLAIMING for key, spec in specs(kind).items()}
     store_claims(transaction, {}, complete(objects, load_state(transaction, objects)))
     transaction.put(_VERSION_KEY, _VERSION)

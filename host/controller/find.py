@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from opentep.host.fabric.addresses import format_mac, parse_mac
+from opentep.host.store import View
 
+from .claims import at_address
 from .kept import allocated
 from .objects import Key
 from .reader import Reader
@@ -26,15 +28,14 @@ def kind_of(what: str) -> tuple[str, str]:
         return "name", what
 
 
-def _holders(reader: Reader, kind: str, value: str) -> Iterator[Key]:
+def _holders(view: View, reader: Reader, kind: str, value: str) -> Iterator[Key]:
     match kind:
         case "name":
             yield Key("vms", value)
         case "mac":
             yield from reader.holders(f"macs/{value}")
         case _:
-            for tenant in reader.every("tenants"):
-                yield from reader.holders(f"addresses/{tenant.name}/{value}")
+            yield from at_address(view, value)
 
 
 def find(repository: Repository, what: str) -> list[dict[str, Any]]:
@@ -42,7 +43,7 @@ def find(repository: Repository, what: str) -> list[dict[str, Any]]:
     vSwitch. Tenants may use the same IP addresses: then there are several."""
     with repository.store.view() as view:
         reader = Reader(view)
-        keys = list(_holders(reader, *kind_of(what)))
+        keys = list(_holders(view, reader, *kind_of(what)))
         specs = {key: spec for key in keys if (spec := reader.get(key)) is not None}
         places = {
             name: reader.get(Key("vswitches", name))
