@@ -48,12 +48,13 @@ def why_no_room(repository: Repository, migration: Migration) -> str:
     return f"the agent of TEP '{migration.tep}' sets no vSwitches (--no-vswitches)"
 
 
-def what_is_missing(repository: Repository, tep: str) -> str:
-    """Why the TEP, with its vSwitches, does not yet hold what it should; empty if it does."""
+def what_is_missing(repository: Repository, tep: str, *, vswitches: bool = True) -> str:
+    """Why the TEP, with its ``vswitches`` or without, does not yet hold what it should; empty if it does."""
     report = reports(repository).get(tep)
     if report is None:
         return f"no agent has spoken of TEP '{tep}'"
-    if report.error:
+    # What is wrong with vSwitches alone is told with the revision that the TEP holds.
+    if report.error and (vswitches or not report.revision):
         return f"TEP '{tep}': {report.error}"
     if not repository.is_current(tep, report.revision):
         return f"the agent of TEP '{tep}' is at revision {report.revision}"

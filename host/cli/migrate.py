@@ -19,10 +19,12 @@ __all__ = ["command"]
 _LOOK_SECONDS = 0.1
 
 
-def _await(repository: Repository, teps: list[str], seconds: float) -> None:
-    """Until the agents of all ``teps`` have done what the store says."""
+def _await(repository: Repository, teps: list[str], seconds: float, *, vswitches: bool) -> None:
+    """Until the agents of all ``teps`` have done what the store says, at their ``vswitches``, too, or not."""
     deadline = time.monotonic() + seconds
-    while missing := [why for why in (what_is_missing(repository, tep) for tep in teps) if why]:
+    while missing := [
+        why for why in (what_is_missing(repository, tep, vswitches=vswitches) for tep in teps) if why
+    ]:
         if time.monotonic() > deadline:
             raise CommandError(
                 f"after {seconds:g} s {missing[0]}; the same command goes on when it is well"
@@ -95,9 +97,10 @@ def command(name: str, vswitch: str, prepare: bool, wait: float, dry_run: bool, 
                 break  # what comes next follows from what this would have done
             if wait and not dry_run:
                 console.print(f"revision {revision}: waiting for the agents", style="dim")
-                _await(repository, [migration.tep], wait)
+                _await(repository, [migration.tep], wait, vswitches=True)
         if wait and not dry_run and not prepare:
-            _await(repository, _concerned(repository, name), wait)
+            # The vSwitch that it leaves may be dead, which is a reason to leave it.
+            _await(repository, _concerned(repository, name), wait, vswitches=False)
         revision = repository.revision
     if as_json:
         print_json({"revision": revision, "stored": not dry_run, "changes": done})

@@ -301,7 +301,7 @@ class Switches:
     def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch):
         self.vlans: dict[str, dict[str, int]] = {}
         self.pairs: list[tuple[str, Retag | None]] = []
-        self.broken = threading.Event()
+        self.broken: set[str] = set()
         switches = self
 
         class FakeDriver:
@@ -309,7 +309,7 @@ class Switches:
                 self.wanted = wanted
 
             def apply(self) -> VSwitchPlan:
-                if switches.broken.is_set():
+                if self.wanted.vswitch.name in switches.broken:
                     raise VSwitchError("no answer of OVSDB")
                 name, tep = self.wanted.vswitch.name, self.wanted.vswitch.tep
                 vlans = {attachment.vm: attachment.vlan for attachment in self.wanted.attachments}
@@ -361,7 +361,7 @@ def test_a_vm_migrates(bench: Bench, switches: Switches) -> None:
 def test_a_migration_waits_for_the_vswitch_and_goes_on(bench: Bench, switches: Switches) -> None:
     bench.start(bench.agent("rack2", verify_seconds=0.1).run)
     until(lambda: switches.vlans == {"sw2": {"b": 2}} and bench.said("rack2").revision > 0)
-    switches.broken.set()
+    switches.broken.update(("sw1", "sw2"))
     assert "no answer of OVSDB" in migrate(bench, "--wait", "1", code=1)
     assert bench.racks["rack2"].retag == Retag(2, 3), "both stay valid"
     assert bench.repository.get(Key("vms", "a")).spec["vswitch"] == "sw1"
@@ -370,6 +370,16 @@ def test_a_migration_waits_for_the_vswitch_and_goes_on(bench: Bench, switches: S
     bench.start(bench.agent("rack2", verify_seconds=0.1).run)
     migrate(bench)
     assert switches.vlans["sw2"] == {"a": 2, "b": 3} and bench.racks["rack2"].retag is None
+
+
+def test_a_vm_leaves_a_dead_vswitch(bench: Bench, switches: Switches) -> None:
+    for rack in bench.racks:
+        bench.start(bench.agent(rack).run)
+    until(lambda: all(bench.said(rack).revision for rack in bench.racks))
+    switches.broken.add("sw1")
+    assert "VM a is at vSwitch sw2" in migrate(bench, "--wait", "10")
+    assert switches.vlans["sw2"] == {"a": 2, "b": 3}
+    assert bench.is_right("rack1") and bench.is_right("rack2")
 
 
 @pytest.mark.parametrize(
@@ -388,7 +398,7 @@ def test_migrations_through_any_failures(bench: Bench, switches: Switches, seed:
         for rack in bench.racks.values():
             rack.fails = lambda odds=odds: rng.random() < odds
         if rng.randrange(3) == 0:
-            switches.broken.set()
+            switches.broken.update(("sw1", "sw2"))
         if rng.randrange(3) == 0:
             bench.racks[rng.choice(("rack1", "rack2"))].reset()
         if rng.randrange(3) == 0:
