@@ -27,16 +27,17 @@ class Stage:
 
     def concerns(self, port: str) -> bool:
         """Whether VMs at ``port`` have other VLAN IDs than in the end."""
-        number = [each.name for each in self.tables.ports].index(port)
-        return self.tables.ports[number].retag is not None or any(
-            place.port == number for place in self._vlans
-        )
+        number = self._number(port)
+        waits = any(place.port == number for place in self._vlans)
+        return waits or self.tables.ports[number].retag is not None
 
     def vlan(self, port: str, vid: int) -> int | None:
         """What the vSwitch at ``port`` is to give the VM that is to have ``vid`` in the end; ``None``: nothing, it has
         to wait for another VM to leave that."""
-        number = [each.name for each in self.tables.ports].index(port)
-        return self._vlans.get(Local(number, vid), vid)
+        return self._vlans.get(Local(self._number(port), vid), vid)
+
+    def _number(self, port: str) -> int:
+        return [each.name for each in self.tables.ports].index(port)
 
 
 def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
@@ -50,8 +51,11 @@ def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
         (entry.tenant, entry.mac): entry.place for entry in desired.macs if isinstance(entry.place, Local)
     }
     gone = {place for vm, place in here.items() if there.get(vm) != place}
-    leaving = {after: here[vm] for vm, after in there.items() if _stays_at_port(here.get(vm), after)}
-    leaving = {after: before for after, before in leaving.items() if after != before}
+    leaving = {
+        after: here[vm]
+        for vm, after in there.items()
+        if _stays_at_port(here.get(vm), after) and here[vm] != after
+    }
     pairs = {index: port.retag for index, port in enumerate(held.ports) if port.retag is not None}
     for after, before in leaving.items():
         if after.port not in pairs and after not in here.values():

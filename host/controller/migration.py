@@ -14,7 +14,7 @@ from opentep.host.fabric.source import Source
 
 from .changes import Change
 from .kept import allocated
-from .objects import Key
+from .objects import TITLES, Key
 from .reader import Reader
 from .repository import Repository
 
@@ -107,7 +107,8 @@ class Migration:
     def _named(self, key: Key) -> Any:
         stored = self._repository.get(key)
         if stored is None:
-            raise self._error(f"there is no {key}", f"`opentep {key.kind} list` shows those there are")
+            command = TITLES[key.kind].lower()
+            raise self._error(f"there is no {key}", f"`opentep {command} list` shows those there are")
         return stored.spec
 
     def _error(self, message: str, remedy: str) -> FabricError:

@@ -160,9 +160,9 @@ class TepModel:
     def _edited(self, copy: ToPlace, inner: bytes, pcp_dei: int) -> list[tuple[int, bytes]]:
         """One frame, or two for a VM with two VLAN IDs."""
         if not self._tables.is_fabric(copy.port):
-            places = self._tables.names_of(Local(copy.port, copy.target))
-            first = Local(copy.port, copy.target)
-            frames = [push_tag(inner, pcp_dei, place.vid) for place in (first, *(places - {first}))]
+            place = Local(copy.port, copy.target)
+            places = (place, *(self._tables.names_of(place) - {place}))
+            frames = [push_tag(inner, pcp_dei, each.vid) for each in places]
             for frame in frames:
                 self._tenants[copy.tenant].send(frame)
             return [(copy.port, frame) for frame in frames]
