@@ -70,12 +70,19 @@ def neighbourhood(changed: Iterable[tuple[Key, Any, Any]], reader: Reader) -> se
     reader.fetch(moved)
     for spec in filter(None, map(reader.get, moved)):
         wanted.update(reader.referrers(Key("tenants", spec["tenant"]), "rules"))
-    # What departs from the tenant key tells what tenants must differ in; and no fabric is without a TEP.
-    wanted.update(reader.referrers(TENANT_KEY))
+    # Ports tell what tenants must differ in: all that depart from the tenant key, and of those that do not, one.
+    departing = set(reader.referrers(TENANT_KEY))
+    wanted |= departing
     wanted.update(reader.every("settings"))
     found = _with_named(wanted, reader)
-    if not any(key.kind == "teps" for key in found):
-        found |= _with_named(set(itertools.islice(reader.every("teps"), 1)), reader)
+
+    def is_usual(key: Key) -> bool:
+        return key.kind == "teps" and key not in departing and not reader.get(key).get("foreign")
+
+    if not any(map(is_usual, found)):
+        # No fabric is without a TEP, if only a foreign one.
+        usual = set(itertools.islice(filter(is_usual, reader.every("teps")), 1))
+        found |= _with_named(usual or set(itertools.islice(reader.every("teps"), 1)), reader)
     return found
 
 
