@@ -1,13 +1,15 @@
 """Open vSwitch, through OVSDB: one transaction brings a bridge to what is wanted."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from opentep.host.diff import Change
 from opentep.host.fabric.addresses import format_mac
+from opentep.host.ovsdb import Ovsdb, OvsdbError, as_map, as_set, to_map, to_set
 
 from .base import Attachment, VSwitchError, VSwitchPlan, Wanted
-from .ovsdb import Ovsdb, as_map, as_set, to_map, to_set
 
 __all__ = ["NOWHERE", "OvsDriver"]
 
@@ -56,15 +58,23 @@ class OvsDriver:
         self._bridge = wanted.vswitch.bridge
 
     def plan(self) -> VSwitchPlan:
-        with Ovsdb(self._target) as database:
+        with self._opened() as database:
             return self._compute(_Bridge(database, self._bridge))[0]
 
     def apply(self) -> VSwitchPlan:
-        with Ovsdb(self._target) as database:
+        with self._opened() as database:
             plan, operations = self._compute(_Bridge(database, self._bridge))
             if operations:
                 self._commit(database, operations)
             return plan
+
+    @contextmanager
+    def _opened(self) -> Iterator[Ovsdb]:
+        try:
+            with Ovsdb(self._target) as database:
+                yield database
+        except OvsdbError as error:
+            raise VSwitchError(str(error)) from None
 
     def _commit(self, database: Ovsdb, operations: list[dict[str, Any]]) -> None:
         """Do the transaction and wait until the switch has taken it over."""
