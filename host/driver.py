@@ -107,6 +107,10 @@ class Driver:
         """What the TEP holds now; without ``macs`` all but the MAC table, which takes longest."""
         return self._reader.read(macs=macs, static=self._static)
 
+    def macs(self) -> list[FoundMac]:
+        """The MAC table as it is now, with what was learned."""
+        return self._reader.macs.dump()
+
     def read_ports(self) -> list[Port]:
         """Ports as they are configured now, without names."""
         return self._reader.ports()

@@ -2,6 +2,7 @@
 
 from .agent import Agent
 from .counted import Counted, counted
+from .learned import learned
 from .metrics import Metrics
 from .report import Report, reports, what_is_missing, why_no_room
 from .supervisor import Supervisor
@@ -13,6 +14,7 @@ __all__ = [
     "Report",
     "Supervisor",
     "counted",
+    "learned",
     "reports",
     "what_is_missing",
     "why_no_room",

@@ -26,6 +26,7 @@ from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
 from .backoff import Backoff
 from .counted import Counted
+from .learned import Learned
 from .metrics import Metrics
 from .report import Report
 
@@ -58,6 +59,7 @@ class Agent:
     ``verify_seconds``  after which all is read back from the TEP, to find what nobody here wrote.
     ``vswitches``       whether those behind it are set as well, if they have a driver.
     ``count_seconds``   after which counters are read and put into the store; 0: never.
+    ``learn_seconds``   after which it is put into the store whom a TEP learned, if it learns; 0: never.
     ``metrics``         what is told how the TEP is, and its counters.
     """
 
@@ -71,6 +73,7 @@ class Agent:
         vswitches: bool = True,
         metrics: Metrics | None = None,
         count_seconds: float = 5.0,
+        learn_seconds: float = 30.0,
     ):
         self.tep = tep
         self.location = location
@@ -79,6 +82,7 @@ class Agent:
         self._vswitches = vswitches
         self._metrics = metrics
         self._count_seconds = count_seconds
+        self._learn_seconds = learn_seconds
         self._stop = threading.Event()
         self._said: tuple[int, str] | None = None
         self._counted: Counted | None = None
@@ -131,12 +135,16 @@ class Agent:
         """While the TEP can be reached as the store says; ends when that changes."""
         link = share.tep.link
         _, well = self._apply(driver, repository, share)
-        looked = counted = time.monotonic()
+        looked = counted = learned = time.monotonic()
+        told = Learned(self.tep, repository.store)
         settled = True
         while not stop.is_set():
             if self._count_seconds and time.monotonic() >= counted:
                 self._count(driver, repository, share)
                 counted = time.monotonic() + self._count_seconds
+            if self._learn_seconds and time.monotonic() >= learned:
+                told.tell(driver, share.tables)
+                learned = time.monotonic() + self._learn_seconds
             seen = repository.store.wait(share.revision, _LOOK_SECONDS)
             if seen > share.revision and settled and not repository.concerns(share, seen):
                 share = replace(share, revision=seen)

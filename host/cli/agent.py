@@ -42,6 +42,14 @@ __all__ = ["command"]
     help="How often to read counters and to put them into the store, for `opentep top`. 0: never.",
 )
 @click.option(
+    "--learned",
+    type=click.FloatRange(0, 3600),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to put whom TEPs learned into the store, where tenants learn, for `opentep vtep`. 0: never.",
+)
+@click.option(
     "--metrics",
     metavar="[HOST:]PORT",
     callback=to_address,
@@ -52,6 +60,7 @@ def command(
     verify: float,
     vswitches: bool,
     counters: float,
+    learned: float,
     metrics: tuple[str, int] | None,
 ) -> None:
     """Keep TEPs at what the store says, and the vSwitches behind them, until it is told to stop.
@@ -77,6 +86,7 @@ def command(
         "verify_seconds": verify,
         "vswitches": vswitches,
         "count_seconds": counters,
+        "learn_seconds": learned,
         "metrics": collected,
     }
     Supervisor(chosen_location(), teps, **options).run(stop)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from opentep.gateware.events import counter_names
-from opentep.host.agent import Metrics, Supervisor, counted
+from opentep.gateware.tables.mac_entry import MacKind
+from opentep.host.agent import Metrics, Supervisor, counted, learned
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
@@ -154,6 +155,24 @@ def test_vswitches_follow_their_tep(bench: Bench, monkeypatch: pytest.MonkeyPatc
     until(lambda: bench.said().error == "")
     count = len(told)
     until(lambda: len(told) > count)  # VMs may be plugged in at any time
+
+
+def test_whom_it_learned_is_told(bench: Bench) -> None:
+    """Once a tenant learns; and nothing any more when none does."""
+    device = bench.racks["rack1"].device
+    bench.start(bench.agent(learn_seconds=0.05).run)
+    until(bench.is_right)
+    assert learned(bench.repository) == {}
+    bench.put("tenants", "red", {"oui": "12:00:01", "source": "learn"})
+    until(lambda: learned(bench.repository) == {"rack1": []})
+    tables = bench.repository.tables("rack1").tables
+    (red,) = (tenant.index for tenant in tables.tenants if tenant.name == "red")
+    device.learn(red, 0x120001000077, {"kind": MacKind.LOCAL, "port": 0, "id": 9})
+    device.learn(red, 0x120001000078, {"kind": MacKind.REMOTE, "port": 1, "id": tables.teps[0].index})
+    entry = {"tenant": "red", "mac": "12:00:01:00:00:77", "port": "server", "vlan": 9}
+    until(lambda: learned(bench.repository) == {"rack1": [entry]})
+    bench.put("tenants", "red", {"oui": "12:00:01"})
+    until(lambda: learned(bench.repository) == {})
 
 
 def test_metrics(bench: Bench) -> None:
