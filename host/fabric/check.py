@@ -215,11 +215,6 @@ def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
                     f"{format_oui(oui)} already belongs to tenant '{taken[oui]}'",
                     "give every tenant its own OUI",
                 )
-        for index, tep in enumerate(tenant.teps):
-            if fabric.teps[tep].foreign:
-                yield source.problem(
-                    (*path, "teps", index), f"'{tep}' is a foreign TEP", "list opentep TEPs only"
-                )
 
 
 def storm(fabric: Fabric, source: Source) -> Iterator[Problem]:

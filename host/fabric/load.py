@@ -15,7 +15,7 @@ from .model import Fabric, Group, Link, NextHop, Port, Rule, Tenant, Tep, Vm, VS
 from .source import Source, read_file, read_source
 from .validate import schema_problems
 
-__all__ = ["load", "loaded", "loads"]
+__all__ = ["key_mask", "load", "loaded", "loads"]
 
 T = TypeVar("T")
 
@@ -23,7 +23,8 @@ T = TypeVar("T")
 _TENANT_KEYS = {"oui": OUI_KEY, "vlan": KeyMask(0, 0xFFF), "oui+vlan": KeyMask(vid=0xFFF)}
 
 
-def _key_mask(raw: str | dict[str, Any]) -> KeyMask:
+def key_mask(raw: str | dict[str, Any]) -> KeyMask:
+    """What a document's ``tenant_key`` means."""
     if isinstance(raw, str):
         return _TENANT_KEYS[raw]
     return KeyMask(parse_mac(raw["mac"]) if "mac" in raw else 0, raw.get("vlan", 0))
@@ -59,7 +60,7 @@ class _Loader:
             next_hop=parse_mac(raw["next_hop"]) if "next_hop" in raw else None,
             router=self.ipv6((*path, "router"), raw["router"]) if "router" in raw else None,
             mtu=raw.get("mtu", mtu),
-            tenant_key=_key_mask(raw["tenant_key"]) if "tenant_key" in raw else None,
+            tenant_key=key_mask(raw["tenant_key"]) if "tenant_key" in raw else None,
         )
 
     def tep(self, name: str, raw: dict[str, Any], mtu: int) -> Tep:
@@ -180,7 +181,7 @@ class _Loader:
             )
             if "groups" in underlay
             else 0,
-            tenant_key=_key_mask(raw.get("tenant_key", "oui")),
+            tenant_key=key_mask(raw.get("tenant_key", "oui")),
             tenants={
                 name: self.tenant(name, tenant or {}) for name, tenant in raw.get("tenants", {}).items()
             },
