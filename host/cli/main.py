@@ -43,6 +43,7 @@ _COMMANDS = {
     "log": _Lazy("log", "Show who changed the stored fabric, when and how."),
     "find": _Lazy("find", "Where is the VM with this MAC address, IP address or name?"),
     "agent": _Lazy("agent", "Keep TEPs at what the store says."),
+    "vtep": _Lazy("vtep", "Let controllers of hardware VTEPs drive the fabric."),
     "status": _Lazy("status", "Show what the agents of the TEPs said last."),
     "top": _Lazy("top", "Watch traffic and drops of all TEPs."),
     "serve": _Lazy("serve", "Serve the stored fabric over HTTP.", "api"),

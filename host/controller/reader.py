@@ -68,12 +68,12 @@ class Reader:
             for path, key in unknown.items():
                 self._known[key] = Stored.of(found[path]) if path in found else None
 
-    def every(self, kind: str | None = None) -> dict[Key, Stored]:
-        """All objects of a kind, or of all kinds in their order."""
+    def every(self, kind: str | None = None, prefix: str = "") -> dict[Key, Stored]:
+        """All objects of a kind, or of all kinds in their order, whose names begin with ``prefix``."""
         found = {
             to_key(path.removeprefix(OBJECTS)): Stored.of(text)
             for each in ([kind] if kind else KINDS)
-            for path, text in self._view.scan(f"{OBJECTS}{each}/")
+            for path, text in self._view.scan(f"{OBJECTS}{each}/{prefix}")
         }
         self._known.update(found)
         return found

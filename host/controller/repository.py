@@ -176,10 +176,10 @@ class Repository:
         with self.store.view() as view:
             return view.get(_IDENTITY) or ""
 
-    def objects(self, kind: str | None = None) -> dict[Key, Stored]:
-        """All objects, or those of a kind, by name."""
+    def objects(self, kind: str | None = None, prefix: str = "") -> dict[Key, Stored]:
+        """All objects, or those of a kind, whose names begin with ``prefix``."""
         with self.store.view() as view:
-            return Reader(view).every(kind)
+            return Reader(view).every(kind, prefix)
 
     def get(self, key: Key) -> Stored | None:
         with self.store.view() as view:

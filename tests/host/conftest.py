@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,7 @@ from opentep.host.link.protocol import REPEAT, Read, Write
 from opentep.host.store import open_store
 
 from .etcd_server import Etcd
+from .vtep.controller import IS_INSTALLED, Vtep
 
 # A busy machine is no failure.
 settings.register_profile("host", deadline=None, max_examples=60)
@@ -144,3 +146,14 @@ def location(request, tmp_path) -> str:
 def store(location):
     with closing(open_store(location)) as opened:
         yield opened
+
+
+@pytest.fixture
+def vtep(tmp_path: Path) -> Iterator[Vtep]:
+    if not IS_INSTALLED:
+        pytest.skip("Debian's openvswitch-vtep is not installed")
+    instance = Vtep(tmp_path)
+    try:
+        yield instance
+    finally:
+        instance.kill()

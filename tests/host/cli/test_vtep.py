@@ -1,0 +1,50 @@
+"""`opentep vtep` as a process."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from opentep.host.cli import main
+
+from ..vtep.controller import Vtep
+from .conftest import EXAMPLE, OPENTEP
+
+
+def test_it_runs_until_told(vtep: Vtep, tmp_path: Path) -> None:
+    store = tmp_path / "fabric.db"
+    result = CliRunner().invoke(main, ["--store", str(store), "import", str(EXAMPLE)])
+    assert result.exit_code == 0, result.output
+    process = subprocess.Popen(
+        [*OPENTEP, "--store", str(store), "vtep", "--database", vtep.target, "--tep", "rack1"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while vtep.ctl("list-ps") != ["rack1"]:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.1)
+        vtep.ctl("add-ls", "odd", "--", "bind-ls", "rack1", vtep.ctl("list-ports", "rack1")[0], "4095", "odd")
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "IEEE 802.1Q reserves it" in log and "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--database", "ssl:1.2.3.4"], "is not like unix:/run/openvswitch/db.sock"),
+        (["--name", "a.b"], "is not like vtep"),
+        (["--name", ""], "is not like vtep"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, ["vtep", *arguments])
+    assert result.exit_code == 2 and message in result.output
