@@ -84,7 +84,12 @@ class Reader:
 
     def referrers(self, key: Key, kind: str | None = None) -> list[Key]:
         """What of a kind, or of any, names an object."""
-        root = f"{REFERRERS}{to_path(key)}/"
+        return self.referrers_of((key,), kind)
+
+    def referrers_of(self, keys: Iterable[Key], kind: str | None = None) -> list[Key]:
+        """What names any of ``keys``."""
+        roots = {f"{REFERRERS}{to_path(key)}/": f"{kind}/" if kind else "" for key in keys}
+        found = self._view.scan_many(root + part for root, part in roots.items())
         return [
-            to_key(path.removeprefix(root)) for path, _ in self._view.scan(f"{root}{kind}/" if kind else root)
+            to_key(path.removeprefix(root)) for root, part in roots.items() for path, _ in found[root + part]
         ]

@@ -26,8 +26,7 @@ def _identity(tenant: Any) -> list[Any] | None:
 def _behind(key: Key, reader: Reader) -> set[Key]:
     """What names ``key``, and what is behind those of them that are vSwitches."""
     found = set(reader.referrers(key))
-    for vswitch in [other for other in found if other.kind == "vswitches"]:
-        found.update(reader.referrers(vswitch))
+    found.update(reader.referrers_of([other for other in found if other.kind == "vswitches"]))
     return found
 
 
@@ -68,8 +67,8 @@ def neighbourhood(changed: Iterable[tuple[Key, Any, Any]], reader: Reader) -> se
             wanted.update(reader.every("tenants"))
     # Their tenants' rules say whose frames follow them.
     reader.fetch(moved)
-    for spec in filter(None, map(reader.get, moved)):
-        wanted.update(reader.referrers(Key("tenants", spec["tenant"]), "rules"))
+    tenants = {Key("tenants", spec["tenant"]) for spec in filter(None, map(reader.get, moved))}
+    wanted.update(reader.referrers_of(tenants, "rules"))
     # Ports tell what tenants must differ in: all that depart from the tenant key, and of those that do not, one.
     departing = set(reader.referrers(TENANT_KEY))
     wanted |= departing
@@ -92,15 +91,17 @@ def part_of_tep(tep: str, reader: Reader) -> set[Key]:
     here = Key("teps", tep)
     tenants = set(reader.referrers(here, "tenants"))
     vswitches = reader.referrers(here, "vswitches")
-    vms = [vm for vswitch in vswitches for vm in reader.referrers(vswitch, "vms")]
+    vms = reader.referrers_of(vswitches, "vms")
     reader.fetch(vms)
     tenants.update(Key("tenants", reader.get(vm)["tenant"]) for vm in vms)
-    rules = {rule for tenant in tenants for rule in reader.referrers(tenant, "rules")}
+    naming = reader.referrers_of(tenants)
+    rules = {other for other in naming if other.kind == "rules"}
     reader.fetch(rules)
-    tenants.update(named for rule in rules for named in references(rule, reader.get(rule)))
-    wanted = {here, *vswitches, *tenants, *rules, *reader.referrers(TENANT_KEY), *reader.every("settings")}
-    for tenant in tenants:
-        wanted.update(other for other in reader.referrers(tenant) if other.kind in ("vms", "groups"))
+    partners = {named for rule in rules for named in references(rule, reader.get(rule))} - tenants
+    naming += reader.referrers_of(partners)
+    wanted = {here, *vswitches, *tenants, *partners, *rules}
+    wanted.update(reader.referrers(TENANT_KEY), reader.every("settings"))
+    wanted.update(other for other in naming if other.kind in ("vms", "groups"))
     return _with_named(wanted, reader)
 
 

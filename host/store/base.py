@@ -27,6 +27,9 @@ class View(Protocol):
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Keys that begin with ``prefix``, and their values, in the order of the keys' octets."""
 
+    def scan_many(self, prefixes: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        """What :meth:`scan` finds, by prefix, in few requests."""
+
 
 class Transaction(View, Protocol):
     """A view that can be changed, and sees its own changes."""

@@ -14,6 +14,7 @@ from etcd3gw.client import Etcd3Client
 
 from .base import StoreError
 from .overlay import Overlay
+from .watch import Watch, WatchError
 
 __all__ = ["EtcdStore"]
 
@@ -28,6 +29,8 @@ _BUSY_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _NOTES_KEPT = 100
 """Notes of one client after which etcd may forget what it had kept of those before."""
+_WATCH_SECONDS = 15.0
+"""After which a watch begins anew: its connection may be dead without anybody being told."""
 _TOMBSTONE = "\0"
 """A value that stands for none. Chunks put it where they delete, since what is gone has no revision to be told by."""
 
@@ -65,6 +68,9 @@ class _View:
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         yield from self._store.read(prefix, self._at, many=True)
+
+    def scan_many(self, prefixes: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        return self._store.scan_many(prefixes, self._at)
 
 
 class _Lock:
@@ -134,6 +140,8 @@ class EtcdStore:
         self._address = (parts.hostname, parts.port or 2379, "https" if parts.scheme == "etcds" else "http")
         self._client = self.connect()
         self._noted = self._compactable = 0
+        self._watch: Watch | None = None
+        self._watched = 0.0
         with self._explained():
             self._head()
 
@@ -146,7 +154,7 @@ class EtcdStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (exceptions.Etcd3Exception, requests.RequestException) as error:
+        except (exceptions.Etcd3Exception, requests.RequestException, WatchError) as error:
             detail = getattr(error, "detail_text", None) or str(error)
             raise StoreError(
                 f"{self.location}: no answer of etcd: {detail}; remedy: see that it runs"
@@ -180,18 +188,40 @@ class EtcdStore:
 
     def read_many(self, keys: Iterable[str], at: int) -> dict[str, str]:
         """The same for any keys."""
-        asked = (
-            [{"request_range": {"key": _encode(self._data + key), "revision": at}} for key in keys]
-            if at
-            else []
-        )
+        asked = [{"key": _encode(self._data + key), "revision": at} for key in keys] if at else []
+        found = (self._entry(entry) for answer in self._ranges(asked) for entry in answer.get("kvs", ()))
+        return {key: value for key, value in found if value != _TOMBSTONE}
+
+    def scan_many(self, prefixes: Iterable[str], at: int) -> dict[str, list[tuple[str, str]]]:
+        """What begins with each of ``prefixes``."""
+        if not at:
+            return {prefix: [] for prefix in prefixes}
+        wanted = list(prefixes)
+        asked = [
+            {
+                "key": _encode(self._data + prefix),
+                "range_end": _beyond(self._data + prefix),
+                "revision": at,
+                "limit": _PAGE,
+            }
+            for prefix in wanted
+        ]
         found = {}
+        for prefix, answer in zip(wanted, self._ranges(asked), strict=True):
+            entries = map(self._entry, answer.get("kvs", ()))
+            whole = self.read(prefix, at, many=True) if answer.get("more") else entries
+            found[prefix] = [(key, value) for key, value in whole if value != _TOMBSTONE]
+        return found
+
+    def _entry(self, found: dict[str, str]) -> tuple[str, str]:
+        return _decode(found["key"]).removeprefix(self._data), _decode(found.get("value", ""))
+
+    def _ranges(self, asked: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """An answer to each, many with a request."""
         for start in range(0, len(asked), _CHUNK_OPERATIONS):
-            answer = self._post("/kv/txn", {"success": asked[start : start + _CHUNK_OPERATIONS]})
-            for response in answer["responses"]:
-                for entry in response["response_range"].get("kvs", ()):
-                    found[_decode(entry["key"]).removeprefix(self._data)] = _decode(entry.get("value", ""))
-        return {key: value for key, value in found.items() if value != _TOMBSTONE}
+            part = [{"request_range": request} for request in asked[start : start + _CHUNK_OPERATIONS]]
+            for response in self._post("/kv/txn", {"success": part})["responses"]:
+                yield response["response_range"]
 
     def commit(self, compare: Sequence[dict[str, Any]], operations: Sequence[dict[str, Any]]) -> int | None:
         """etcd's revision after ``operations``, ``None`` if ``compare`` did not hold."""
@@ -324,17 +354,34 @@ class EtcdStore:
 
     def wait(self, revision: int, timeout: float) -> int:
         with self._explained():
-            # Watched from now on: etcd may have forgotten the revision that moved the head last.
-            answer = self._post("/kv/range", {"key": _encode(self._head_key)})
-            number = int(_decode(answer["kvs"][0]["value"])) if "kvs" in answer else 0
-            if number <= revision and timeout > 0:
-                following = int(answer["header"]["revision"]) + 1
-                with contextlib.suppress(exceptions.WatchTimedOut):
-                    self._client.watch_once(self._head_key, timeout=timeout, start_revision=following)
-                _, number = self._head()
-            return number
+            if timeout <= 0:
+                return self._head()[1]
+            if self._watch is None or time.monotonic() - self._watched > _WATCH_SECONDS:
+                self._end_watch()
+                self._begin_watch()
+            assert self._watch is not None
+            try:
+                return self._watch.wait(revision, timeout)
+            except WatchError:
+                self._end_watch()
+                raise
+
+    def _begin_watch(self) -> None:
+        """From now on: etcd may have forgotten the revision that moved the head last."""
+        answer = self._post("/kv/range", {"key": _encode(self._head_key)})
+        number = int(_decode(answer["kvs"][0]["value"])) if "kvs" in answer else 0
+        start = int(answer["header"]["revision"]) + 1
+        path = urlsplit(self._client.get_url("/watch")).path
+        self._watch = Watch(self._address, path, self._head_key, start, number, timeout=_BUSY_SECONDS)
+        self._watched = time.monotonic()
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def close(self) -> None:
+        self._end_watch()
         self._client.session.close()
 
 

@@ -31,7 +31,15 @@ class Overlay:
         return {key: value for key, value in found.items() if value is not None}
 
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
-        found: dict[str, str | None] = dict(self._view.scan(prefix))
+        yield from self._changed(prefix, self._view.scan(prefix))
+
+    def scan_many(self, prefixes: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        found = self._view.scan_many(prefixes)
+        return {prefix: list(self._changed(prefix, entries)) for prefix, entries in found.items()}
+
+    def _changed(self, prefix: str, entries: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """``entries``, all that begin with ``prefix``, as they are now."""
+        found: dict[str, str | None] = dict(entries)
         if any(key.startswith(prefix) for key in self.changes):
             found.update((key, value) for key, value in self.changes.items() if key.startswith(prefix))
             found = dict(sorted(found.items(), key=lambda entry: entry[0].encode()))

@@ -55,6 +55,9 @@ class _View:
     def scan(self, prefix: str) -> Iterator[tuple[str, str]]:
         yield from _scan(self._connection, "entries", prefix)
 
+    def scan_many(self, prefixes: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        return {prefix: _scan(self._connection, "entries", prefix) for prefix in prefixes}
+
     def put(self, key: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO entries VALUES (?, ?)", (key, value))
         self.changed = True

@@ -41,6 +41,8 @@ def test_keys_come_in_order_and_by_prefix(store):
         assert view.get("b/é") == "B/É"
         assert view.get("b/") is None
         assert view.get_many(["b/é", "b/", "a/1"]) == {"b/é": "B/É", "a/1": "A/1"}
+        prefixes = ["c", "b/", "x"]
+        assert view.scan_many(prefixes) == {prefix: list(view.scan(prefix)) for prefix in prefixes}
         assert view.revision == 1
 
 
@@ -103,6 +105,7 @@ def test_any_sequence_of_transactions(store, transactions):
                 k: expected[k] for k in ("a", "b", "ab") if k in expected
             }
             assert dict(transaction.scan("a")) == {k: v for k, v in expected.items() if k.startswith("a")}
+            assert transaction.scan_many(["a", ""]) == {p: list(transaction.scan(p)) for p in ("a", "")}
     assert contents(store) == expected
     assert list(contents(store)) == sorted(expected, key=str.encode)
     assert revision(store) == before + sum(bool(changes) for changes in transactions)
@@ -120,6 +123,9 @@ def test_a_transaction_beyond_what_etcd_takes_at_once(store):
         for key in first.keys() - second.keys():
             transaction.delete(key)
         assert dict(transaction.scan("")) == second
+    with store.view() as view:
+        found = view.scan_many(["k/", "k/00001", "l"])
+        assert dict(found["k/"]) == second and found["k/00001"] == [("k/00001", "x")] and not found["l"]
     assert (contents(store), revision(store)) == (second, 2)
 
 
