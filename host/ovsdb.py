@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -71,9 +72,10 @@ class Ovsdb:
             else:
                 host, _, port = place.rpartition(":")
                 self._socket = socket.create_connection((host.strip("[]"), int(port)), timeout)
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise OvsdbError(
-                f"cannot reach {database} at {target}: {error.strerror or error}; is ovsdb-server running?"
+                f"cannot reach {database} at {target}: {reason}; is ovsdb-server running?"
             ) from None
 
     def __enter__(self) -> "Ovsdb":
@@ -148,14 +150,14 @@ class Ovsdb:
 
     def _message(self) -> dict[str, Any]:
         while True:
-            text = self._buffer.lstrip()
-            try:
-                message, end = self._decoder.raw_decode(text)
-            except ValueError:
-                chunk = self._socket.recv(65536)
-                if not chunk:
-                    raise ConnectionResetError(0, "the server closed the connection") from None
-                self._buffer = text + self._characters.decode(chunk)
-                continue
-            self._buffer = text[end:]
-            return message
+            # What does not end like a message is not looked at: long ones come in many parts.
+            if self._buffer.rstrip().endswith("}"):
+                text = self._buffer.lstrip()
+                with suppress(ValueError):
+                    message, end = self._decoder.raw_decode(text)
+                    self._buffer = text[end:]
+                    return message
+            chunk = self._socket.recv(1 << 20)
+            if not chunk:
+                raise ConnectionResetError(0, "the server closed the connection")
+            self._buffer += self._characters.decode(chunk)

@@ -110,6 +110,7 @@ class Agent:
                 revision = view.revision
             if repository.get(Key("teps", self.tep)) is None:
                 _log.info("%s: no longer in the store", self.tep)
+                Learned(self.tep, repository.store).forget()
                 return False
             try:
                 share = repository.tables(self.tep)

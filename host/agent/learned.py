@@ -29,6 +29,13 @@ class Learned:
         text = None
         if any(tenant.learn_source for tenant in tables.tenants):
             text = json.dumps(_entries(tables, driver.macs()))
+        self._tell(text)
+
+    def forget(self) -> None:
+        """When there is no such TEP any more."""
+        self._tell(None)
+
+    def _tell(self, text: str | None) -> None:
         if text != self._told:
             self._store.note(self._key, text)
             self._told = text

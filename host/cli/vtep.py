@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 
 import click
+from opentep.host.fabric.validate import suggest
 from opentep.host.vtep import Adapter
 
-from .store import chosen_location
+from .errors import CommandError
+from .store import chosen_location, open_stored
 
 __all__ = ["command"]
 
@@ -67,6 +69,17 @@ def command(database: str, teps: tuple[str, ...], name: str) -> None:
     vtep-ctl --db=unix:vtep.sock bind-ls rack1 srv 5 blue
     vtep-ctl --db=unix:vtep.sock list-local-macs blue
     """
+    with open_stored() as repository:
+        known = {
+            key.name for key, stored in repository.objects("teps").items() if not stored.spec.get("foreign")
+        }
+    if not known:
+        raise CommandError(
+            f"{chosen_location()} has no TEP; remedy: import a document, or name the right --store"
+        )
+    for tep in teps:
+        if tep not in known:
+            raise CommandError(f"there is no opentep TEP '{tep}' ({suggest(tep, list(known))})")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -8,20 +8,22 @@ alone; then whoever is behind it is learned. Tunnel end points that the fabric d
 import hashlib
 import ipaddress
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from opentep.host.controller.objects import Key
 from opentep.host.fabric.addresses import format_mac, parse_mac
-from opentep.host.fabric.load import key_mask
-from opentep.host.tables import KeyMask
+from opentep.host.tables import OUI_KEY, KeyMask
 
-from .rows import Binding, Flood, LogicalSwitch, RemoteMac, Requests
+from .document import Document
+from .rows import Binding, Flood, RemoteMac, Requests
 
-__all__ = ["Derived", "Document", "Refusal", "derive"]
+__all__ = ["Derived", "Refusal", "derive"]
+
 
 _NAME_LENGTH = 63
+_RESERVED_VLAN = 4095
 _MAPPING = "invalid_vlan_map"
 _OTHER = "unspecified_fault"
 _LEARNING = {"source": "learn", "remote": "learn", "unknown": "flood"}
@@ -40,37 +42,6 @@ class Refusal:
     fault: str = _OTHER
 
 
-class Document:
-    """A complete fabric document, by what is looked for.
-
-    ``prefix``: what names of the adapter's own objects begin with.
-    """
-
-    def __init__(self, document: dict[str, Any], teps: Collection[str], prefix: str):
-        self.prefix = prefix
-        self.teps: dict[str, Any] = document["teps"]
-        self.tenants: dict[str, Any] = document.get("tenants", {})
-        self.vswitches: dict[str, Any] = document.get("vswitches", {})
-        self.vms: dict[str, Any] = document.get("vms", {})
-        self.key = key_mask(document.get("tenant_key", "oui"))
-        self.served = {
-            name: tep
-            for name, tep in self.teps.items()
-            if not tep.get("foreign") and (not teps or name in teps)
-        }
-
-    def is_own(self, name: str) -> bool:
-        return name.startswith(self.prefix)
-
-    def ports(self, tep: str) -> dict[str, Any]:
-        """Access ports by name."""
-        ports = self.teps[tep].get("ports", {})
-        return {name: port for name, port in ports.items() if port["role"] == "access"}
-
-    def key_at(self, port: dict[str, Any]) -> KeyMask:
-        return key_mask(port["tenant_key"]) if "tenant_key" in port else self.key
-
-
 @dataclass
 class Derived:
     """What follows from the requests."""
@@ -83,6 +54,18 @@ class Derived:
     places: dict[Key, Refusal] = field(default_factory=dict)
     """Where it is told, should the fabric not take an object; the message is still to come."""
 
+    def place_of(self, key: Key, document: Document) -> Refusal:
+        """Where it is told that an object is not as it should be."""
+        if key in self.places:
+            return self.places[key]
+        spec = document.vms.get(key.name, {}) if key.kind == "vms" else {}
+        vswitch = (
+            document.vswitches.get(spec.get("vswitch", key.name), {})
+            if key.kind in ("vms", "vswitches")
+            else {}
+        )
+        return Refusal("", vswitch.get("tep", ""), vswitch.get("port", ""))
+
 
 def _canonical(address: str) -> str:
     return str(ipaddress.ip_address(address))
@@ -94,22 +77,19 @@ class _Derivation:
         self.requests = requests
         self.done = Derived()
         self.logical = {switch.name: switch for switch in requests.switches}
-        others = {name: spec or {} for name, spec in document.tenants.items() if not document.is_own(name)}
-        self._tenants = others
-        self._networks = {spec["network"]: name for name, spec in others.items() if "network" in spec}
+        self.bits: dict[str, int] = {}
+        self._unusable: set[str] = set()
+        """Logical switches that cannot be a tenant."""
+        self._tenants = document.others("tenants")
+        self._networks = {spec["network"]: name for name, spec in self._tenants.items() if "network" in spec}
         self._vswitches = {
-            (spec["tep"], spec["port"]): name
-            for name, spec in document.vswitches.items()
-            if not document.is_own(name)
+            (spec["tep"], spec["port"]): name for name, spec in document.others("vswitches").items()
         }
-        self._peers = {
-            _canonical(tep["address"]): name
-            for name, tep in document.teps.items()
-            if not document.is_own(name)
-        }
-        vms = {name: vm for name, vm in document.vms.items() if not document.is_own(name)}
-        self._at_vlan = {(vm["vswitch"], vm["vlan"]): vm for vm in vms.values() if "vswitch" in vm}
-        self._at_mac = {(vm["tenant"], vm["mac"]): vm for vm in vms.values() if "mac" in vm}
+        self._peers = {_canonical(tep["address"]): name for name, tep in document.others("teps").items()}
+        vms = document.others("vms").values()
+        self._at_vlan = {(vm["vswitch"], vm["vlan"]): vm for vm in vms if "vswitch" in vm}
+        self._at_mac = {(vm["tenant"], vm["mac"]): vm for vm in vms if "mac" in vm}
+        self._remote = {(vm["tenant"], vm["tep"]) for vm in vms if "tep" in vm}
 
     def refuse(self, message: str, where: Binding | None = None, fault: str = _MAPPING) -> None:
         if where is None:
@@ -136,23 +116,41 @@ class _Derivation:
         self.done.places.setdefault(key, place)
         return True
 
-    def tenant(self, switch: LogicalSwitch) -> str | None:
-        """Of the fabric, if it is to have one that was there before."""
-        if switch.name in self._tenants:
-            network = self._tenants[switch.name].get("network")
+    def known_tenants(self) -> None:
+        """Tenants that were there before, by name or else by network. Each is one logical switch."""
+        taken: dict[str, str] = {}
+        by_name = [switch for switch in self.requests.switches if switch.name in self._tenants]
+        by_network = [switch for switch in self.requests.switches if switch.name not in self._tenants]
+        for switch in (*by_name, *by_network):
+            tenant = switch.name
+            if switch.name not in self._tenants:
+                known = self._networks.get(switch.tunnel_key) if switch.tunnel_key is not None else None
+                if known is None:
+                    continue
+                tenant = known
+            network = self._tenants[tenant].get("network")
             if switch.tunnel_key is not None and network not in (None, switch.tunnel_key):
+                self._unusable.add(switch.name)
                 self.refuse(
                     f"logical switch '{switch.name}' has tunnel key {switch.tunnel_key},"
                     f" but the tenant of this name has network {network}"
                 )
-            return switch.name
-        return self._networks.get(switch.tunnel_key) if switch.tunnel_key is not None else None
-
-    def known_tenants(self) -> None:
-        for switch in self.requests.switches:
-            tenant = self.tenant(switch)
-            if tenant is not None:
+            elif taken.setdefault(tenant, switch.name) != switch.name:
+                self._unusable.add(switch.name)
+                self.refuse(f"logical switch '{switch.name}': tenant '{tenant}' is '{taken[tenant]}' already")
+            else:
                 self.done.tenants[switch.name] = tenant
+
+    def vlan_bits(self) -> dict[str, int]:
+        """Where tenants go by VLAN ID: what theirs is, by logical switch, as the first binding has it."""
+        bits: dict[str, int] = {}
+        for binding in self.requests.bindings:
+            port = self.document.served.get(binding.tep, {}).get("ports", {}).get(binding.port)
+            if port is not None and port["role"] == "access" and self.document.key_at(port).vid:
+                vlan = binding.vlan or port.get("native_vlan", 0)
+                if 0 < vlan < _RESERVED_VLAN:
+                    bits.setdefault(binding.switch, vlan & self.document.key_at(port).vid)
+        return bits
 
     def bind(self, binding: Binding) -> None:
         """A VM at a port."""
@@ -162,13 +160,18 @@ class _Derivation:
         vlan = binding.vlan or port.get("native_vlan", 0)
         if not vlan:
             return self.refuse("untagged frames are dropped, as the port has no 'native_vlan'", binding)
-        if vlan == 4095:
+        if vlan == _RESERVED_VLAN:
             return self.refuse("IEEE 802.1Q reserves it", binding)
+        vswitch = self._vswitches.get((binding.tep, binding.port))
+        driver = self.document.vswitches[vswitch].get("driver", "print") if vswitch else "print"
+        if driver != "print":
+            return self.refuse(
+                f"vSwitch '{vswitch}' is set by driver '{driver}', which has to know VMs", binding
+            )
         place = Refusal("", binding.tep, binding.port, _MAPPING)
-        tenant = self.tenant_at(binding, vlan & self.document.key_at(port).vid, place)
+        tenant = self.tenant_at(binding, self.document.key_at(port), vlan, place)
         if tenant is None:
             return None
-        vswitch = self._vswitches.get((binding.tep, binding.port))
         if vswitch is None:
             vswitch = self.name(binding.tep, binding.port)
             spec = {"tep": binding.tep, "port": binding.port}
@@ -184,26 +187,50 @@ class _Derivation:
             self.refuse("it is another binding's as well", binding)
         return None
 
-    def tenant_at(self, binding: Binding, bits: int, place: Refusal) -> str | None:
-        """Of the logical switch of ``binding``, where its VLAN ID has ``bits`` that tell the tenant."""
+    def tenant_at(self, binding: Binding, key: KeyMask, vlan: int, place: Refusal) -> str | None:
+        """Of the logical switch of ``binding``, at a port that goes by ``key``."""
         switch = self.logical[binding.switch]
-        known = self.done.tenants.get(switch.name)
-        if known is not None and not self.document.is_own(known):
-            return known
-        name = self.name(switch.name)
-        spec: dict[str, Any] = {}
-        if switch.tunnel_key is not None:
-            spec["network"] = switch.tunnel_key
-        if bits:
-            spec |= {"vlan": bits, **_LEARNING}
-        if not self.add("tenants", name, spec, place):
+        if switch.name in self._unusable:
+            self.refuse(f"logical switch '{switch.name}' is no tenant here", binding)
+            return None
+        bits = self.bits.get(switch.name)
+        if key.vid and vlan & key.vid != bits:
             self.refuse(
                 f"tenants go by VLAN ID, and that of logical switch '{switch.name}' is another one elsewhere",
                 binding,
             )
             return None
+        known = self.done.tenants.get(switch.name)
+        if known is not None:
+            self.learn(known, key)
+            return known
+        if self.document.by_vlan and bits is None:
+            self.refuse(
+                f"tenants go by VLAN ID at other ports, and none of them has logical switch '{switch.name}'",
+                binding,
+            )
+            return None
+        name = self.name(switch.name)
+        spec: dict[str, Any] = {}
+        given = (self.document.tenants.get(name) or {}).get("oui")
+        if given is not None:
+            spec["oui"] = given  # once allocated, it is the controller's to give out addresses of
+        if switch.tunnel_key is not None:
+            spec["network"] = switch.tunnel_key
+        if bits is not None:
+            spec["vlan"] = bits
+        if not self.add("tenants", name, spec, place):
+            self.refuse(f"tenant '{name}' is another logical switch's as well", binding)
+            return None
         self.done.tenants[switch.name] = name
+        self.learn(name, key)
         return name
+
+    def learn(self, tenant: str, key: KeyMask) -> None:
+        """If the tenant is one of the adapter's own, and nothing at a port that goes by ``key`` tells who is there."""
+        spec = self.done.objects.get(Key("tenants", tenant))
+        if spec is not None and not key.mac:
+            spec |= _LEARNING
 
     def peer(self, address: str, switch: str, tenant: str) -> str | None:
         """The foreign TEP at ``address`` for frames of ``tenant``; ``None``: none, or an opentep of this fabric."""
@@ -237,19 +264,24 @@ class _Derivation:
         tenant = self.done.tenants.get(flood.switch)
         if tenant is None:
             return
+        found = (self.peer(address, flood.switch, tenant) for address in flood.addresses)
         # Of service nodes one is enough, and which is healthy nobody knows here.
-        addresses = flood.addresses if self.logical[flood.switch].source_node else flood.addresses[:1]
-        peers = [peer for address in addresses if (peer := self.peer(address, flood.switch, tenant))]
+        count = None if self.logical[flood.switch].source_node else 1
+        peers = list(islice((peer for peer in found if peer is not None), count))
         spec = self.done.objects.get(Key("tenants", tenant))
-        if spec is None:
+        if spec is not None:
             if peers:
+                spec["teps"] = sorted({*spec.get("teps", ()), *peers})
+            return
+        there = set(self._tenants[tenant].get("teps", ())) | {
+            tep for name, tep in self._remote if name == tenant
+        }
+        for peer in peers:
+            if peer not in there:
                 self.refuse(
                     f"logical switch '{flood.switch}': frames for many go where tenant '{tenant}' has VMs;"
-                    f" for more TEPs say so at the tenant (`teps`)"
+                    f" for '{peer}', too, say so at the tenant ('teps')"
                 )
-            return
-        if peers:
-            spec["teps"] = sorted({*spec.get("teps", ()), *peers})
 
     def remote(self, remote: RemoteMac) -> None:
         """A VM behind a foreign TEP."""
@@ -263,6 +295,11 @@ class _Derivation:
         tep = self.peer(remote.address, remote.switch, tenant)
         if tep is None:
             return None
+        ouis = self.ouis(tenant)
+        if self.document.key == OUI_KEY and ouis and mac[:8] not in ouis:
+            return self.refuse(
+                f"logical switch '{remote.switch}': {mac} is in none of the OUIs of tenant '{tenant}'"
+            )
         there = self._at_mac.get((tenant, mac))
         if there is not None:
             if there.get("tep") != tep:
@@ -274,21 +311,19 @@ class _Derivation:
                 spec["addresses"] = [_canonical(remote.ip)]
         except ValueError:
             self.refuse(f"logical switch '{remote.switch}': '{remote.ip}' of {mac} is no IP address")
-        self.name_oui(tenant, mac)
         name = self.name(tenant.removeprefix(self.document.prefix), mac.replace(":", ""))
         if not self.add("vms", name, spec, Refusal("")):
             self.refuse(f"logical switch '{remote.switch}': {mac} is at two places")
         return None
 
-    def name_oui(self, tenant: str, mac: str) -> None:
-        """Whoever gives out addresses of an OUI by itself takes it out of what is allocated."""
-        spec = self.done.objects.get(Key("tenants", tenant))
-        given = (self.document.tenants.get(tenant) or {}).get("oui", "")
-        if spec is not None and given and mac.startswith(given):
-            spec["oui"] = given
+    def ouis(self, tenant: str) -> set[str]:
+        """Of a tenant that has some already."""
+        spec = self.document.tenants.get(tenant) or {}
+        return {*spec.get("ouis", ()), *([spec["oui"]] if "oui" in spec else ())}
 
     def run(self) -> Derived:
         self.known_tenants()
+        self.bits = self.vlan_bits()
         for binding in self.requests.bindings:
             if binding.tep in self.document.served:
                 self.bind(binding)

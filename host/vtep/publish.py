@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from opentep.host.controller.objects import Key
 from opentep.host.fabric.addresses import parse_host
 from opentep.host.ovsdb import as_map, as_set, to_map, to_set
 
-from .derive import Derived, Document, Refusal
+from .derive import Derived, Refusal
+from .document import Document
 from .rows import UNKNOWN, Row, Rows
 
 __all__ = ["Learned", "LocalMac", "Published", "operations", "published"]
@@ -18,7 +20,7 @@ _ENCAPSULATION = "vxlan_over_ipv4"
 
 _DESCRIPTION = "opentep"
 _OWNER = "opentep"
-"""Key in ``other_config`` of switches that are kept here, and taken away with their TEP."""
+"""Key in ``other_config`` of switches that are kept here, and taken away with their TEP: by whom."""
 
 Learned = Mapping[str, Iterable[Mapping[str, Any]]]
 """By TEP: ``tenant`` and ``mac`` of those that nobody placed."""
@@ -80,7 +82,7 @@ def published(
         if vswitch is None or vswitch["tep"] not in switches:
             continue
         port = document.ports(vswitch["tep"])[vswitch["port"]]
-        if document.is_own(name) and not document.key_at(port).mac:
+        if document.is_own(Key("vms", name)) and not document.key_at(port).mac:
             continue  # it only stands for whoever is behind it
         for host in map(parse_host, vm.get("addresses", [])[:1]):
             macs[vm["tenant"], vm["mac"], vswitch["tep"]] = str(host)
@@ -113,9 +115,11 @@ def published(
 class _Writer:
     """Collects the operations that turn ``rows`` into what is wanted."""
 
-    def __init__(self, rows: Rows):
+    def __init__(self, rows: Rows, owner: str):
         self.rows = rows
+        self.owner = owner
         self.operations: list[dict[str, Any]] = []
+        self.problems: list[str] = []
         self._locators = {
             row["dst_ip"]: ["uuid", uuid]
             for uuid, row in rows.tables["Physical_Locator"].items()
@@ -131,6 +135,11 @@ class _Writer:
     def update(self, table: str, row: Row, columns: Row) -> None:
         where = [["_uuid", "==", row["_uuid"]]]
         self.operations.append({"op": "update", "table": table, "where": where, "row": columns})
+
+    def mutate(self, table: str, row: Row, *mutations: list[Any]) -> None:
+        """Of columns that others write, too."""
+        where = [["_uuid", "==", row["_uuid"]]]
+        self.operations.append({"op": "mutate", "table": table, "where": where, "mutations": list(mutations)})
 
     def delete(self, table: str, uuid: str) -> None:
         where = [["_uuid", "==", ["uuid", uuid]]]
@@ -169,7 +178,7 @@ class _Writer:
                     "description": _DESCRIPTION,
                     "ports": to_set(ports),
                     "tunnel_ips": wanted.address,
-                    "other_config": to_map({_OWNER: "true"}),
+                    "other_config": to_map({_OWNER: self.owner}),
                     "switch_fault_status": to_set(sorted(wanted.faults)),
                 },
             )
@@ -180,32 +189,41 @@ class _Writer:
             columns["tunnel_ips"] = wanted.address
         if set(as_set(row["switch_fault_status"])) != wanted.faults:
             columns["switch_fault_status"] = to_set(sorted(wanted.faults))
-        config = as_map(row["other_config"])
-        if _OWNER not in config:  # made by hand, as for a switch that cannot do that itself
-            columns["other_config"] = to_map({**config, _OWNER: "true"})
         if columns:
             self.update("Physical_Switch", row, columns)
+        if _OWNER not in as_map(
+            row["other_config"]
+        ):  # made by hand, as for a switch that cannot do that itself
+            self.mutate("Physical_Switch", row, ["other_config", "insert", to_map({_OWNER: self.owner})])
         return None
 
     def switches(self, wanted: Mapping[str, Switch]) -> set[str]:
         """Addresses that are, or were, ours."""
         known = self.rows.switches()
-        ours = {name: row for name, row in known.items() if _OWNER in as_map(row["other_config"])}
+        owners = {name: as_map(row["other_config"]).get(_OWNER) for name, row in known.items()}
+        ours = {name: row for name, row in known.items() if owners[name] == self.owner}
         addresses = {address for row in ours.values() for address in as_set(row["tunnel_ips"])}
-        new = [self.switch(name, known.get(name), switch) for name, switch in wanted.items()]
-        added = [reference for reference in new if reference is not None]
+        references = []
+        for name, switch in wanted.items():
+            if owners.get(name) in (None, self.owner):
+                row = known.get(name)
+                new = self.switch(name, row, switch)
+                references.append(new if row is None else row["_uuid"])
+                addresses.add(switch.address)
+            else:
+                self.problems.append(f"physical switch '{name}' is kept by another one, '{owners[name]}'")
         gone = [row["_uuid"] for name, row in ours.items() if name not in wanted]
         top = next(iter(self.rows.tables["Global"].values()), None)
         if top is None:
-            self.insert("Global", {"switches": to_set(added)})
-        else:
-            listed = as_set(top["switches"])
-            kept = [reference for reference in listed if reference not in gone]
-            missing = [known[name]["_uuid"] for name in wanted if name in known]
-            kept += [reference for reference in missing if reference not in kept]
-            if added or kept != listed:
-                self.update("Global", top, {"switches": to_set([*kept, *added])})
-        return addresses | {switch.address for switch in wanted.values()}
+            self.insert("Global", {"switches": to_set(references)})
+            return addresses
+        listed = as_set(top["switches"])
+        missing = [reference for reference in references if reference not in listed]
+        changes = (("insert", missing), ("delete", [reference for reference in gone if reference in listed]))
+        mutations = [["switches", mutator, to_set(some)] for mutator, some in changes if some]
+        if mutations:
+            self.mutate("Global", top, *mutations)
+        return addresses
 
     def macs(self, wanted: set[LocalMac], ours: set[str]) -> None:
         logical = self.rows.logical()
@@ -250,10 +268,13 @@ class _Writer:
             )
 
 
-def operations(rows: Rows, wanted: Published) -> list[dict[str, Any]]:
-    """The transaction that makes the database say what is wanted; empty if it does."""
-    writer = _Writer(rows)
+def operations(rows: Rows, wanted: Published, owner: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The transaction that makes the database say what is wanted, empty if it does; and what is somebody else's.
+
+    ``owner``: who we are.
+    """
+    writer = _Writer(rows, owner)
     ours = writer.switches(wanted.switches)
     writer.macs(wanted.macs, ours)
     writer.floods(wanted.floods, ours)
-    return writer.operations
+    return writer.operations, writer.problems

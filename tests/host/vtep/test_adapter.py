@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from opentep.host.controller.objects import Key
@@ -31,7 +33,7 @@ def test_a_binding_becomes_a_vm_whose_mac_is_read(bench: Bench) -> None:
     bench.vtep.ctl("add-ls", "green", "--", "set", "Logical_Switch", "green", "tunnel_key=77")
     bench.vtep.ctl("bind-ls", "rack1", "srv", "5", "green", "--", "bind-ls", "rack2", "b", "5", "green")
     bench.go()
-    assert bench.own("tenants") == {"vtep.green": {"network": 77}}
+    assert bench.tenants() == {"vtep.green": {"network": 77}}
     assert bench.own("vswitches") == {"vtep.rack2.b": {"tep": "rack2", "port": "b"}}, "rack1 has one"
     assert bench.own("vms")["vtep.rack1.srv.5"] == {"tenant": "vtep.green", "vswitch": "sw1", "vlan": 5}
     mac1, mac2 = (bench.complete("vms", f"vtep.{place}.5")["mac"] for place in ("rack1.srv", "rack2.b"))
@@ -130,8 +132,10 @@ def test_remote_macs_are_vms_behind_foreign_teps(bench: Bench) -> None:
     # The agent's part: all of it compiles.
     (entry,) = (tep for tep in bench.repository.tables("rack1").tables.teps if tep.name == "vtep.fd00-77--1")
     assert entry.encapsulation.name == "VXLAN"
+    given = bench.complete("vms", "vtep.rack1.srv.5")["mac"]
     bench.vtep.ctl("clear-remote-macs", "green")
     bench.go()
+    assert bench.complete("vms", "vtep.rack1.srv.5")["mac"] == given
     assert bench.own("teps") == {} and set(bench.own("vms")) == {"vtep.rack1.srv.5"}
     assert bench.switch_faults("rack1") == []
 
@@ -146,7 +150,7 @@ def test_frames_for_many(bench: Bench, mode: str, count: int) -> None:
         bench.vtep.ctl("add-mcast-remote", "green", "unknown-dst", "vxlan_over_ipv4", address)
     bench.go()
     teps = ["vtep.fd00-77--1", "vtep.fd00-77--2"][:count]
-    assert bench.own("tenants")["vtep.green"] == {"network": 7, "teps": teps}
+    assert bench.tenants()["vtep.green"] == {"network": 7, "teps": teps}
     assert sorted(bench.own("teps")) == teps
 
 
@@ -166,7 +170,7 @@ def test_a_wrong_address_harms_nobody_else(
     bench.vtep.ctl("add-mcast-remote", "green", "unknown-dst", "vxlan_over_ipv4", address)
     bench.vtep.ctl("add-ucast-remote", "green", "12:00:09:00:00:01", "vxlan_over_ipv4", address)
     bench.go()
-    assert bench.own("tenants") == {"vtep.green": {}} and "vtep.rack1.srv.5" in bench.own("vms")
+    assert bench.tenants() == {"vtep.green": {}} and "vtep.rack1.srv.5" in bench.own("vms")
     assert reason in caplog.text and bench.switch_faults("rack1") == ["unspecified_fault"]
     assert bench.own("teps") == {}
 
@@ -179,7 +183,7 @@ def test_tenants_by_vlan_learn(make: Callable[[str], Bench]) -> None:
     bench.vtep.ctl("bind-ls", "rack1", "srv", "5", "green", "--", "bind-ls", "rack2", "b", "6", "green")
     bench.go()
     expected = {"network": 77, "vlan": 5, "source": "learn", "remote": "learn", "unknown": "flood"}
-    assert bench.own("tenants") == {"vtep.green": expected}
+    assert bench.tenants() == {"vtep.green": expected}
     assert bench.faults("b") == ["invalid_vlan_map"], "tenants go by VLAN ID, the same everywhere"
     bench.vtep.ctl("bind-ls", "rack2", "a", "5", "green", "--", "unbind-ls", "rack2", "b", "6")
     bench.vtep.ctl("add-ucast-remote", "green", "0a:00:00:00:00:01", "fd00:77::1")
@@ -243,3 +247,105 @@ def test_it_follows_both_through_failures(bench: Bench) -> None:
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+class TestWhatIsWrongHoldsUpNobody:
+    """Found by review: one row that stays refused, and changes elsewhere that go together."""
+
+    @pytest.fixture
+    def bench(self, make: Callable[[str], Bench]) -> Bench:
+        bench = make(DOCUMENT)
+        bench.go()
+        bench.vtep.ctl("add-ls", "bad", "--", "set", "Logical_Switch", "bad", "tunnel_key=16777215")
+        bench.vtep.ctl("add-ls", "green", "--", "set", "Logical_Switch", "green", "tunnel_key=7")
+        bench.vtep.ctl("bind-ls", "rack1", "srv", "5", "green", "--", "bind-ls", "rack2", "b", "6", "bad")
+        bench.go()
+        assert bench.tenants() == {"vtep.green": {"network": 7}}
+        return bench
+
+    def test_another_name(self, bench: Bench) -> None:
+        bench.vtep.ctl("set", "Logical_Switch", "green", "name=verde")
+        bench.go()
+        assert bench.tenants() == {"vtep.verde": {"network": 7}}
+        assert bench.own("vms")["vtep.rack1.srv.5"]["tenant"] == "vtep.verde"
+
+    def test_a_binding_that_goes_to_the_wrong_one_leaves_the_right_one(self, bench: Bench) -> None:
+        bench.vtep.ctl("bind-ls", "rack2", "b", "7", "green")
+        bench.vtep.ctl("unbind-ls", "rack1", "srv", "5", "--", "bind-ls", "rack1", "srv", "5", "bad")
+        bench.go()
+        assert set(bench.own("vms")) == {"vtep.rack2.b.7"}, "nobody stays where he should not be"
+        assert bench.faults("srv") == ["invalid_vlan_map"]
+
+    def test_a_vm_that_somebody_needs(self, bench: Bench) -> None:
+        group = {"tenant": "vtep.green", "address": "239.1.1.1", "members": ["vtep.rack1.srv.5"]}
+        bench.put(Key("groups", "g"), group)
+        bench.vtep.ctl("unbind-ls", "rack1", "srv", "5")
+        bench.go()
+        assert "vtep.rack1.srv.5" in bench.own("vms") and bench.faults("srv") == ["unspecified_fault"]
+        bench.put(Key("groups", "g"), None)
+        bench.go()
+        assert bench.own("vms") == {} and bench.faults("srv") == []
+
+    def test_many_refused_at_once(self, bench: Bench) -> None:
+        """In a few transactions, not one for each."""
+        for number in range(30):
+            mac = f"0a:00:00:00:00:{number:02x}"
+            bench.vtep.ctl("add-ucast-remote", "green", mac, "fd00:77::1")
+        before = bench.repository.revision
+        bench.go()
+        assert bench.repository.revision <= before + 2
+
+
+def test_tunnel_keys_tell_logical_switches_apart(bench: Bench) -> None:
+    """Tenant blue has network 300."""
+    bench.vtep.ctl("add-ls", "blue", "--", "set", "Logical_Switch", "blue", "tunnel_key=500")
+    bench.vtep.ctl("add-ls", "other", "--", "set", "Logical_Switch", "other", "tunnel_key=300")
+    bench.vtep.ctl("bind-ls", "rack1", "srv", "5", "blue", "--", "bind-ls", "rack2", "b", "6", "other")
+    bench.go()
+    assert {name: vm["tenant"] for name, vm in bench.own("vms").items()} == {"vtep.rack2.b.6": "blue"}
+    assert bench.faults("srv") == ["invalid_vlan_map"] and bench.faults("b") == []
+    bench.vtep.ctl("set", "Logical_Switch", "blue", "tunnel_key=300")
+    bench.go()
+    assert {name: vm["tenant"] for name, vm in bench.own("vms").items()} == {"vtep.rack1.srv.5": "blue"}
+
+
+def test_a_tep_of_opentep_is_never_its_own(make: Callable[[str], Bench]) -> None:
+    bench = make(DOCUMENT.replace("rack2:", "vtep.rack2:"))
+    bench.go()
+    bench.go()
+    assert bench.vtep.ctl("list-ps") == ["rack1", "vtep.rack2"]
+
+
+def test_two_adapters_at_one_database(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    other = Bench(bench.vtep, Path(bench.location).with_name("other.db"), DOCUMENT, name="second")
+    with closing(other.store):
+        other.go()
+        bench.go()
+        assert "physical switch 'rack1' is kept by another one, 'vtep'" in caplog.text
+    assert {row["other_config"][1][0][1] for row in bench.vtep.rows().switches().values()} == {"vtep"}
+
+
+def test_a_port_whose_vswitch_is_set_by_a_driver(make: Callable[[str], Bench], caplog) -> None:
+    driven = "{tep: rack1, port: srv, driver: ovs, ovsdb: 'unix:/x', uplink: eth0}"
+    bench = make(DOCUMENT.replace("{tep: rack1, port: srv}", driven))
+    bench.go()
+    bench.vtep.ctl("add-ls", "green", "--", "bind-ls", "rack1", "srv", "5", "green")
+    bench.go()
+    assert bench.own("vms") == {} and "set by driver 'ovs'" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["oui+vlan", "vlan"])
+def test_ports_that_go_by_other_things(make: Callable[[str], Bench], key: str) -> None:
+    """One port by VLAN ID, too: its tenants need one, and learn only if nothing else tells them."""
+    document = BY_VLAN.replace("tenant_key: vlan\n", "")
+    bench = make(document.replace("b: {role: access}", f"b: {{role: access, tenant_key: {key}}}"))
+    bench.go()
+    bench.vtep.ctl("add-ls", "green", "--", "set", "Logical_Switch", "green", "tunnel_key=7")
+    bench.vtep.ctl("bind-ls", "rack1", "srv", "5", "green")
+    bench.go()
+    assert bench.own("vms") == {} and bench.faults("srv") == ["invalid_vlan_map"]
+    bench.vtep.ctl("bind-ls", "rack2", "b", "6", "green")
+    bench.go()
+    assert set(bench.own("vms")) == {"vtep.rack1.srv.5", "vtep.rack2.b.6"}
+    (tenant,) = bench.tenants().values()
+    assert tenant["vlan"] == 6 and ("source" in tenant) == (key == "vlan")

@@ -9,7 +9,7 @@ from opentep.host.fabric.source import read_source
 from opentep.host.ovsdb import Ovsdb, as_set
 from opentep.host.store import open_store
 from opentep.host.vtep import Adapter
-from opentep.host.vtep.rows import DATABASE
+from opentep.host.vtep.rows import DATABASE, WATCHED
 
 from ..controller.integrity import check_integrity
 from .controller import Vtep
@@ -45,25 +45,25 @@ BY_VLAN = (
 class Bench:
     """A fabric, a database, and the adapter between them, which acts when it is told to."""
 
-    def __init__(self, vtep: Vtep, location: Path, document: str):
+    def __init__(self, vtep: Vtep, location: Path, document: str, name: str = "vtep"):
         self.vtep = vtep
         self.location = str(location)
         self.store = open_store(self.location)
         self.repository = Repository(self.store, "tester")
         self.repository.replace("import", read_source(document, "fabric.yaml"))
-        self.adapter = Adapter(self.location, vtep.target)
+        self.adapter = Adapter(self.location, vtep.target, name=name)
 
     def go(self) -> None:
-        """Until both agree; then another look finds nothing to do."""
+        """Until both agree, as the adapter follows them; then another look finds nothing to do."""
+        repository = Repository(self.store, "opentep vtep")
         with Ovsdb(self.vtep.target, DATABASE) as database:
-            repository = Repository(self.store, "opentep vtep")
-            self.adapter.synchronize(repository, database, learned(repository))
-            database.watch(
-                {"Ucast_Macs_Local": ["MAC"], "Physical_Switch": ["name"], "Physical_Port": ["name"]}
-            )
+            for _ in range(3):
+                revision = self.adapter.synchronize(repository, database, learned(repository))
+                if revision == repository.revision:
+                    break
+            database.watch(WATCHED)
             revision = self.adapter.synchronize(repository, database, learned(repository))
-            assert self.adapter.synchronize(repository, database, learned(repository)) == revision
-            assert not database.changed(0.05), "it agreed before"
+            assert revision == repository.revision and not database.changed(0.05), "it agreed before"
         check_integrity(self.repository)
 
     def put(self, key: Key, spec: object) -> None:
@@ -72,6 +72,13 @@ class Bench:
 
     def own(self, kind: str) -> dict[str, object]:
         return {key.name: stored.spec for key, stored in self.repository.objects(kind, "vtep.").items()}
+
+    def tenants(self) -> dict[str, object]:
+        """Of the adapter's own, without the OUIs that they were given."""
+        return {
+            name: {key: value for key, value in spec.items() if key != "oui"}
+            for name, spec in self.own("tenants").items()
+        }
 
     def complete(self, kind: str, name: str) -> dict[str, object]:
         return self.repository.document(complete=True)[1][kind][name]
