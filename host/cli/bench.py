@@ -1,9 +1,7 @@
 """`opentep bench`."""
 
 import importlib.util
-import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from opentep.gateware.params import Params
 from opentep.host.bench import measure_link
-from opentep.host.controller.bench import measure_controller
 from opentep.host.fill import fill_tenant_tables
 from opentep.host.link.transport import SerialTransport
-from opentep.host.store import open_store
 
+from .bench_fabric import agents, controller
 from .errors import EXIT_FAILED, CommandError, MissingExtraError
 from .options import fabric_option, json_option, link_options, params_option, tep_option
 from .output import print_json, print_table, progress_bar
@@ -46,7 +43,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group)
 def command() -> None:
-    """Measure the gateware as RFC 2544 and RFC 2889 say, the host link, the tables, or the controller.
+    """Measure the gateware as RFC 2544 and RFC 2889 say, the host link, the tables, the controller, or its agents.
 
     The gateware is Verilated; time is simulated, so that figures do not depend on this machine. No hardware takes part.
     Without a name, both RFCs are run.
@@ -60,6 +57,7 @@ def command() -> None:
     opentep bench link --link /dev/ttyUSB0 --baud 3000000
     opentep bench tables
     opentep bench controller
+    opentep bench agents
     """
 
 
@@ -412,36 +410,5 @@ def tables(params: Params, tables: int, as_json: bool) -> None:
     print_table(columns, rows)
 
 
-def _tell(what: str) -> None:
-    click.echo(f"{what} …", err=True)
-
-
-@command.command()
-@click.option("--teps", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--tenants", type=click.IntRange(20), default=10_000, show_default=True)
-@click.option("--vms", type=click.IntRange(20), default=100_000, show_default=True)
-@json_option
-def controller(teps: int, tenants: int, vms: int, as_json: bool) -> None:
-    """How long the controller takes for a large fabric.
-
-    A document of that size is planned from empty, stored in an empty store (a temporary file, or that of --store, which
-    must not be in use), and changed object by object. Needs no TEP. Times are this machine's.
-
-    \b
-    opentep bench controller
-    opentep bench controller --teps 100 --tenants 1000 --vms 10000 --json
-    opentep --store etcd://127.0.0.1:2379/bench bench controller --teps 10 --tenants 100 --vms 1000
-    """
-    with tempfile.TemporaryDirectory(prefix="opentep-bench-") as folder:
-        chosen = click.get_current_context().find_root().params["store"]
-        with closing(open_store(chosen or str(Path(folder) / "fabric.db"))) as store:
-            with store.view() as view:
-                if view.revision:
-                    raise CommandError(f"{store.location} is in use; remedy: name an empty one")
-            results = list(measure_controller(store, teps, tenants, vms, _tell))
-    if as_json:
-        print_json([result.as_dict() for result in results])
-        return
-    rows = [(r.what, f"{r.seconds:.3f}", f"{r.worst:.3f}", r.mebibytes) for r in results]
-    title = f"{teps:,} TEPs, {tenants:,} tenants, {vms:,} VMs"
-    print_table(("what", "seconds (median)", "worst", "MiB"), rows, title=title)
+command.add_command(controller)
+command.add_command(agents)

@@ -1,6 +1,7 @@
 """Documents of any size, for measurements and tests."""
 
 import random
+from collections.abc import Mapping
 
 __all__ = ["large_document"]
 
@@ -8,9 +9,15 @@ _RACKS = 4
 """That a tenant's VMs are spread over."""
 
 
-def large_document(teps: int, tenants: int, vms: int, *, seed: int = 1) -> str:
+_CORE = {"teps": 1024, "members": 2048}
+
+
+def large_document(
+    teps: int, tenants: int, vms: int, *, seed: int = 1, core: Mapping[str, int] | None = None
+) -> str:
     """A fabric of racks with a TEP and a vSwitch each, and tenants of the same size on a few random ones. What can be
-    allocated is left out."""
+    allocated is left out. ``core``: build parameters of all TEPs."""
+    sizes = ", ".join(f"{name}: {size}" for name, size in (core or _CORE).items())
     rng = random.Random(seed)
     lines = ["version: 1", "underlay: {mtu: 1600}", "teps:"]
     for number in range(teps):
@@ -19,7 +26,7 @@ def large_document(teps: int, tenants: int, vms: int, *, seed: int = 1) -> str:
             f"  rack{number}:",
             f"    address: fd00:{number >> 16:x}:{number & 0xFFFF:x}::1",
             f"    link: {{device: /dev/rack{number}}}",
-            "    core: {teps: 1024, members: 2048}",
+            f"    core: {{{sizes}}}",
             "    ports:",
             "      server: {role: access}",
             f"      uplink: {{role: fabric, mac: 02:00:5e:{low}, next_hop: 02:00:5f:{low}}}",

@@ -1,12 +1,17 @@
-"""A real etcd."""
+"""A real etcd of one's own."""
 
+import shutil
 import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
-__all__ = ["Etcd", "free_port"]
+__all__ = ["Etcd", "EtcdError", "free_port"]
+
+
+class EtcdError(Exception):
+    """It is not installed, or does not start."""
 
 
 def free_port() -> int:
@@ -16,7 +21,7 @@ def free_port() -> int:
 
 
 class Etcd:
-    """A cluster of one, that can be killed and started again."""
+    """A cluster of one, with its data in ``folder``, that can be killed and started again."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -24,11 +29,19 @@ class Etcd:
         self._peer = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def location(self) -> str:
+        """Of a store there."""
+        return f"etcd://127.0.0.1:{self.port}"
+
     def start(self) -> None:
+        """Raises :class:`EtcdError`."""
+        if shutil.which("etcd") is None:
+            raise EtcdError("etcd is not installed; remedy: apt-get install etcd-server")
         client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
         with (self.folder / "etcd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["etcd", "--data-dir", self.folder / "data", "--listen-client-urls", client]
+                ["etcd", "--data-dir", str(self.folder / "data"), "--listen-client-urls", client]
                 + ["--advertise-client-urls", client, "--listen-peer-urls", peer]
                 + ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
                 stdout=log,
@@ -36,7 +49,8 @@ class Etcd:
             )
         end = time.monotonic() + 60
         while not self._is_healthy():
-            assert time.monotonic() < end and self._process.poll() is None, self.folder / "etcd.log"
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise EtcdError(f"etcd does not start: see {self.folder / 'etcd.log'}")
             time.sleep(0.05)
 
     def _is_healthy(self) -> bool:

@@ -16,10 +16,10 @@ from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
 from opentep.host.store import StoreError
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
+from opentep.sim.fleet.etcd import Etcd
 
 from .agent_bench import PARAMS, Bench, Rack, bench, until
 from .controller.integrity import check_integrity
-from .etcd_server import Etcd
 
 __all__ = ["bench"]
 

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -36,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:
     return calls
 
 
-@pytest.mark.parametrize("name", ["all", "rfc2544", "rfc2889", "link"])
+@pytest.mark.parametrize("name", ["all", "rfc2544", "rfc2889", "link", "controller", "agents"])
 def test_help_with_examples(name):
     assert f"opentep bench {name} " in run(name, "--help").output
     assert name in run("--help").output
@@ -115,3 +117,15 @@ def test_a_real_run(tmp_path):
     throughput = next(figure for figure in report["results"] if figure["test"] == "throughput")
     assert throughput["share"] == 1.0
     assert (tmp_path / "rfc2544-throughput.svg").exists()
+
+
+def test_agents_follow(tmp_path: Path) -> None:
+    """A real etcd, real agents, and a small fabric."""
+    if shutil.which("etcd") is None:
+        pytest.skip("Debian's etcd-server is not installed")
+    result = run("agents", "--teps", "3", "--look-on", "1", "--plots", str(tmp_path), "--json")
+    assert result.exit_code == 0, result.output
+    (fleet,) = json.loads(result.stdout)
+    assert fleet["vms"] == 60 and fleet["changed"] == 1 and 2 <= fleet["concerned"] <= 3
+    assert 0 < fleet["median_seconds"] <= fleet["last_seconds"] and fleet["change_requests"] > 0
+    assert (tmp_path / "agents.svg").stat().st_size > 1000

@@ -14,8 +14,9 @@ from .conftest import EXAMPLE, OPENTEP
 
 
 def test_it_runs_until_told(vtep: Vtep, tmp_path: Path) -> None:
-    store = tmp_path / "fabric.db"
-    result = CliRunner().invoke(main, ["--store", str(store), "import", str(EXAMPLE)])
+    store, document = tmp_path / "fabric.db", tmp_path / "fabric.yaml"
+    document.write_text(EXAMPLE.read_text())
+    result = CliRunner().invoke(main, ["--store", str(store), "import", str(document)])
     assert result.exit_code == 0, result.output
     process = subprocess.Popen(
         [*OPENTEP, "--store", str(store), "vtep", "--database", vtep.target, "--tep", "rack1"],
@@ -35,6 +36,23 @@ def test_it_runs_until_told(vtep: Vtep, tmp_path: Path) -> None:
         process.kill()
     assert process.returncode == 0
     assert "IEEE 802.1Q reserves it" in log and "Traceback" not in log
+
+
+def test_nothing_is_done_with_a_wrong_store_or_tep(vtep: Vtep, tmp_path: Path) -> None:
+    """What the database says about TEPs that are not there would be lost."""
+    vtep.ctl("add-ps", "rack1")
+    document = tmp_path / "fabric.yaml"
+    document.write_text(EXAMPLE.read_text())
+    store = tmp_path / "fabric.db"
+    assert CliRunner().invoke(main, ["--store", str(store), "import", str(document)]).exit_code == 0
+    for place, tep, message in (
+        (tmp_path / "no.db", "rack1", "has no TEP"),
+        (store, "rack11", "did you mean 'rack1'"),
+    ):
+        arguments = ["--store", str(place), "vtep", "--database", vtep.target, "--tep", tep]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 1 and message in result.output
+    assert vtep.ctl("list-ps") == ["rack1"] and not (tmp_path / "no.db").exists()
 
 
 @pytest.mark.parametrize(
