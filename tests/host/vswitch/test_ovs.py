@@ -1,10 +1,5 @@
-"""The Open vSwitch driver against unmodified Open vSwitch (its dummy datapath, no privileges)."""
+"""The Open vSwitch driver against unmodified Open vSwitch."""
 
-import json
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,52 +9,9 @@ from opentep.host.fabric import VSwitch
 from opentep.host.vswitch import Attachment, VSwitchError, Wanted, driver_for
 from opentep.host.vswitch.ovs import NOWHERE
 
-SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-SERVER = shutil.which("ovsdb-server", path=PATH)
-SWITCH = shutil.which("ovs-vswitchd", path=PATH)
-TOOL = shutil.which("ovsdb-tool", path=PATH)
-VSCTL = shutil.which("ovs-vsctl", path=PATH)
+from .open_vswitch import IS_INSTALLED, Ovs
 
-pytestmark = pytest.mark.skipif(
-    not (SERVER and SWITCH and TOOL and VSCTL and SCHEMA.exists()), reason="Open vSwitch is not installed"
-)
-
-
-class Ovs:
-    """An Open vSwitch instance of its own."""
-
-    def __init__(self, folder: Path):
-        self.socket = folder / "db.sock"
-        self.target = f"unix:{self.socket}"
-        environment = {**os.environ, "OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
-        database = folder / "conf.db"
-        subprocess.run([str(TOOL), "create", str(database), str(SCHEMA)], check=True)
-        server = [str(SERVER), str(database), f"--remote=punix:{self.socket}", "--no-chdir", "-vconsole:off"]
-        self.processes = [subprocess.Popen(server, env=environment)]
-        deadline = time.monotonic() + 20
-        while not self.socket.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        self.vsctl("--no-wait", "init")
-        switch = [str(SWITCH), self.target, "--enable-dummy=override", "--no-chdir", "-vconsole:off"]
-        self.processes.append(subprocess.Popen(switch, env=environment))
-        self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy")
-        for name in ("uplink", "a", "b", "other"):
-            self.vsctl("add-port", "br0", name, "--", "set", "interface", name, "type=dummy")
-
-    def vsctl(self, *arguments: str) -> str:
-        command = [str(VSCTL), f"--db={self.target}", "--timeout=20", *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    def get(self, table: str, name: str, column: str) -> object:
-        text = self.vsctl("--format=json", "--columns", column, "list", table, name)
-        return json.loads(text)["data"][0][0]
-
-    def close(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait(10)
+pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="Open vSwitch is not installed")
 
 
 @pytest.fixture(scope="module")
