@@ -8,7 +8,7 @@ before what replaces it stands. Numbers that mean someone else afterwards are va
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Told how many requests of how many are done."""
 
-Retagger = Callable[[Stage], None]
-"""Sets the tags that the ports of vSwitches have in a stage."""
+Retagger = Callable[[Stage], Collection[str]]
+"""Sets the tags that the ports of vSwitches have in a stage; returns ports whose vSwitch could not be set."""
 
 _PORT_TOTALS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets", "queue_full")
 """Counters of a port that are no drop reasons."""
@@ -127,8 +127,8 @@ class Driver:
         """Make it so; returns what was changed. Raises :class:`DriverError` or ``LinkError``, and what ``retag`` does.
 
         ``retag`` is called where VMs get other VLAN IDs, while the TEP takes both: they lose no frame then. Without it
-        they are cut off until somebody sets their vSwitch. After an error the TEP works with a part of the changes;
-        applying again does the rest.
+        they are cut off until somebody sets their vSwitch. At ports where it did not succeed both stay, and all else is
+        done. After that, as after an error, the TEP works with a part of the changes; applying again does the rest.
         """
         before, self._applied = self._applied, None
         if before is None or _numbers(before) != _numbers(desired):
@@ -154,16 +154,17 @@ class Driver:
             desired = self._discover(held, desired)
         changes += self._changes(held, desired)
         stage = next_stage(held.tables, desired) if retag else None
-        while retag and stage:
+        stuck: set[str] = set()
+        while retag and stage and stage.goes_on(stuck):
             _log.info("VMs get other VLAN IDs")
             self._bring(held, stage.tables, progress)
-            retag(stage)
+            stuck.update(retag(stage))
             time.sleep(self._retag_seconds)
-            self._bring(self.read(), stage.afterwards, progress)
+            self._bring(self.read(), stage.afterwards(stuck), progress)
             time.sleep(self._drain_seconds)
             held = self.read()
             stage = next_stage(held.tables, desired)
-        self._bring(held, desired, progress)
+        self._bring(held, stage.tables if stage else desired, progress)
         if not held.enabled:
             self.registers.write("control.enable", 1)
         return changes

@@ -5,7 +5,7 @@ VM's and sends with both (make before break); only when the old one is drained m
 follows from what a TEP holds and what it should hold: whoever is interrupted begins here again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from opentep.host.tables import Local, MacTableEntry, ReplicaList, Retag, TepTables
@@ -20,10 +20,15 @@ class Stage:
     tables: TepTables
     _vlans: Mapping[Local, int | None]
 
-    @property
-    def afterwards(self) -> TepTables:
-        """The same when these VMs have only the one that is to stay."""
-        return replace(self.tables, ports=tuple(replace(port, retag=None) for port in self.tables.ports))
+    def afterwards(self, stuck: Collection[str] = ()) -> TepTables:
+        """The same when these VMs have only the one that is to stay, but for those at the ports ``stuck``, whose
+        vSwitch has not changed it."""
+        ports = (port if port.name in stuck else replace(port, retag=None) for port in self.tables.ports)
+        return replace(self.tables, ports=tuple(ports))
+
+    def goes_on(self, stuck: Collection[str]) -> bool:
+        """Whether anything is left to do at ports other than ``stuck``."""
+        return any(self.concerns(port.name) for port in self.tables.ports if port.name not in stuck)
 
     def concerns(self, port: str) -> bool:
         """Whether VMs at ``port`` have other VLAN IDs than in the end."""
@@ -71,8 +76,10 @@ def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
     both = {Local(port, vid) for port, pair in pairs.items() for vid in (pair.before, pair.after)}
     vlans: dict[Local, int | None] = {after: before.vid for after, before in stay.items()}
     vlans |= dict.fromkeys(coming & (both | gone))
-    if stay and not pairs and stay.keys() <= set(stay.values()):
-        vlans[min(stay, key=lambda place: (place.port, place.vid))] = None
+    for port in {after.port for after in stay} - pairs.keys():
+        waiting = {after: before for after, before in stay.items() if after.port == port}
+        if waiting.keys() <= set(waiting.values()):
+            vlans[min(waiting, key=lambda place: place.vid)] = None
     return Stage(
         replace(
             desired,

@@ -7,7 +7,7 @@ different is written. One agent at a time per TEP: a second one takes the host l
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
@@ -183,44 +183,45 @@ class Agent:
     def _apply(self, driver: Driver, repository: Repository, share: Share) -> tuple[int, bool]:
         """How much was changed, and whether the vSwitches are as they should be, too."""
         begun = time.monotonic()
+        stuck: dict[str, str] = {}
+        """vSwitches with VMs that have two VLAN IDs, since the vSwitch could not be told."""
 
-        def retag(stage: Stage) -> None:
+        def retag(stage: Stage) -> Collection[str]:
             newest = repository.store.wait(share.revision, 0)
             if self._stop.is_set() or (newest > share.revision and repository.concerns(share, newest)):
                 raise _SupersededError
-            wrong = self._set_vswitches(share, stage)
-            if wrong:
-                raise VSwitchError(wrong)
+            stuck.update(self._set_vswitches(share, stage, but=stuck))
+            return {share.fabric.vswitches[name].port for name in stuck}
 
         try:
             changes = driver.apply(share.tables, retag=retag if self._vswitches else None)
         except _SupersededError:
-            return 0, False
-        except VSwitchError as error:
-            # Whoever was to get another VLAN ID has both.
-            self._say(repository, 0, str(error))
             return 0, False
         if changes:
             milliseconds = (time.monotonic() - begun) * 1e3
             _log.info(
                 "%s: revision %d, %d entries, %.0f ms", self.tep, share.revision, len(changes), milliseconds
             )
-        wrong = self._set_vswitches(share) if self._vswitches else ""
-        self._say(repository, share.revision, wrong)
+        wrong = stuck | (self._set_vswitches(share, but=stuck) if self._vswitches else {})
+        # Where somebody is stuck the TEP does not hold all that it should.
+        said = "; ".join(f"vSwitch {name}: {error}" for name, error in wrong.items())
+        self._say(repository, 0 if stuck else share.revision, said)
         return len(changes), not wrong
 
-    def _set_vswitches(self, share: Share, stage: Stage | None = None) -> str:
-        """Those behind the TEP, now that it takes what they will send; what went wrong."""
-        errors = []
+    def _set_vswitches(
+        self, share: Share, stage: Stage | None = None, *, but: Collection[str] = ()
+    ) -> dict[str, str]:
+        """Those behind the TEP, now that it takes what they will send; by name, what went wrong."""
+        errors = {}
         for name, vswitch in share.fabric.vswitches.items():
-            if vswitch.tep != self.tep or vswitch.driver == "print":
+            if vswitch.tep != self.tep or vswitch.driver == "print" or name in but:
                 continue
             if stage is not None and not stage.concerns(vswitch.port):
                 continue
             try:
                 plan = driver_for(wanted(share.fabric, name, stage)).apply()
             except VSwitchError as error:
-                errors.append(f"vSwitch {name}: {error}")
+                errors[name] = str(error)
                 continue
             if plan.changes:
                 _log.info(
@@ -232,7 +233,7 @@ class Agent:
                 )
                 for line in plan.instructions.splitlines():
                     _log.warning("%s: vSwitch %s: %s", self.tep, name, line)
-        return "; ".join(errors)
+        return errors
 
     def _await_change(self, repository: Repository, revision: int, stop: threading.Event) -> None:
         while not stop.is_set() and repository.store.wait(revision, _LOOK_SECONDS) <= revision:

@@ -1,12 +1,13 @@
 """`opentep apply`."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import click
 from opentep.host.document import Document
 from opentep.host.driver import Retagger
 from opentep.host.retagging import Stage
-from opentep.host.vswitch import driver_for, wanted
+from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
 from .changes import Outcome
 from .errors import EXIT_FAILED, explain
@@ -19,15 +20,26 @@ from .target import targets
 __all__ = ["command"]
 
 
-def _retagger(document: Document, tep: str) -> Retagger:
-    """Sets the vSwitches of a TEP while VMs of theirs get other VLAN IDs."""
+def _retagger(document: Document, tep: str, failures: dict[str, str]) -> Retagger:
+    """Sets the vSwitches of a TEP while VMs of theirs get other VLAN IDs; puts what goes wrong into ``failures``."""
 
-    def retag(stage: Stage) -> None:
+    def retag(stage: Stage) -> Collection[str]:
+        stuck = set()
         for name in selected_vswitches(document, tep):
-            if stage.concerns(document.fabric.vswitches[name].port):
-                driver_for(wanted(document.fabric, name, stage)).apply()
+            port = document.fabric.vswitches[name].port
+            if stage.concerns(port) and _vswitch(name) not in failures:
+                try:
+                    driver_for(wanted(document.fabric, name, stage)).apply()
+                except VSwitchError as error:
+                    failures[_vswitch(name)] = f"{error}; its VMs keep both VLAN IDs until the next `apply`"
+                    stuck.add(port)
+        return stuck
 
     return retag
+
+
+def _vswitch(name: str) -> str:
+    return f"vSwitch {name}"
 
 
 @click.command(epilog="Exit codes: 0 done, 1 something did not work, 2 wrong usage or document.")
@@ -74,20 +86,22 @@ def command(
                 outcome.teps[target.name] = driver.apply(
                     document.tables[target.name],
                     progress,
-                    _retagger(document, target.name) if vswitches else None,
+                    _retagger(document, target.name, outcome.failures) if vswitches else None,
                 )
         except Exception as error:
             outcome.failures[f"TEP {target.name}"] = explain(error).format_message()
     for name in selected_vswitches(document, tep) if vswitches else ():
         its_tep = document.fabric.vswitches[name].tep
+        if _vswitch(name) in outcome.failures:
+            continue
         if f"TEP {its_tep}" in outcome.failures:
             # It may be in the middle of something, and take other VLAN IDs than these.
-            outcome.failures[f"vSwitch {name}"] = f"not set, as TEP {its_tep} failed"
+            outcome.failures[_vswitch(name)] = f"not set, as TEP {its_tep} failed"
             continue
         try:
             outcome.vswitches[name] = driver_for(wanted(document.fabric, name)).apply()
         except Exception as error:
-            outcome.failures[f"vSwitch {name}"] = explain(error).format_message()
+            outcome.failures[_vswitch(name)] = explain(error).format_message()
     if as_json:
         print_json(outcome.as_dict())
     else:

@@ -104,10 +104,11 @@ class World:
     def go(self, vlans: Vlans, fails: Callable[[], None] = lambda: None) -> None:
         """As the agent does. ``fails``: called before the vSwitch does something."""
 
-        def retag(stage: Stage) -> None:
+        def retag(stage: Stage) -> tuple[str, ...]:
             fails()
             staged = {mac: stage.vlan("server", vid) for mac, vid in vlans.items()}
             self.retag({mac: vid for mac, vid in staged.items() if vid is not None})
+            return ()
 
         shadow = ShadowClient(self.device)
         driver = Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0, shadow=shadow)
@@ -175,6 +176,41 @@ def test_without_a_vswitch_it_takes_one_pass(world) -> None:
     here = world(BEFORE)
     changes = Driver(RegisterAccess(here.device), drain_seconds=0).apply(fabric({**BEFORE, red(1): 9}))
     assert [change.kind for change in changes] == ["mac", "list"]
+
+
+def test_a_dead_vswitch_holds_up_no_other_port(memory_device) -> None:
+    """At its port VMs keep both VLAN IDs; those at the other one change, and all else is done."""
+    params = replace(PARAMS, access_ports=2)
+    ports = (Port("a", "access"), Port("b", "access"), Port("up", "fabric", mac=2))
+
+    def at(first: int, second: int, third: int | None = None) -> TepTables:
+        macs = [MacTableEntry(0, red(1), Local(0, first)), MacTableEntry(0, red(2), Local(1, second))]
+        members = {0: (first,), 1: (second,)}
+        if third is not None:
+            macs.append(MacTableEntry(0, red(3), Local(1, third)))
+            members[1] = (second, third)
+        return replace(fabric({}), ports=ports, macs=tuple(macs), lists=(ReplicaList(0, members),))
+
+    device = memory_device(params)
+    shadow = ShadowClient(device)
+    driver = Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0, shadow=shadow)
+    driver.apply(at(5, 6))
+    asked = []
+
+    def retag(stage: Stage) -> set[str]:
+        asked.append((stage.vlan("a", 9), stage.vlan("b", 10)))
+        return {"a"}
+
+    driver.apply(at(9, 10, third=6), retag=retag)
+    held = Driver(RegisterAccess(device)).read().tables
+    assert [port.retag for port in held.ports] == [Retag(5, 9), None, None]
+    assert held.macs == at(9, 10, third=6).macs and len(asked) == 1
+    driver.apply(at(9, 6, third=10), retag=retag)
+    held = Driver(RegisterAccess(device)).read().tables
+    assert held.macs == at(9, 6, third=10).macs, "two that exchange theirs"
+    assert held.ports[0].retag == Retag(5, 9)
+    driver.apply(at(9, 6, third=10), retag=lambda _: ())
+    assert not Driver(RegisterAccess(device)).plan(at(9, 6, third=10))
 
 
 class Interrupted(Exception):
