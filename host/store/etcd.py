@@ -13,6 +13,7 @@ from etcd3gw import exceptions
 from etcd3gw.client import Etcd3Client
 
 from .base import StoreError
+from .endpoint import Endpoint
 from .overlay import Overlay
 from .watch import Watch, WatchError
 
@@ -128,16 +129,13 @@ class EtcdStore:
 
     def __init__(self, location: str):
         self.location = location
-        parts = urlsplit(location)
-        if parts.scheme not in ("etcd", "etcds") or not parts.hostname:
-            raise StoreError(f"{location} is no address of etcd; remedy: write etcd://HOST:2379/PREFIX")
-        self._root = f"/{parts.path.strip('/') or 'opentep'}/"
+        self._endpoint = Endpoint.parse(location)
+        self._root = f"/{self._endpoint.prefix}/"
         self._data = self._root + "data/"
         self._notes = self._root + "notes/"
         self._head_key = self._root + "head"
         self._torn_key = self._root + "torn"  # there while chunks are on their way
         self.lock_key = self._root + "lock"
-        self._address = (parts.hostname, parts.port or 2379, "https" if parts.scheme == "etcds" else "http")
         self._client = self.connect()
         self._noted = self._compactable = 0
         self._watch: Watch | None = None
@@ -147,14 +145,13 @@ class EtcdStore:
 
     def connect(self) -> Etcd3Client:
         """Another connection."""
-        host, port, protocol = self._address
-        return Etcd3Client(host, port, protocol=protocol, timeout=_BUSY_SECONDS)
+        return self._endpoint.client(_BUSY_SECONDS)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (exceptions.Etcd3Exception, requests.RequestException, WatchError) as error:
+        except (exceptions.Etcd3Exception, requests.RequestException, WatchError, OSError) as error:
             detail = getattr(error, "detail_text", None) or str(error)
             raise StoreError(
                 f"{self.location}: no answer of etcd: {detail}; remedy: see that it runs"
@@ -372,7 +369,8 @@ class EtcdStore:
         number = int(_decode(answer["kvs"][0]["value"])) if "kvs" in answer else 0
         start = int(answer["header"]["revision"]) + 1
         path = urlsplit(self._client.get_url("/watch")).path
-        self._watch = Watch(self._address, path, self._head_key, start, number, timeout=_BUSY_SECONDS)
+        connection = self._endpoint.connection(_BUSY_SECONDS)
+        self._watch = Watch(connection, path, self._head_key, start, number)
         self._watched = time.monotonic()
 
     def _end_watch(self) -> None:

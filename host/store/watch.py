@@ -21,12 +21,8 @@ class Watch:
     One request that lasts, read by a thread of its own, instead of one for each time that somebody waits.
     """
 
-    def __init__(
-        self, address: tuple[str, int, str], path: str, key: str, start: int, number: int, *, timeout: float
-    ):
-        host, port, protocol = address
-        kind = http.client.HTTPSConnection if protocol == "https" else http.client.HTTPConnection
-        self._connection = kind(host, port, timeout=timeout)
+    def __init__(self, connection: http.client.HTTPConnection, path: str, key: str, start: int, number: int):
+        self._connection = connection
         self._number = number
         self._error: str | None = None
         self._told = threading.Condition()

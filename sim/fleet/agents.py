@@ -24,29 +24,41 @@ def _connect(device: MemoryDevice) -> Iterator[Driver]:
     yield Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0, shadow=shadow)
 
 
-def _run(location: str, names: Sequence[str], params: Params, stop: Event) -> None:
-    """One thread for each TEP, until ``stop``."""
+def _run(location: str, names: Sequence[str], params: Params, count_seconds: float, stop: Event) -> None:
+    """One thread for each TEP, until ``stop``, or until whoever could tell is dead."""
     halt = threading.Event()
     threads = []
     for name in names:
         device = MemoryDevice(params)
-        agent = Agent(name, location, connect=lambda *_, device=device: _connect(device))
+        agent = Agent(
+            name,
+            location,
+            connect=lambda *_, device=device: _connect(device),
+            count_seconds=count_seconds,
+        )
         threads.append(threading.Thread(target=agent.run, args=(halt,), daemon=True))
         threads[-1].start()
-    stop.wait()
+    parent = multiprocessing.parent_process()
+    while not stop.wait(1.0) and (parent is None or parent.is_alive()):
+        pass
     halt.set()
     for thread in threads:
         thread.join()
 
 
 @contextmanager
-def running(location: str, names: Sequence[str], params: Params) -> Iterator[None]:
-    """Agents of the TEPs ``names`` with the store at ``location``, in a process for each core of this machine."""
+def running(location: str, names: Sequence[str], params: Params, count_seconds: float) -> Iterator[None]:
+    """Agents of the TEPs ``names`` with the store at ``location``, in a process for each core of this machine.
+
+    ``count_seconds``: how often each tells what its TEP counts.
+    """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     count = min(os.cpu_count() or 1, len(names))
     processes = [
-        context.Process(target=_run, args=(location, names[part::count], params, stop), daemon=True)
+        context.Process(
+            target=_run, args=(location, names[part::count], params, count_seconds, stop), daemon=True
+        )
         for part in range(count)
     ]
     for process in processes:

@@ -21,12 +21,17 @@ def free_port() -> int:
 
 
 class Etcd:
-    """A cluster of one, with its data in ``folder``, that can be killed and started again."""
+    """A cluster of one, with its data in ``folder``, that can be killed and started again.
 
-    def __init__(self, folder: Path):
+    ``tls``: a folder with ``ca.pem``, ``server.pem`` and ``server.key``; clients need a certificate as well, then.
+    """
+
+    def __init__(self, folder: Path, tls: Path | None = None):
         self.folder = folder
+        self._tls = tls
         self.port = free_port()
         self._peer = free_port()
+        self._metrics = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -38,12 +43,16 @@ class Etcd:
         """Raises :class:`EtcdError`."""
         if shutil.which("etcd") is None:
             raise EtcdError("etcd is not installed; remedy: apt-get install etcd-server")
-        client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
+        scheme = "http" if self._tls is None else "https"
+        client, peer = f"{scheme}://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
+        metrics = f"http://127.0.0.1:{self._metrics}"
         with (self.folder / "etcd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["etcd", "--data-dir", str(self.folder / "data"), "--listen-client-urls", client]
                 + ["--advertise-client-urls", client, "--listen-peer-urls", peer]
-                + ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
+                + ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
+                + ["--listen-metrics-urls", metrics]
+                + self._certificates(),
                 stdout=log,
                 stderr=log,
             )
@@ -53,9 +62,21 @@ class Etcd:
                 raise EtcdError(f"etcd does not start: see {self.folder / 'etcd.log'}")
             time.sleep(0.05)
 
+    def _certificates(self) -> list[str]:
+        if self._tls is None:
+            return []
+        files = {"cert": "server.pem", "key": "server.key", "trusted-ca": "ca.pem"}
+        return ["--client-cert-auth", *(f"--{name}-file={self._tls / file}" for name, file in files.items())]
+
+    def metrics(self) -> str:
+        """What it says of itself, for Prometheus. Raises ``OSError``."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=30) as answer:
+            text: str = answer.read().decode()
+            return text
+
     def _is_healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}/health", timeout=1) as answer:
                 return b'"true"' in answer.read()
         except OSError:
             return False
