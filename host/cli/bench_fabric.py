@@ -82,8 +82,8 @@ def agents(sizes: tuple[int, ...], look_on: float, plots: Path | None, as_json: 
     """How fast the agents of a whole fabric follow a change, and what that costs their store.
 
     An etcd is started for it, on this machine, and an agent for each of its TEPs, which are register spaces in memory;
-    all of them share this machine's cores, where real ones have a machine each, and tell their counters every 30
-    seconds instead of five. Then 1 % of all VMs go to another rack in one transaction. TEPs with VMs of their tenants
+    all of them share this machine's cores, where real ones have a machine each; so they tell their counters every 30
+    seconds instead of five, and do not read back what their TEPs hold. Then 1 % of all VMs go to another rack in one transaction. TEPs with VMs of their tenants
     get other tables; it is over when the last one has them.
 
     \b

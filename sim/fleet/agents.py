@@ -17,6 +17,9 @@ from .memory_device import MemoryDevice
 
 __all__ = ["running"]
 
+_VERIFY_SECONDS = 3600.0
+"""Nobody else writes to these TEPs; a thousand that are read back every minute would keep a machine busy by themselves."""
+
 
 @contextmanager
 def _connect(device: MemoryDevice) -> Iterator[Driver]:
@@ -34,6 +37,7 @@ def _run(location: str, names: Sequence[str], params: Params, count_seconds: flo
             name,
             location,
             connect=lambda *_, device=device: _connect(device),
+            verify_seconds=_VERIFY_SECONDS,
             count_seconds=count_seconds,
         )
         threads.append(threading.Thread(target=agent.run, args=(halt,), daemon=True))
