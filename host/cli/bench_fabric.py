@@ -66,10 +66,10 @@ def controller(teps: int, tenants: int, vms: int, as_json: bool) -> None:
 @click.option(
     "--look-on",
     type=click.FloatRange(1, 600),
-    default=20.0,
+    default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to measure what agents cost while nothing changes.",
+    help="How long to measure what agents cost while nothing changes. They tell their counters every 30 seconds.",
 )
 @click.option(
     "--plots",
@@ -83,8 +83,9 @@ def agents(sizes: tuple[int, ...], look_on: float, plots: Path | None, as_json: 
 
     An etcd is started for it, on this machine, and an agent for each of its TEPs, which are register spaces in memory;
     all of them share this machine's cores, where real ones have a machine each; so they tell their counters every 30
-    seconds instead of five, and do not read back what their TEPs hold. Then 1 % of all VMs go to another rack in one transaction. TEPs with VMs of their tenants
-    get other tables; it is over when the last one has them.
+    seconds instead of five, and do not read back what their TEPs hold. Then 1 % of all VMs go to another rack in one
+    transaction. TEPs with VMs of their tenants get other tables; it is over when the last one has them. Times of the
+    change count from the beginning of the transaction.
 
     \b
     opentep bench agents
@@ -127,5 +128,5 @@ def agents(sizes: tuple[int, ...], look_on: float, plots: Path | None, as_json: 
         for fleet in fleets
     ]
     columns = ("TEPs", "VMs", "start s", "moved", "TEPs of them", "stored s", "half s", "all s")
-    etcd = ("requests", "etcd CPU s", "idle requests/s", "idle CPU", "etcd MiB")
+    etcd = ("requests of it", "etcd CPU s", "requests/s before", "etcd CPU before", "etcd MiB")
     print_table((*columns, *etcd), rows)

@@ -18,7 +18,7 @@ from .memory_device import MemoryDevice
 __all__ = ["running"]
 
 _VERIFY_SECONDS = 3600.0
-"""Nobody else writes to these TEPs; a thousand that are read back every minute would keep a machine busy by themselves."""
+"""Nobody else writes to these TEPs, and a thousand that are read back every minute keep a machine busy."""
 
 
 @contextmanager

@@ -55,11 +55,11 @@ class Fleet:
     store_seconds: float
     """The transaction, with its checks."""
     median_seconds: float
-    """From then on until half of them held it, by what agents say."""
+    """From its beginning until half of them held it, by what agents say."""
     last_seconds: float
     """And until all of them did."""
     change_requests: int
-    """That etcd answered meanwhile."""
+    """That etcd answered meanwhile, without those of this measurement."""
     change_cpu: float
     """Seconds of etcd's processor time meanwhile."""
     idle_requests: float
@@ -107,6 +107,7 @@ class _Measurement:
         self._location = f"{etcd.location}/fleet{teps}"
         self._store = open_store(self._location)
         self._repository = Repository(self._store, "bench")
+        self._looks = 0
 
     def close(self) -> None:
         self._store.close()
@@ -126,9 +127,11 @@ class _Measurement:
             time.sleep(idle_seconds)
             idle = _Load.of(self._etcd)
             self._tell(f"{self._teps} TEPs: moving VMs")
-            begun = time.monotonic()
-            changed, concerned = self._move()
-            stored, at = time.monotonic() - begun, time.time()
+            moved, concerned = self._moves()
+            at = time.time()
+            self._repository.edit("move", lambda _: moved)
+            stored = time.time() - at
+            self._looks = 0
             told = self._settle(concerned, self._repository.revision)
             after = _Load.of(self._etcd)
         times = sorted(datetime.fromisoformat(report.time).timestamp() - at for report in told)
@@ -137,12 +140,12 @@ class _Measurement:
             teps=self._teps,
             vms=self._vms,
             start_seconds=started,
-            changed=changed,
+            changed=len(moved),
             concerned=len(concerned),
             store_seconds=stored,
             median_seconds=statistics.median(times),
             last_seconds=times[-1],
-            change_requests=round(after.requests - idle.requests),
+            change_requests=round(after.requests - idle.requests) - self._looks,
             change_cpu=after.cpu - idle.cpu,
             idle_requests=(idle.requests - before.requests) / passed,
             idle_cpu=(idle.cpu - before.cpu) / passed,
@@ -154,6 +157,7 @@ class _Measurement:
         end = time.monotonic() + _PATIENCE_SECONDS
         while True:
             said = reports(self._repository)
+            self._looks += 1
             told = [said[tep] for tep in teps if tep in said and said[tep].revision >= revision]
             if len(told) == len(teps):
                 return told
@@ -163,8 +167,8 @@ class _Measurement:
                 raise FleetError(f"{len(missing)} TEPs did not follow, such as {missing[0]}: {last}")
             time.sleep(_LOOK_SECONDS)
 
-    def _move(self) -> tuple[int, list[str]]:
-        """Every hundredth VM goes to the next rack; how many did, and the TEPs that have its tenant."""
+    def _moves(self) -> tuple[dict[Key, Any], list[str]]:
+        """Every hundredth VM at the next rack, and the TEPs that have its tenant."""
         vms = {key: stored.spec for key, stored in self._repository.objects("vms").items()}
         step = round(1 / _CHANGED)
         moved = {}
@@ -172,14 +176,13 @@ class _Measurement:
             key = Key("vms", f"vm{number}")
             rack = int(vms[key]["vswitch"].removeprefix("vswitch"))
             moved[key] = {**vms[key], "vswitch": f"vswitch{(rack + 1) % self._teps}"}
-        self._repository.edit("move", lambda _: moved)
         tenants = {spec["tenant"] for spec in moved.values()}
         places = [spec for spec in (*vms.values(), *moved.values()) if spec["tenant"] in tenants]
-        return len(moved), sorted({spec["vswitch"].replace("vswitch", "rack") for spec in places})
+        return moved, sorted({spec["vswitch"].replace("vswitch", "rack") for spec in places})
 
 
 def measure_fleet(
-    teps: int, *, idle_seconds: float = 20.0, tell: Callable[[str], None] = lambda _: None
+    teps: int, *, idle_seconds: float = 30.0, tell: Callable[[str], None] = lambda _: None
 ) -> Fleet:
     """With ``teps`` TEPs, 20 VMs on each, in an etcd that is started for it and ends with it. ``tell``: what is next.
 
