@@ -284,8 +284,8 @@ class Repository:
             renewed = renewing(reader)
             for key in (Key("vms", name) for name in renewed):
                 changes.append(Change(key, reader.get(key), reader.get(key)))
+            self._check_form(changes)
             for change in changes:
-                self._check_form(change)
                 write_object(transaction, change, transaction.revision + 1)
             reader = Reader(transaction)
             self._check_names(changes, reader)
@@ -349,10 +349,15 @@ class Repository:
         if conflicts:
             raise ConflictError(conflicts, base)
 
-    def _check_form(self, change: Change) -> None:
-        """Whether the object by itself satisfies the schema, so that what it names can be followed."""
-        if change.after is None:
-            return
+    def _check_form(self, changes: Iterable[Change]) -> None:
+        """Whether the objects by themselves satisfy the schema, so that what they name can be followed."""
+        problems = [
+            problem for change in changes if change.after is not None for problem in self._misformed(change)
+        ]
+        if problems:
+            raise FabricError(problems)
+
+    def _misformed(self, change: Change) -> list[Problem]:
         source = self._source({change.key: change.after})
         # Without the rest of the fabric, what a fabric must have is missing.
         problems = [problem for problem in schema_problems(source) if problem.path != "teps"]
@@ -361,9 +366,9 @@ class Repository:
             remedy = (
                 "name a rule FROM/TO, as it is" if change.key.kind == "rules" else "choose one that there is"
             )
-            problems.append(Problem(0, 0, str(change.key), message, remedy, source.file))
-        if problems:
-            raise FabricError(problems)
+            keys = (change.key.kind, change.key.name)
+            problems.append(Problem(0, 0, str(change.key), message, remedy, source.file, keys))
+        return problems
 
     def _check_names(self, changes: Iterable[Change], reader: Reader) -> None:
         """Whether what the objects name is there; of all that is there, something may be meant."""

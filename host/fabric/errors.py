@@ -1,7 +1,7 @@
 """Mistakes in a fabric document, with the place where the user finds them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["FabricError", "KeyPath", "Problem", "format_path"]
 
@@ -29,6 +29,8 @@ class Problem:
     message: str
     remedy: str
     file: str = ""
+    keys: KeyPath = field(default=(), compare=False)
+    """``path`` for programs."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file

@@ -48,7 +48,7 @@ class Source:
         if at_key is not None and (key or found < len(path)):
             node = at_key
         line, column = _place(node) if node is not None else (0, 0)
-        return Problem(line, column, format_path(path), message, remedy, self.file)
+        return Problem(line, column, format_path(path), message, remedy, self.file, path)
 
 
 def _place(node: yaml.Node) -> tuple[int, int]:

@@ -151,7 +151,7 @@ class EtcdStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (exceptions.Etcd3Exception, requests.RequestException, WatchError, OSError) as error:
+        except (exceptions.Etcd3Exception, requests.RequestException, WatchError) as error:
             detail = getattr(error, "detail_text", None) or str(error)
             raise StoreError(
                 f"{self.location}: no answer of etcd: {detail}; remedy: see that it runs"
@@ -353,15 +353,20 @@ class EtcdStore:
         with self._explained():
             if timeout <= 0:
                 return self._head()[1]
-            if self._watch is None or time.monotonic() - self._watched > _WATCH_SECONDS:
-                self._end_watch()
-                self._begin_watch()
-            assert self._watch is not None
-            try:
-                return self._watch.wait(revision, timeout)
-            except WatchError:
-                self._end_watch()
-                raise
+            end = time.monotonic() + timeout
+            while True:
+                if self._watch is None or time.monotonic() - self._watched > _WATCH_SECONDS:
+                    self._end_watch()
+                    self._begin_watch()
+                assert self._watch is not None
+                now = time.monotonic()
+                try:
+                    number = self._watch.wait(revision, min(end - now, self._watched + _WATCH_SECONDS - now))
+                except WatchError:
+                    self._end_watch()
+                    raise
+                if number > revision or time.monotonic() >= end:
+                    return number
 
     def _begin_watch(self) -> None:
         """From now on: etcd may have forgotten the revision that moved the head last."""

@@ -62,11 +62,12 @@ class Watch:
             while line := self._response.readline():
                 if line.strip():
                     self._take(json.loads(line))
-        except (OSError, ValueError, http.client.HTTPException, WatchError) as reason:
+        except Exception as reason:  # whatever it is, it is told to whoever waits
             error = str(reason) or error
-        with self._told:
-            self._error = error
-            self._told.notify_all()
+        finally:
+            with self._told:
+                self._error = error
+                self._told.notify_all()
 
     def _take(self, message: dict[str, Any]) -> None:
         if "error" in message or message.get("result", {}).get("canceled"):

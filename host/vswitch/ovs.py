@@ -64,8 +64,8 @@ class OvsDriver:
     def apply(self) -> VSwitchPlan:
         with self._opened() as database:
             plan, operations = self._compute(_Bridge(database, self._bridge))
-            if operations:
-                self._commit(database, operations)
+            # Also without any: what was written before may not have been taken over yet.
+            self._commit(database, operations)
             return plan
 
     @contextmanager
@@ -77,10 +77,11 @@ class OvsDriver:
             raise VSwitchError(str(error)) from None
 
     def _commit(self, database: Ovsdb, operations: list[dict[str, Any]]) -> None:
-        """Do the transaction and wait until the switch has taken it over."""
+        """Do the transaction and wait until the switch has taken it, and all before it, over."""
         count = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
         read = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]}
-        wanted = database.transact([*operations, count, read])[-1]["rows"][0]["next_cfg"]
+        steps = [*operations, count] if operations else []
+        wanted = database.transact([*steps, read])[-1]["rows"][0]["next_cfg"]
         deadline = time.monotonic() + _SETTLE_SECONDS
         while database.select("Open_vSwitch", ["cur_cfg"])[0]["cur_cfg"] < wanted:
             if time.monotonic() > deadline:

@@ -78,6 +78,8 @@ class _Derivation:
         self.done = Derived()
         self.logical = {switch.name: switch for switch in requests.switches}
         self.bits: dict[str, int] = {}
+        self.holders: dict[int, str] = {}
+        """Logical switches by tunnel key: who has it first, keeps it."""
         self._unusable: set[str] = set()
         """Logical switches that cannot be a tenant."""
         self._tenants = document.others("tenants")
@@ -212,6 +214,13 @@ class _Derivation:
             return None
         name = self.name(switch.name)
         spec: dict[str, Any] = {}
+        if switch.tunnel_key is not None:
+            holder = self.holders.setdefault(switch.tunnel_key, switch.name)
+            if holder != switch.name:
+                self.refuse(
+                    f"logical switches '{holder}' and '{switch.name}' have the same tunnel key", binding
+                )
+                return None
         given = (self.document.tenants.get(name) or {}).get("oui")
         if given is not None:
             spec["oui"] = given  # once allocated, it is the controller's to give out addresses of
@@ -323,6 +332,10 @@ class _Derivation:
 
     def run(self) -> Derived:
         self.known_tenants()
+        for switch in self.requests.switches:
+            spec = self.document.tenants.get(self.name(switch.name)) or {}
+            if switch.tunnel_key is not None and spec.get("network") == switch.tunnel_key:
+                self.holders.setdefault(switch.tunnel_key, switch.name)
         self.bits = self.vlan_bits()
         for binding in self.requests.bindings:
             if binding.tep in self.document.served:

@@ -24,14 +24,13 @@ def _rank(key: Key) -> tuple[int, Key]:
 
 
 def _named(problem: Problem, keys: Mapping[Key, Any]) -> Key | None:
-    """Which of ``keys`` a problem is told of. Names may have dots."""
-    kind, _, rest = problem.path.partition(".")
-    parts = rest.split(".")
-    for end in range(len(parts), 0, -1):
-        key = Key(kind, ".".join(parts[:end]).partition("[")[0])
-        if key in keys:
-            return key
-    return None
+    """Which of ``keys`` a problem is told of."""
+    return key if (key := _subject(problem)) in keys else None
+
+
+def _subject(problem: Problem) -> Key | None:
+    """The object that a problem is told of."""
+    return Key(str(problem.keys[0]), str(problem.keys[1])) if len(problem.keys) > 1 else None
 
 
 class Settlement:
@@ -93,13 +92,10 @@ class Settlement:
             yield key
             return
         # Somebody else needs what was to go.
-        kind, _, name = problem.path.partition(".")
-        for end in range(name.count(".") + 1, 0, -1):
-            other = Key(kind, ".".join(name.split(".")[:end]).partition("[")[0])
-            spec = self._get(other) if kind in KINDS else None
-            if spec is not None:
-                yield from (named for named in references(other, spec) if edits.get(named, edits) is None)
-                return
+        other = _subject(problem)
+        spec = self._get(other) if other is not None and other.kind in KINDS else None
+        if other is not None and spec is not None:
+            yield from (named for named in references(other, spec) if edits.get(named, edits) is None)
 
     def _refuse(self, key: Key, spec: Any, reason: str) -> None:
         self.refused.setdefault(key, reason)
@@ -115,7 +111,10 @@ class Settlement:
         self._wanted.pop(key, None)
         for other in [other for other, spec in self._wanted.items() if key in references(other, spec)]:
             self.refused.setdefault(other, f"there is no {key}")
-            self._drop(other)
+            if other in self._own and other.kind not in _PLACES:
+                self._wanted[other] = self._own[other]
+            else:
+                self._drop(other)
 
     def _one_by_one(self, edits: list[Edit]) -> None:
         """Nobody can be blamed: each by itself."""
@@ -124,5 +123,7 @@ class Settlement:
                 self._edit([(key, spec)])
             except FabricError as error:
                 self.refused.setdefault(key, "; ".join(problem.message for problem in error.problems))
+                if spec is not None and key in self._own and key.kind in _PLACES:
+                    self._one_by_one([(key, None)])
             else:
                 self.changed += 1

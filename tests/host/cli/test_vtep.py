@@ -29,7 +29,9 @@ def test_it_runs_until_told(vtep: Vtep, tmp_path: Path) -> None:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.1)
         vtep.ctl("add-ls", "odd", "--", "bind-ls", "rack1", vtep.ctl("list-ports", "rack1")[0], "4095", "odd")
-        time.sleep(2)
+        while not any(row["port_fault_status"] == "invalid_vlan_map" for row in vtep.ports()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=20)
     finally:

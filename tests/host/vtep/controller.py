@@ -51,6 +51,10 @@ class Vtep:
         with Ovsdb(self.target, DATABASE) as database:
             return Rows(database)
 
+    def ports(self) -> list[dict]:
+        """All physical ports."""
+        return list(self.rows().tables["Physical_Port"].values())
+
     def local_macs(self) -> set[tuple[str, str, str, str]]:
         """Logical switch, MAC address, address of the TEP, IP address."""
         rows = self.rows()

@@ -286,14 +286,48 @@ class TestWhatIsWrongHoldsUpNobody:
         bench.go()
         assert bench.own("vms") == {} and bench.faults("srv") == []
 
-    def test_many_refused_at_once(self, bench: Bench) -> None:
-        """In a few transactions, not one for each."""
+    def test_many_refused_at_once(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a few transactions, not one for each. That group addresses are nobody's, the store says."""
+        edits = []
+        edit = bench.adapter._edit
+        monkeypatch.setattr(bench.adapter, "_edit", lambda *them: (edits.append(them), edit(*them)))
         for number in range(30):
-            mac = f"0a:00:00:00:00:{number:02x}"
-            bench.vtep.ctl("add-ucast-remote", "green", mac, "fd00:77::1")
-        before = bench.repository.revision
+            name = f"ls{number}"
+            bench.vtep.ctl(
+                "add-ls", name, "--", "set", "Logical_Switch", name, f"tunnel_key={(1 << 24) + number}"
+            )
+            bench.vtep.ctl("bind-ls", "rack2", "b", str(100 + number), name)
         bench.go()
-        assert bench.repository.revision <= before + 2
+        assert bench.faults("b") == ["invalid_vlan_map"] and len(edits) <= 4
+
+    def test_a_tep_that_is_refused_takes_nobody_along(self, bench: Bench) -> None:
+        """An address that another foreign TEP sends from."""
+        bench.put(
+            Key("teps", "kernel"),
+            {"foreign": True, "address": "fd00:9::1", "sources": ["fd00:9::1", "fd00:9::2"]},
+        )
+        bench.vtep.ctl("add-mcast-remote", "green", "unknown-dst", "vxlan_over_ipv4", "fd00:9::2")
+        bench.go()
+        assert bench.tenants() == {"vtep.green": {"network": 7}}
+        assert set(bench.own("vms")) == {"vtep.rack1.srv.5"}
+
+    def test_a_tunnel_key_is_the_one_who_has_it(self, bench: Bench) -> None:
+        bench.vtep.ctl("add-ls", "aa", "--", "set", "Logical_Switch", "aa", "tunnel_key=7")
+        bench.vtep.ctl("bind-ls", "rack2", "b", "9", "aa")
+        bench.go()
+        assert set(bench.own("vms")) == {"vtep.rack1.srv.5"}
+        bench.vtep.ctl("unbind-ls", "rack1", "srv", "5", "--", "bind-ls", "rack1", "srv", "5", "aa")
+        bench.go()
+        assert bench.tenants() == {"vtep.aa": {"network": 7}}, "nobody has it any more"
+        assert set(bench.own("vms")) == {"vtep.rack1.srv.5", "vtep.rack2.b.9"}
+
+    def test_names_with_dots(self, bench: Bench) -> None:
+        """A field of one object reads like the name of another one."""
+        for number, name in enumerate(("g", "g.network", "g.vlan")):
+            bench.vtep.ctl("add-ls", name, "--", "bind-ls", "rack2", "b", str(50 + number), name)
+        bench.vtep.ctl("set", "Logical_Switch", "g", "tunnel_key=16777215")
+        bench.go()
+        assert set(bench.own("tenants")) == {"vtep.green", "vtep.g.network", "vtep.g.vlan"}
 
 
 def test_tunnel_keys_tell_logical_switches_apart(bench: Bench) -> None:
