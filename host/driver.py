@@ -8,7 +8,7 @@ before what replaces it stands. Numbers that mean someone else afterwards are va
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from opentep.host.link.shadow import ShadowClient
 from opentep.host.macs import FoundMac
 from opentep.host.neighbours.service import NeighbourService, known_next_hops, routers, with_next_hops
 from opentep.host.registers import RegisterAccess
-from opentep.host.retagging import Stage, next_stage
+from opentep.host.retagging import Retagged, Stage, next_stage
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, Remote, TepTables
 from opentep.host.transition import vacate
@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Told how many requests of how many are done."""
 
-Retagger = Callable[[Stage], Collection[str]]
-"""Sets the tags that the ports of vSwitches have in a stage; returns ports whose vSwitch could not be set."""
+Retagger = Callable[[Stage], Retagged]
+"""Sets the tags that the ports of vSwitches have in a stage."""
 
 _PORT_TOTALS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets", "queue_full")
 """Counters of a port that are no drop reasons."""
@@ -126,9 +126,10 @@ class Driver:
     ) -> list[Change]:
         """Make it so; returns what was changed. Raises :class:`DriverError` or ``LinkError``, and what ``retag`` does.
 
-        ``retag`` is called where VMs get other VLAN IDs, while the TEP takes both: they lose no frame then. Without it
-        they are cut off until somebody sets their vSwitch. At ports where it did not succeed both stay, and all else is
-        done. After that, as after an error, the TEP works with a part of the changes; applying again does the rest.
+        ``retag`` is called before VMs come, and where they get other VLAN IDs, while the TEP takes both: they lose no
+        frame then. Without it they are cut off until somebody sets their vSwitch. At ports where it did not succeed
+        both stay, and nobody comes; all else is done. After that, as after an error, the TEP works with a part of the
+        changes; applying again does the rest.
         """
         before, self._applied = self._applied, None
         if before is None or _numbers(before) != _numbers(desired):
@@ -153,17 +154,22 @@ class Driver:
             held = self.read()
             desired = self._discover(held, desired)
         changes += self._changes(held, desired)
-        stage = next_stage(held.tables, desired) if retag else None
+        ready: set[str] = set()
         stuck: set[str] = set()
+        stage = next_stage(held.tables, desired, ready) if retag else None
         while retag and stage and stage.goes_on(stuck):
-            _log.info("VMs get other VLAN IDs")
             self._bring(held, stage.tables, progress)
-            stuck.update(retag(stage))
-            time.sleep(self._retag_seconds)
-            self._bring(self.read(), stage.afterwards(stuck), progress)
-            time.sleep(self._drain_seconds)
+            outcome = retag(stage)
+            stuck.update(outcome.stuck)
+            if stage.rests or outcome.let_go:
+                _log.info("VMs get other VLAN IDs")
+                time.sleep(self._retag_seconds)
+                self._bring(self.read(), stage.afterwards(stuck), progress)
+                time.sleep(self._drain_seconds)
+            ready.update(port.name for port in desired.ports if stage.concerns(port.name))
+            ready -= stuck
             held = self.read()
-            stage = next_stage(held.tables, desired)
+            stage = next_stage(held.tables, desired, ready)
         self._bring(held, stage.tables if stage else desired, progress)
         if not held.enabled:
             self.registers.write("control.enable", 1)

@@ -1,16 +1,27 @@
-"""The way of a VM from one VLAN ID to another, on which it loses no frame and nobody else gets one of its frames.
+"""The way of a VM to its VLAN ID, on which nobody else gets one of its frames, and it loses none if it had another one.
 
 Its vSwitch changes the tag at an instant that the TEP does not see. So for a while the TEP takes both VLAN IDs as the
-VM's and sends with both (make before break); only when the old one is drained may another VM have it. Everything
-follows from what a TEP holds and what it should hold: whoever is interrupted begins here again.
+VM's and sends with both (make before break); only when the old one is drained may another VM have it. And since a TEP
+does not know whom a vSwitch still has at a VLAN ID, nobody gets one before the vSwitch has been set in this very run.
+Everything else follows from what a TEP holds and what it should hold: whoever is interrupted begins here again.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from opentep.host.tables import Local, MacTableEntry, ReplicaList, Retag, TepTables
 
-__all__ = ["Stage", "next_stage"]
+__all__ = ["Retagged", "Stage", "next_stage"]
+
+
+@dataclass(frozen=True)
+class Retagged:
+    """Of an attempt to set vSwitches as a stage has them."""
+
+    stuck: Collection[str] = ()
+    """Ports whose vSwitch could not be set."""
+    let_go: bool = False
+    """Something at a vSwitch has another VLAN ID than before, or none: for a moment it may still get frames of that."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,8 @@ class Stage:
 
     tables: TepTables
     _vlans: Mapping[Local, int | None]
+    _late: Collection[Local] = field(default=())
+    """Places of VMs that the vSwitch may have already, and the TEP not yet."""
 
     def afterwards(self, stuck: Collection[str] = ()) -> TepTables:
         """The same when these VMs have only the one that is to stay, but for those at the ports ``stuck``, whose
@@ -26,14 +39,19 @@ class Stage:
         ports = (port if port.name in stuck else replace(port, retag=None) for port in self.tables.ports)
         return replace(self.tables, ports=tuple(ports))
 
+    @property
+    def rests(self) -> bool:
+        """Whether a VLAN ID becomes free that another VM may get next."""
+        return bool(self._vlans) or any(port.retag is not None for port in self.tables.ports)
+
     def goes_on(self, stuck: Collection[str]) -> bool:
         """Whether anything is left to do at ports other than ``stuck``."""
         return any(self.concerns(port.name) for port in self.tables.ports if port.name not in stuck)
 
     def concerns(self, port: str) -> bool:
-        """Whether VMs at ``port`` have other VLAN IDs than in the end."""
+        """Whether VMs at ``port`` have other VLAN IDs than in the end, or are not there yet."""
         number = self._number(port)
-        waits = any(place.port == number for place in self._vlans)
+        waits = any(place.port == number for place in (*self._vlans, *self._late))
         return waits or self.tables.ports[number].retag is not None
 
     def vlan(self, port: str, vid: int) -> int | None:
@@ -45,8 +63,10 @@ class Stage:
         return [each.name for each in self.tables.ports].index(port)
 
 
-def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
+def next_stage(held: TepTables, desired: TepTables, ready: Collection[str]) -> Stage | None:
     """What comes first on the way from ``held`` to ``desired``; ``None``: the end.
+
+    ``ready``: ports whose vSwitch was set in the stage before, so that nobody has a VLAN ID there who should not.
 
     Who comes to a place that another one leaves has to wait for it. Of VMs that exchange their VLAN IDs one has to let
     go: it is cut off until the others have changed.
@@ -61,12 +81,14 @@ def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
         for vm, after in there.items()
         if _stays_at_port(here.get(vm), after) and here[vm] != after
     }
+    open_ports = {number for number, port in enumerate(desired.ports) if port.name in ready}
     pairs = {index: port.retag for index, port in enumerate(held.ports) if port.retag is not None}
     for after, before in leaving.items():
-        if after.port not in pairs and after not in here.values():
+        if after.port in open_ports and after.port not in pairs and after not in here.values():
             pairs[after.port] = Retag(before.vid, after.vid)
     coming = {after for vm, after in there.items() if not _stays_at_port(here.get(vm), after)}
-    if not pairs and not leaving and gone.isdisjoint(coming):
+    late = {after for after in coming if after.port not in open_ports}
+    if not pairs and not leaving and not late and gone.isdisjoint(coming):
         return None
     stay = {
         after: before
@@ -80,14 +102,16 @@ def next_stage(held: TepTables, desired: TepTables) -> Stage | None:
         waiting = {after: before for after, before in stay.items() if after.port == port}
         if waiting.keys() <= set(waiting.values()):
             vlans[min(waiting, key=lambda place: place.vid)] = None
+    placed = dict.fromkeys(late) | vlans
     return Stage(
         replace(
             desired,
             ports=tuple(replace(port, retag=pairs.get(index)) for index, port in enumerate(desired.ports)),
-            macs=tuple(_placed(desired.macs, vlans)),
-            lists=tuple(_listed(desired, entry, vlans) for entry in desired.lists),
+            macs=tuple(_placed(desired.macs, placed)),
+            lists=tuple(_listed(desired, entry, placed) for entry in desired.lists),
         ),
         vlans,
+        late,
     )
 
 

@@ -7,7 +7,7 @@ different is written. One agent at a time per TEP: a second one takes the host l
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from opentep.host.fabric.errors import FabricError
 from opentep.host.link.client import LinkError
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import WrongDeviceError
-from opentep.host.retagging import Stage
+from opentep.host.retagging import Retagged, Stage
 from opentep.host.store import StoreError, open_store
 from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
@@ -184,14 +184,15 @@ class Agent:
         """How much was changed, and whether the vSwitches are as they should be, too."""
         begun = time.monotonic()
         stuck: dict[str, str] = {}
-        """vSwitches with VMs that have two VLAN IDs, since the vSwitch could not be told."""
+        """Those that could not be told: their VMs have two VLAN IDs, or are not there yet."""
 
-        def retag(stage: Stage) -> Collection[str]:
+        def retag(stage: Stage) -> Retagged:
             newest = repository.store.wait(share.revision, 0)
             if self._stop.is_set() or (newest > share.revision and repository.concerns(share, newest)):
                 raise _SupersededError
-            stuck.update(self._set_vswitches(share, stage, but=stuck))
-            return {share.fabric.vswitches[name].port for name in stuck}
+            wrong, let_go = self._set_vswitches(share, stage, but=stuck)
+            stuck.update(wrong)
+            return Retagged({share.fabric.vswitches[name].port for name in stuck}, let_go)
 
         try:
             changes = driver.apply(share.tables, retag=retag if self._vswitches else None)
@@ -202,17 +203,18 @@ class Agent:
             _log.info(
                 "%s: revision %d, %d entries, %.0f ms", self.tep, share.revision, len(changes), milliseconds
             )
-        wrong = stuck | (self._set_vswitches(share, but=stuck) if self._vswitches else {})
-        # Where somebody is stuck the TEP does not hold all that it should.
+        wrong = stuck | (self._set_vswitches(share, but=stuck)[0] if self._vswitches else {})
         said = "; ".join(f"vSwitch {name}: {error}" for name, error in wrong.items())
-        self._say(repository, 0 if stuck else share.revision, said)
+        self._say(repository, share.revision, said, list(wrong))
         return len(changes), not wrong
 
     def _set_vswitches(
         self, share: Share, stage: Stage | None = None, *, but: Collection[str] = ()
-    ) -> dict[str, str]:
-        """Those behind the TEP, now that it takes what they will send; by name, what went wrong."""
+    ) -> tuple[dict[str, str], bool]:
+        """Those behind the TEP, now that it takes what they will send; by name, what went wrong, and whether anything
+        has another VLAN ID than before."""
         errors = {}
+        let_go = False
         for name, vswitch in share.fabric.vswitches.items():
             if vswitch.tep != self.tep or vswitch.driver == "print" or name in but:
                 continue
@@ -223,6 +225,7 @@ class Agent:
             except VSwitchError as error:
                 errors[name] = str(error)
                 continue
+            let_go |= plan.lets_go
             if plan.changes:
                 _log.info(
                     "%s: revision %d, vSwitch %s, %d changes",
@@ -233,21 +236,21 @@ class Agent:
                 )
                 for line in plan.instructions.splitlines():
                     _log.warning("%s: vSwitch %s: %s", self.tep, name, line)
-        return errors
+        return errors, let_go
 
     def _await_change(self, repository: Repository, revision: int, stop: threading.Event) -> None:
         while not stop.is_set() and repository.store.wait(revision, _LOOK_SECONDS) <= revision:
             pass
 
-    def _say(self, repository: Repository, revision: int, error: str) -> None:
-        """Once, in the store and in the log."""
+    def _say(self, repository: Repository, revision: int, error: str, wrong: Sequence[str] = ()) -> None:
+        """Once, in the store and in the log. ``wrong``: vSwitches that the error is about, and nothing else."""
         if (revision, error) == self._said:
             return
         self._said = (revision, error)
         if error:
             _log.warning("%s: %s", self.tep, error)
-        Report(self.tep, revision, error, timestamp(), self._vswitches).store(repository.store)
-        if error:
+        Report(self.tep, revision, error, timestamp(), self._vswitches, wrong).store(repository.store)
+        if error and not revision:
             Counted.forget(self.tep, repository.store)
         if self._metrics is not None:
             self._metrics.tell(self.tep, revision, error)

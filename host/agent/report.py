@@ -1,6 +1,7 @@
 """What agents say of their TEPs, for everybody who looks into the store."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ class Report:
     """UTC, ISO 8601."""
     vswitches: bool = True
     """It sets those behind the TEP, too."""
+    wrong: Sequence[str] = ()
+    """Those that it could not set. Their VMs are not all as they should be, but all else at the TEP is."""
 
     def as_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -48,13 +51,13 @@ def why_no_room(repository: Repository, migration: Migration) -> str:
     return f"the agent of TEP '{migration.tep}' sets no vSwitches (--no-vswitches)"
 
 
-def what_is_missing(repository: Repository, tep: str, *, vswitches: bool = True) -> str:
-    """Why the TEP, with its ``vswitches`` or without, does not yet hold what it should; empty if it does."""
+def what_is_missing(repository: Repository, tep: str, vswitch: str | None = None) -> str:
+    """Why the TEP, and ``vswitch`` behind it, if any is meant, is not yet what it should be; empty if it is."""
     report = reports(repository).get(tep)
     if report is None:
         return f"no agent has spoken of TEP '{tep}'"
     # What is wrong with vSwitches alone is told with the revision that the TEP holds.
-    if report.error and (vswitches or not report.revision):
+    if report.error and (vswitch in report.wrong or not report.revision):
         return f"TEP '{tep}': {report.error}"
     if not repository.is_current(tep, report.revision):
         return f"the agent of TEP '{tep}' is at revision {report.revision}"

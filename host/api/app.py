@@ -189,7 +189,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
             return _done(revision, changes, dry_run)
         if migration.blockers():
             raise HTTPException(409, f"a VM at '{to}' has its VLAN ID: prepare first")
-        missing = what_is_missing(repository, migration.tep)
+        missing = what_is_missing(repository, migration.tep, to)
         if missing:
             raise HTTPException(409, f"{missing}; try again when it is well")
         revision, changes, _ = migration.move(action, dry_run=dry_run)

@@ -1,12 +1,11 @@
 """`opentep apply`."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import click
 from opentep.host.document import Document
 from opentep.host.driver import Retagger
-from opentep.host.retagging import Stage
+from opentep.host.retagging import Retagged, Stage
 from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
 from .changes import Outcome
@@ -23,17 +22,18 @@ __all__ = ["command"]
 def _retagger(document: Document, tep: str, failures: dict[str, str]) -> Retagger:
     """Sets the vSwitches of a TEP while VMs of theirs get other VLAN IDs; puts what goes wrong into ``failures``."""
 
-    def retag(stage: Stage) -> Collection[str]:
+    def retag(stage: Stage) -> Retagged:
         stuck = set()
+        let_go = False
         for name in selected_vswitches(document, tep):
             port = document.fabric.vswitches[name].port
             if stage.concerns(port) and _vswitch(name) not in failures:
                 try:
-                    driver_for(wanted(document.fabric, name, stage)).apply()
+                    let_go |= driver_for(wanted(document.fabric, name, stage)).apply().lets_go
                 except VSwitchError as error:
-                    failures[_vswitch(name)] = f"{error}; its VMs keep both VLAN IDs until the next `apply`"
+                    failures[_vswitch(name)] = f"{error}; no VM of it gets a VLAN ID until the next `apply`"
                     stuck.add(port)
-        return stuck
+        return Retagged(stuck, let_go)
 
     return retag
 

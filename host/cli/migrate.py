@@ -19,12 +19,10 @@ __all__ = ["command"]
 _LOOK_SECONDS = 0.1
 
 
-def _await(repository: Repository, teps: list[str], seconds: float, *, vswitches: bool) -> None:
-    """Until the agents of all ``teps`` have done what the store says, at their ``vswitches``, too, or not."""
+def _await(repository: Repository, teps: list[str], seconds: float, vswitch: str | None = None) -> None:
+    """Until the agents of all ``teps`` have done what the store says, and at ``vswitch``, if any is meant."""
     deadline = time.monotonic() + seconds
-    while missing := [
-        why for why in (what_is_missing(repository, tep, vswitches=vswitches) for tep in teps) if why
-    ]:
+    while missing := [why for why in (what_is_missing(repository, tep, vswitch) for tep in teps) if why]:
         if time.monotonic() > deadline:
             raise CommandError(
                 f"after {seconds:g} s {missing[0]}; the same command goes on when it is well"
@@ -97,10 +95,10 @@ def command(name: str, vswitch: str, prepare: bool, wait: float, dry_run: bool, 
                 break  # what comes next follows from what this would have done
             if wait and not dry_run:
                 console.print(f"revision {revision}: waiting for the agents", style="dim")
-                _await(repository, [migration.tep], wait, vswitches=True)
+                _await(repository, [migration.tep], wait, vswitch)
         if wait and not dry_run and not prepare:
-            # The vSwitch that it leaves may be dead, which is a reason to leave it.
-            _await(repository, _concerned(repository, name), wait, vswitches=False)
+            # Other vSwitches, and the one that it leaves, may be dead, which is a reason to leave it.
+            _await(repository, _concerned(repository, name), wait)
         revision = repository.revision
     if as_json:
         print_json({"revision": revision, "stored": not dry_run, "changes": done})

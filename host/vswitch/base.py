@@ -46,6 +46,8 @@ class VSwitchPlan:
     """Interfaces that the vSwitch does not have (yet): their VMs are not attached."""
     instructions: str = ""
     """For a person, where no driver can act."""
+    lets_go: bool = False
+    """Something has another VLAN ID than before, or none."""
 
 
 class VSwitchDriver(Protocol):

@@ -234,7 +234,7 @@ class LibvirtDriver:
                         errors.append(f"domain {name}: {error}")
         if errors:
             raise VSwitchError(f"libvirt at {self._uri}: {'; '.join(errors)}")
-        return VSwitchPlan(tuple(changes), tuple(sorted(missing)), "\n".join(instructions))
+        return VSwitchPlan(tuple(changes), tuple(sorted(missing)), "\n".join(instructions), bool(changes))
 
     def _bring(
         self,

@@ -94,6 +94,7 @@ class OvsDriver:
     def _compute(self, bridge: _Bridge) -> tuple[VSwitchPlan, list[dict[str, Any]]]:
         changes: list[Change] = []
         operations: list[dict[str, Any]] = []
+        lets_go = False
         if self._uplink not in bridge.ports:
             raise VSwitchError(
                 f"bridge '{self._bridge}' at {self._target} has no port '{self._uplink}' for the uplink"
@@ -101,6 +102,7 @@ class OvsDriver:
 
         def update(table: str, row: dict[str, Any], columns: dict[str, Any], after: str) -> None:
             """``columns``: name → (plain value now, plain value wanted, value as OVSDB takes it)."""
+            nonlocal lets_go
             differing = {name: raw for name, (now, then, raw) in columns.items() if now != then}
             if differing:
                 before = ", ".join(
@@ -109,6 +111,8 @@ class OvsDriver:
                 changes.append(Change("vswitch", f"{self._wanted.vswitch.name} {row['name']}", before, after))
                 where = [["_uuid", "==", row["_uuid"]]]
                 operations.append({"op": "update", "table": table, "where": where, "row": differing})
+                # Without a tag it was in all VLANs.
+                lets_go |= "tag" in differing and columns["tag"][0] != [NOWHERE]
 
         missing = []
         for item in self._wanted.attachments:
@@ -131,7 +135,7 @@ class OvsDriver:
                 self._isolate(row, update, "VLAN of nobody")
             elif _OWNER in owners and name not in wanted_ports:
                 self._isolate(row, update, f"VLAN of nobody: VM {owners[_OWNER]} left", forget=True)
-        return VSwitchPlan(tuple(changes), tuple(missing)), operations
+        return VSwitchPlan(tuple(changes), tuple(missing), lets_go=lets_go), operations
 
     @staticmethod
     def _attach(bridge: _Bridge, item: Attachment, update: Any) -> None:

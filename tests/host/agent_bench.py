@@ -53,6 +53,7 @@ class Rack:
 
     def __init__(self, memory_device):
         self._new = memory_device
+        self.params = PARAMS
         self.reset()
         self.cut = False
         self.fails: Callable[[], bool] = lambda: False
@@ -60,7 +61,7 @@ class Rack:
 
     def reset(self) -> None:
         """Power off and on."""
-        self.device = self._new(PARAMS)
+        self.device = self._new(self.params)
         self.session = getattr(self, "session", 0) + 1
 
     def execute(self, requests, session):

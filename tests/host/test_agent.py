@@ -145,8 +145,8 @@ def test_vswitches_follow_their_tep(bench: Bench, monkeypatch: pytest.MonkeyPatc
     place = {"tep": "rack1", "port": "server"}
     bench.put("vswitches", "sw1", {**place, "driver": "ovs", "ovsdb": "unix:/none", "uplink": "eth1"})
     bench.start(bench.agent(verify_seconds=0.2).run)
-    until(lambda: bool(told))
-    assert told[-1] == (True, {"a": 2}), "after the TEP, and only its own"
+    until(lambda: told[-1:] == [(True, {"a": 2})])
+    assert told[0] == (False, {"a": 2}), "before, too: who else has that VLAN ID lets go; and only its own"
     bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
     until(lambda: told[-1] == (True, {"a": 2, "c": 3}))
     broken.set()

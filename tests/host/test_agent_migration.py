@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -10,7 +11,7 @@ from opentep.host.controller.objects import Key
 from opentep.host.tables import Retag
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
 
-from .agent_bench import Bench, bench, until
+from .agent_bench import PARAMS, Bench, bench, until
 
 __all__ = ["bench"]
 
@@ -83,7 +84,7 @@ def test_a_migration_waits_for_the_vswitch_and_goes_on(bench: Bench, switches: S
     until(lambda: switches.vlans == {"sw2": {"b": 2}} and bench.said("rack2").revision > 0)
     switches.broken.update(("sw1", "sw2"))
     assert "no answer of OVSDB" in migrate(bench, "--wait", "1", code=1)
-    assert bench.racks["rack2"].retag == Retag(2, 3), "both stay valid"
+    assert bench.racks["rack2"].retag is None and switches.vlans["sw2"] == {"b": 2}, "all stays as it is"
     assert bench.repository.get(Key("vms", "a")).spec["vswitch"] == "sw1"
     bench.stop()
     switches.broken.clear()
@@ -100,6 +101,29 @@ def test_a_vm_leaves_a_dead_vswitch(bench: Bench, switches: Switches) -> None:
     assert "VM a is at vSwitch sw2" in migrate(bench, "--wait", "10")
     assert switches.vlans["sw2"] == {"a": 2, "b": 3}
     assert bench.is_right("rack1") and bench.is_right("rack2")
+
+
+def test_another_dead_vswitch_holds_up_no_migration(bench: Bench, switches: Switches) -> None:
+    """At the target's TEP, and with a VM that is to have another VLAN ID."""
+    ports = bench.repository.get(Key("teps", "rack2")).spec
+    ports = {**ports, "ports": {"other": {"role": "access"}, **ports["ports"]}}
+    bench.racks["rack2"].params = replace(PARAMS, access_ports=2)
+    bench.racks["rack2"].reset()
+    bench.put("teps", "rack2", ports)
+    driven = {"tep": "rack2", "port": "other", "driver": "ovs", "ovsdb": "unix:/none", "uplink": "eth1"}
+    bench.put("vswitches", "sw3", driven)
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw3", "vlan": 7})
+    for rack in bench.racks:
+        bench.start(bench.agent(rack, verify_seconds=0.2).run)
+    until(lambda: switches.vlans.get("sw3") == {"c": 7} and bench.said("rack1").revision > 0)
+    switches.broken.add("sw3")
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw3", "vlan": 8})
+    until(lambda: list(bench.said("rack2").wrong) == ["sw3"])
+    assert "VM a is at vSwitch sw2" in migrate(bench, "--wait", "10")
+    assert switches.vlans["sw2"] == {"a": 2, "b": 3} and switches.vlans["sw3"] == {"c": 7}
+    switches.broken.clear()
+    until(lambda: switches.vlans["sw3"] == {"c": 8} and bench.is_right("rack2"))
+    until(lambda: not bench.said("rack2").error)
 
 
 @pytest.mark.parametrize(

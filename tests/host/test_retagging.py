@@ -10,7 +10,7 @@ from opentep.gateware.params import Params
 from opentep.host.driver import Driver
 from opentep.host.link.shadow import ShadowClient
 from opentep.host.registers import RegisterAccess
-from opentep.host.retagging import Stage, next_stage
+from opentep.host.retagging import Retagged, Stage, next_stage
 from opentep.host.tables import Local, MacTableEntry, Port, ReplicaList, Retag, Tenant, TepTables
 from opentep.sim.model.tep import TepModel
 from opentep.sim.packets import ethernet, tag
@@ -104,11 +104,11 @@ class World:
     def go(self, vlans: Vlans, fails: Callable[[], None] = lambda: None) -> None:
         """As the agent does. ``fails``: called before the vSwitch does something."""
 
-        def retag(stage: Stage) -> tuple[str, ...]:
+        def retag(stage: Stage) -> Retagged:
             fails()
             staged = {mac: stage.vlan("server", vid) for mac, vid in vlans.items()}
             self.retag({mac: vid for mac, vid in staged.items() if vid is not None})
-            return ()
+            return Retagged()
 
         shadow = ShadowClient(self.device)
         driver = Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0, shadow=shadow)
@@ -165,7 +165,7 @@ def test_who_comes_from_another_port_waits_for_the_pair_to_go() -> None:
         ports=(Port("a", "access"), *ports[1:]),
         macs=(MacTableEntry(0, red(1), Local(1, 7)), MacTableEntry(1, blue(1), Local(1, 8))),
     )
-    stage = next_stage(held, desired)
+    stage = next_stage(held, desired, {"a", "b"})
     assert stage is not None
     assert [port.retag for port in stage.tables.ports] == [Retag(5, 9), Retag(7, 8), None]
     assert stage.tables.macs == (MacTableEntry(1, blue(1), Local(1, 8)),)
@@ -197,20 +197,46 @@ def test_a_dead_vswitch_holds_up_no_other_port(memory_device) -> None:
     driver.apply(at(5, 6))
     asked = []
 
-    def retag(stage: Stage) -> set[str]:
+    def retag(stage: Stage) -> Retagged:
         asked.append((stage.vlan("a", 9), stage.vlan("b", 10)))
-        return {"a"}
+        return Retagged({"a"})
 
     driver.apply(at(9, 10, third=6), retag=retag)
     held = Driver(RegisterAccess(device)).read().tables
-    assert [port.retag for port in held.ports] == [Retag(5, 9), None, None]
-    assert held.macs == at(9, 10, third=6).macs and len(asked) == 1
+    assert [port.retag for port in held.ports] == [None, None, None]
+    assert held.macs == at(5, 10, third=6).macs
     driver.apply(at(9, 6, third=10), retag=retag)
     held = Driver(RegisterAccess(device)).read().tables
-    assert held.macs == at(9, 6, third=10).macs, "two that exchange theirs"
-    assert held.ports[0].retag == Retag(5, 9)
-    driver.apply(at(9, 6, third=10), retag=lambda _: ())
+    assert held.macs == at(5, 6, third=10).macs, "two that exchange theirs"
+    driver.apply(at(9, 6, third=10), retag=lambda _: Retagged())
     assert not Driver(RegisterAccess(device)).plan(at(9, 6, third=10))
+
+
+EXCHANGE = {**BEFORE, red(1): 7, blue(1): 5}
+
+
+@pytest.mark.parametrize("after", [*CHANGES.values(), EXCHANGE], ids=[*CHANGES, "an exchange"])
+@pytest.mark.parametrize("dies", [0, 1, 2])
+def test_a_dead_vswitch_keeps_its_vlans(world, after: Vlans, dies: int) -> None:
+    """It answers so many times, then no more, whoever asks: nobody gets a VLAN ID that it may still have given to
+    another one. `World.look` judges after each request."""
+    here = world(BEFORE)
+    here.staying = set() if after is EXCHANGE else set(BEFORE) & set(after)
+    answers = [dies]
+
+    def retag(stage: Stage) -> Retagged:
+        if not answers[0]:
+            return Retagged({"server"})
+        answers[0] -= 1
+        staged = {mac: stage.vlan("server", vid) for mac, vid in after.items()}
+        here.retag({mac: vid for mac, vid in staged.items() if vid is not None})
+        return Retagged(let_go=True)
+
+    for _ in range(2):  # the second one knows nothing of the first
+        shadow = ShadowClient(here.device)
+        driver = Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0, shadow=shadow)
+        driver.apply(fabric(after), retag=retag)
+    here.go(after)
 
 
 class Interrupted(Exception):
