@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from opentep.host.connect import open_driver
 from opentep.host.controller import Repository, Share
+from opentep.host.controller.history import timestamp
 from opentep.host.controller.objects import Key
-from opentep.host.controller.repository import timestamp
 from opentep.host.driver import Driver, DriverError
 from opentep.host.fabric.errors import FabricError
 from opentep.host.link.client import LinkError

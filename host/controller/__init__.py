@@ -2,7 +2,8 @@
 
 from .changes import Change
 from .conflict import ConflictError
+from .history import Entry
 from .migration import Migration
-from .repository import Entry, Repository, Share
+from .repository import Repository, Share
 
 __all__ = ["Change", "ConflictError", "Entry", "Migration", "Repository", "Share"]

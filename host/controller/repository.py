@@ -1,12 +1,10 @@
 """The desired fabric in a store."""
 
 import copy
-import json
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from opentep.host.compile import compile_tep
@@ -23,69 +21,20 @@ from opentep.host.tables import TepTables
 from .changes import Change, differences
 from .claims import CLAIMING, StoredClaims, complete, store_claims, upgrade_claims
 from .conflict import ConflictError
+from .history import Entry, changes_of, concerns, entries, keep, timestamp
 from .kept import allocated, load_indices, load_state, store_indices, store_state
 from .objects import KINDS, TENANT_KEY, TITLES, Key, as_document, misnamed, objects_of, references
-from .reader import OBJECTS, REFERRERS, Reader, Stored, to_key, to_path
+from .reader import OBJECTS, REFERRERS, Reader, Stored, to_path
 from .slices import neighbourhood, part_of_tep
 
-__all__ = ["Entry", "Repository", "Share", "Stored", "timestamp", "write_object"]
+__all__ = ["Repository", "Share", "Stored", "write_object"]
 
-_LOG = "log/"
 _IDENTITY = "identity"
 _GONE = "gone/"
 """Revisions that removed objects."""
 
-_MANY = 500
-"""Changes at once that take longer to look through than tables to make."""
-
 Compile = Callable[[Fabric, State, Source], None]
 """A last look at the complete fabric; gives table indices, and raises if something does not fit."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What one transaction changed."""
-
-    revision: int
-    time: str
-    """UTC, ISO 8601."""
-    author: str
-    action: str
-    """What the author did, as a command line."""
-    changes: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-
-def timestamp() -> str:
-    """Now, as the log and reports tell it: UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _log_key(revision: int) -> str:
-    return f"{_LOG}{revision:012}"
-
-
-def _changes(view: View, revision: int) -> list[Change]:
-    root = f"{_log_key(revision)}/"
-    found = ((to_key(path.removeprefix(root)), json.loads(text)) for path, text in view.scan(root))
-    return [Change(key, change["before"], change["after"]) for key, change in found]
-
-
-def _concern(view: View, part: Set[Key], revisions: Iterable[int]) -> bool:
-    """Whether what was changed in ``revisions`` may have changed what follows from the objects ``part``."""
-    for number in revisions:
-        entry = view.get(_log_key(number))
-        if entry is None or json.loads(entry)["changes"] > _MANY:
-            return True
-        for change in _changes(view, number):
-            named = {change.key}
-            for spec in (change.before, change.after):
-                named.update(() if spec is None else references(change.key, spec))
-            if change.key.kind == "settings" or not named.isdisjoint(part):
-                return True
-    return False
 
 
 def _removed(view: View, key: Key) -> int:
@@ -226,13 +175,13 @@ class Repository:
     def concerns(self, share: Share, revision: int) -> bool:
         """Whether changes since ``share`` up to ``revision`` may have changed it. If not, it stays so."""
         with self.store.view() as view:
-            return _concern(view, share.part, range(share.revision + 1, revision + 1))
+            return concerns(view, share.part, range(share.revision + 1, revision + 1))
 
     def is_current(self, tep: str, revision: int) -> bool:
         """Whether a TEP that holds what it should by ``revision`` holds what it should by now."""
         with self.store.view() as view:
             part = part_of_tep(tep, Reader(view)) | {TENANT_KEY}
-            return not _concern(view, part, range(revision + 1, view.revision + 1))
+            return not concerns(view, part, range(revision + 1, view.revision + 1))
 
     @contextmanager
     def _numbering(self, tep: str | None, dry_run: bool) -> Iterator[dict[str, dict[str, int]]]:
@@ -247,14 +196,12 @@ class Repository:
         """Transactions, the oldest first; at most the ``newest`` ones."""
         with self.store.view() as view:
             first = 0 if newest is None else max(view.revision - newest, 0)
-            keys = [_log_key(number) for number in range(first + 1, view.revision + 1)]
-            found = view.get_many(keys)
-        return [Entry(**json.loads(found[key])) for key in keys if key in found]
+            return entries(view, range(first + 1, view.revision + 1))
 
     def changes_of(self, revision: int) -> list[Change]:
         """What the transaction ``revision`` changed."""
         with self.store.view() as view:
-            found = _changes(view, revision)
+            found = changes_of(view, revision)
         return sorted(found, key=lambda change: (KINDS.index(change.key.kind), change.key.name))
 
     def edit(
@@ -342,10 +289,10 @@ class Repository:
         for change in changes:
             revision = stored[change.key].revision if change.key in stored else _removed(view, change.key)
             if revision > base:
-                entry = json.loads(view.get(_log_key(revision)) or "{}")
-                conflicts.append(
-                    (change.key, f"{entry.get('author')}, {entry.get('time')}: {entry.get('action')}")
+                by = "; ".join(
+                    f"{entry.author}, {entry.time}: {entry.action}" for entry in entries(view, [revision])
                 )
+                conflicts.append((change.key, by))
         if conflicts:
             raise ConflictError(conflicts, base)
 
@@ -434,8 +381,5 @@ class Repository:
         entry = Entry(revision, timestamp(), self.author, action, len(changes))
         if transaction.get(_IDENTITY) is None:
             transaction.put(_IDENTITY, str(uuid.uuid4()))
-        transaction.put(_log_key(revision), json.dumps(entry.as_dict()))
-        for change in changes:
-            both = {"before": change.before, "after": change.after}
-            transaction.put(f"{_log_key(revision)}/{to_path(change.key)}", json.dumps(both))
+        keep(transaction, entry, changes)
         return revision
