@@ -30,8 +30,8 @@ _BUSY_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _NOTES_KEPT = 100
 """Notes of one client after which etcd may forget what it had kept of those before."""
-_WATCH_SECONDS = 15.0
-"""After which a watch begins anew: its connection may be dead without anybody being told."""
+_WATCH_SECONDS = 300.0
+"""After which a watch begins anew: it may be dead without anybody being told."""
 _TOMBSTONE = "\0"
 """A value that stands for none. Chunks put it where they delete, since what is gone has no revision to be told by."""
 

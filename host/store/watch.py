@@ -10,6 +10,14 @@ from typing import Any
 
 __all__ = ["Watch", "WatchError"]
 
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+"""A machine that is gone is noticed after 25 seconds, without a word of etcd's."""
+
 
 class WatchError(Exception):
     """etcd does not watch, or not any more."""
@@ -32,6 +40,8 @@ class Watch:
         try:
             self._connection.request("POST", path, json.dumps(request), {"Content-Type": "application/json"})
             self._socket = self._connection.sock
+            for level, option, value in _KEEPALIVE:
+                self._socket.setsockopt(level, option, value)
             self._response = self._connection.getresponse()
             self._socket.settimeout(None)
         except (OSError, http.client.HTTPException) as error:
