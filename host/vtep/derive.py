@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from opentep.host.controller.objects import Key
-from opentep.host.fabric.addresses import format_mac, parse_mac
+from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, parse_oui
 from opentep.host.tables import OUI_KEY, KeyMask
 
 from .document import Document
@@ -328,7 +328,8 @@ class _Derivation:
     def ouis(self, tenant: str) -> set[str]:
         """Of a tenant that has some already."""
         spec = self.document.tenants.get(tenant) or {}
-        return {*spec.get("ouis", ()), *([spec["oui"]] if "oui" in spec else ())}
+        given = [*spec.get("ouis", ()), *([spec["oui"]] if "oui" in spec else ())]
+        return {format_oui(parse_oui(oui)) for oui in given}
 
     def run(self) -> Derived:
         self.known_tenants()

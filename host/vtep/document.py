@@ -6,6 +6,7 @@ from operator import or_
 from typing import Any
 
 from opentep.host.controller.objects import Key
+from opentep.host.fabric.addresses import format_mac, parse_mac
 from opentep.host.fabric.load import key_mask
 from opentep.host.tables import KeyMask
 
@@ -26,7 +27,10 @@ class Document:
         self.teps: dict[str, Any] = document["teps"]
         self.tenants: dict[str, Any] = document.get("tenants", {})
         self.vswitches: dict[str, Any] = document.get("vswitches", {})
-        self.vms: dict[str, Any] = document.get("vms", {})
+        self.vms = {
+            name: {**vm, "mac": format_mac(parse_mac(vm["mac"]))} if "mac" in vm else vm
+            for name, vm in document.get("vms", {}).items()
+        }
         self.key = key_mask(document.get("tenant_key", "oui"))
         self.served = {
             name: tep

@@ -350,6 +350,21 @@ def test_a_tep_of_opentep_is_never_its_own(make: Callable[[str], Bench]) -> None
     assert bench.vtep.ctl("list-ps") == ["rack1", "vtep.rack2"]
 
 
+def test_any_writing_of_addresses(make: Callable[[str], Bench]) -> None:
+    """People write what controllers do not."""
+    bench = make(
+        DOCUMENT.replace("oui: 12:00:01", "oui: 12-AB-01, network: 9").replace(
+            "12:00:01:00:00:0a", "12-AB-01-00-00-0A"
+        )
+    )
+    bench.go()
+    bench.vtep.ctl("add-ls", "red", "--", "set", "Logical_Switch", "red", "tunnel_key=9")
+    bench.vtep.ctl("add-ucast-remote", "red", "12:AB:01:00:00:0B", "fd00:77::1")
+    bench.go()
+    assert bench.vtep.local_macs() == {("red", "12:ab:01:00:00:0a", "fd00:1::1", "10.0.0.1")}
+    assert [vm["mac"] for vm in bench.own("vms").values()] == ["12:ab:01:00:00:0b"]
+
+
 def test_two_adapters_at_one_database(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     other = Bench(bench.vtep, Path(bench.location).with_name("other.db"), DOCUMENT, name="second")
     with closing(other.store):
