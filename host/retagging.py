@@ -7,7 +7,7 @@ Everything else follows from what a TEP holds and what it should hold: whoever i
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from opentep.host.tables import Local, MacTableEntry, ReplicaList, Retag, TepTables
 
@@ -30,7 +30,7 @@ class Stage:
 
     tables: TepTables
     _vlans: Mapping[Local, int | None]
-    _late: Collection[Local] = field(default=())
+    _late: Collection[Local]
     """Places of VMs that the vSwitch may have already, and the TEP not yet."""
 
     def afterwards(self, stuck: Collection[str] = ()) -> TepTables:

@@ -22,6 +22,7 @@ from opentep.gateware.params import Params
 
 from .board import LiveError, LiveStats, VirtualBoard, ffi
 from .interfaces import Attachment, InterfaceError, open_attachment
+from .signals import terminable
 from .toolchain import ToolError
 from .verilate import Design, Progress
 
@@ -88,23 +89,6 @@ def _pty(link: Path | None) -> Iterator[int]:
         os.close(client)
 
 
-def _exit_by_signal(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the block like an exception (in the main thread), so that a build stops its compilers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, _exit_by_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 @contextmanager
 def _stop_by_signal() -> Iterator[int]:
     """File descriptor that becomes readable on SIGINT or SIGTERM (main thread only; else it never does)."""
@@ -140,7 +124,7 @@ def run_board(
     params = config.params
     datapath = params.width * params.clock_hz
     with ExitStack() as stack:
-        with _terminable():
+        with terminable():
             board = stack.enter_context(
                 VirtualBoard(
                     params,

@@ -1,13 +1,10 @@
 """`opentep agent`."""
 
-import logging
-import signal
-import threading
-
 import click
 from opentep.host.agent import Metrics, Supervisor
 
 from .address import to_address
+from .service import begin_service
 from .store import chosen_location
 
 __all__ = ["command"]
@@ -74,10 +71,7 @@ def command(
     opentep --store etcd://10.0.0.1:2379 agent --tep rack1 --metrics 9469
     opentep status
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    logging.getLogger("opentep.host.agent").setLevel(logging.INFO)
+    stop = begin_service("opentep.host.agent")
     collected = None
     if metrics is not None:
         collected = Metrics()

@@ -1,8 +1,6 @@
 """`opentep bench controller` and `opentep bench agents`."""
 
 import importlib.util
-import signal
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -95,7 +93,6 @@ def agents(sizes: tuple[int, ...], look_on: float, plots: Path | None, as_json: 
         raise MissingExtraError("--plots", ModuleNotFoundError(name="matplotlib"), "bench")
     from opentep.sim.fleet import EtcdError, FleetError, measure_fleet
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and end what was started
     fleets = []
     for size in sizes:
         try:

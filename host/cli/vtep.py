@@ -1,9 +1,6 @@
 """`opentep vtep`."""
 
-import logging
 import re
-import signal
-import threading
 from collections.abc import Callable
 
 import click
@@ -11,6 +8,7 @@ from opentep.host.fabric.validate import suggest
 from opentep.host.vtep import Adapter
 
 from .errors import CommandError
+from .service import begin_service
 from .store import chosen_location, open_stored
 
 __all__ = ["command"]
@@ -80,8 +78,4 @@ def command(database: str, teps: tuple[str, ...], name: str) -> None:
     for tep in teps:
         if tep not in known:
             raise CommandError(f"there is no opentep TEP '{tep}' ({suggest(tep, list(known))})")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    logging.getLogger("opentep.host.vtep").setLevel(logging.INFO)
-    Adapter(chosen_location(), database, teps, name).run(stop)
+    Adapter(chosen_location(), database, teps, name).run(begin_service("opentep.host.vtep"))

@@ -71,12 +71,18 @@ def _canonical(address: str) -> str:
     return str(ipaddress.ip_address(address))
 
 
+def _vlan(binding: Binding, port: dict[str, Any]) -> int:
+    """VLAN ID of the frames that are meant; 0: none, as nobody takes untagged ones."""
+    return int(binding.vlan or port.get("native_vlan", 0))
+
+
 class _Derivation:
     def __init__(self, document: Document, requests: Requests):
         self.document = document
         self.requests = requests
         self.done = Derived()
         self.logical = {switch.name: switch for switch in requests.switches}
+        self.bindings = [binding for binding in requests.bindings if binding.tep in document.served]
         self.bits: dict[str, int] = {}
         self.holders: dict[int, str] = {}
         """Logical switches by tunnel key: who has it first, keeps it."""
@@ -93,12 +99,12 @@ class _Derivation:
         self._at_mac = {(vm["tenant"], vm["mac"]): vm for vm in vms if "mac" in vm}
         self._remote = {(vm["tenant"], vm["tep"]) for vm in vms if "tep" in vm}
 
-    def refuse(self, message: str, where: Binding | None = None, fault: str = _MAPPING) -> None:
+    def refuse(self, message: str, where: Binding | None = None) -> None:
         if where is None:
             self.done.refusals.append(Refusal(message))
         else:
             text = f"VLAN {where.vlan} of {where.tep} {where.port}: {message}"
-            self.done.refusals.append(Refusal(text, where.tep, where.port, fault))
+            self.done.refusals.append(Refusal(text, where.tep, where.port, _MAPPING))
 
     def name(self, *parts: str) -> str:
         """Of an object of one's own; no two of the same kind, or so it is hoped (:meth:`add` looks)."""
@@ -146,12 +152,11 @@ class _Derivation:
     def vlan_bits(self) -> dict[str, int]:
         """Where tenants go by VLAN ID: what theirs is, by logical switch, as the first binding has it."""
         bits: dict[str, int] = {}
-        for binding in self.requests.bindings:
-            port = self.document.served.get(binding.tep, {}).get("ports", {}).get(binding.port)
-            if port is not None and port["role"] == "access" and self.document.key_at(port).vid:
-                vlan = binding.vlan or port.get("native_vlan", 0)
-                if 0 < vlan < _RESERVED_VLAN:
-                    bits.setdefault(binding.switch, vlan & self.document.key_at(port).vid)
+        for binding in self.bindings:
+            port = self.document.ports(binding.tep).get(binding.port)
+            vlan = _vlan(binding, port) if port is not None else 0
+            if port is not None and 0 < vlan < _RESERVED_VLAN and self.document.key_at(port).vid:
+                bits.setdefault(binding.switch, vlan & self.document.key_at(port).vid)
         return bits
 
     def bind(self, binding: Binding) -> None:
@@ -159,7 +164,7 @@ class _Derivation:
         port = self.document.ports(binding.tep).get(binding.port)
         if port is None:
             return  # soon to be no port of the switch any more
-        vlan = binding.vlan or port.get("native_vlan", 0)
+        vlan = _vlan(binding, port)
         if not vlan:
             return self.refuse("untagged frames are dropped, as the port has no 'native_vlan'", binding)
         if vlan == _RESERVED_VLAN:
@@ -338,9 +343,8 @@ class _Derivation:
             if switch.tunnel_key is not None and spec.get("network") == switch.tunnel_key:
                 self.holders.setdefault(switch.tunnel_key, switch.name)
         self.bits = self.vlan_bits()
-        for binding in self.requests.bindings:
-            if binding.tep in self.document.served:
-                self.bind(binding)
+        for binding in self.bindings:
+            self.bind(binding)
         for flood in self.requests.floods:
             self.flood(flood)
         for remote in self.requests.remotes:

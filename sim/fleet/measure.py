@@ -18,6 +18,7 @@ from opentep.host.fabric.source import read_source
 from opentep.host.store import open_store
 from prometheus_client.parser import text_string_to_metric_families
 
+from ..signals import terminable
 from .agents import running
 from .etcd import Etcd
 
@@ -188,7 +189,7 @@ def measure_fleet(
 
     Raises :class:`~.etcd.EtcdError` and :class:`FleetError`.
     """
-    with tempfile.TemporaryDirectory(prefix="opentep-fleet-") as folder:
+    with terminable(), tempfile.TemporaryDirectory(prefix="opentep-fleet-") as folder:
         etcd = Etcd(Path(folder))
         try:
             etcd.start()

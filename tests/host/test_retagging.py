@@ -195,10 +195,8 @@ def test_a_dead_vswitch_holds_up_no_other_port(memory_device) -> None:
     shadow = ShadowClient(device)
     driver = Driver(RegisterAccess(shadow), drain_seconds=0, retag_seconds=0, shadow=shadow)
     driver.apply(at(5, 6))
-    asked = []
 
     def retag(stage: Stage) -> Retagged:
-        asked.append((stage.vlan("a", 9), stage.vlan("b", 10)))
         return Retagged({"a"})
 
     driver.apply(at(9, 10, third=6), retag=retag)
