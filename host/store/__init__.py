@@ -10,7 +10,8 @@ __all__ = ["Overlay", "SqliteStore", "Store", "StoreError", "Transaction", "View
 
 
 def open_store(location: str) -> Store:
-    """The store at ``location``: ``etcd://HOST:PORT/PREFIX`` (``etcds`` with TLS), or the path of a file.
+    """The store at ``location``: ``etcd://HOST:PORT/PREFIX`` (``etcds`` with TLS, ``USER@HOST`` with a user), or the
+    path of a file.
 
     Raises :class:`StoreError`.
     """

@@ -14,6 +14,7 @@ from etcd3gw.client import Etcd3Client
 
 from .base import StoreError
 from .endpoint import Endpoint
+from .login import LoginError
 from .overlay import Overlay
 from .watch import Watch, WatchError
 
@@ -107,14 +108,14 @@ class _Lock:
     def _keep(self) -> None:
         while not self._done.wait(_LEASE_SECONDS / 3):
             # A failure shows when the transaction compares the lock.
-            with contextlib.suppress(exceptions.Etcd3Exception):
+            with contextlib.suppress(exceptions.Etcd3Exception, requests.RequestException):
                 self._lease.refresh()
 
     def release(self) -> None:
         self._done.set()
         if self._keeper.is_alive():
             self._keeper.join()
-        with contextlib.suppress(exceptions.Etcd3Exception):
+        with contextlib.suppress(exceptions.Etcd3Exception, requests.RequestException):
             self._lease.revoke()
         self._client.session.close()
 
@@ -136,6 +137,7 @@ class EtcdStore:
         self._head_key = self._root + "head"
         self._torn_key = self._root + "torn"  # there while chunks are on their way
         self.lock_key = self._root + "lock"
+        self._login = self._endpoint.login(_BUSY_SECONDS)
         self._client = self.connect()
         self._noted = self._compactable = 0
         self._watch: Watch | None = None
@@ -145,17 +147,14 @@ class EtcdStore:
 
     def connect(self) -> Etcd3Client:
         """Another connection."""
-        return self._endpoint.client(_BUSY_SECONDS)
+        return self._endpoint.client(_BUSY_SECONDS, self._login)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except (exceptions.Etcd3Exception, requests.RequestException, WatchError) as error:
-            detail = getattr(error, "detail_text", None) or str(error)
-            raise StoreError(
-                f"{self.location}: no answer of etcd: {detail}; remedy: see that it runs"
-            ) from None
+            raise StoreError(f"{self.location}: {_explain(error)}") from None
 
     def _post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
         return self._client.post(self._client.get_url(path), json=request)
@@ -340,7 +339,9 @@ class EtcdStore:
         answer = self._post("/kv/range", {"key": _encode(self._head_key)})
         forgotten, self._compactable = self._compactable, int(answer["header"]["revision"])
         if forgotten:
-            with contextlib.suppress(exceptions.Etcd3Exception):  # somebody else has done it
+            with contextlib.suppress(
+                exceptions.Etcd3Exception, requests.RequestException
+            ):  # somebody else has done it
                 self._post("/kv/compaction", {"revision": forgotten})
 
     def notes(self, prefix: str) -> dict[str, str]:
@@ -375,7 +376,8 @@ class EtcdStore:
         start = int(answer["header"]["revision"]) + 1
         path = urlsplit(self._client.get_url("/watch")).path
         connection = self._endpoint.connection(_BUSY_SECONDS)
-        self._watch = Watch(connection, path, self._head_key, start, number)
+        headers = {} if self._login is None else {"Authorization": self._login.token()}
+        self._watch = Watch(connection, path, headers, self._head_key, start, number)
         self._watched = time.monotonic()
 
     def _end_watch(self) -> None:
@@ -386,6 +388,15 @@ class EtcdStore:
     def close(self) -> None:
         self._end_watch()
         self._client.session.close()
+        if self._login is not None:
+            self._login.close()
+
+
+def _explain(error: Exception) -> str:
+    detail = getattr(error, "detail_text", None) or str(error)
+    if isinstance(error, LoginError) or type(error) is exceptions.Etcd3Exception:
+        return f"etcd refuses it: {detail}; remedy: see which user you are, and what it may do"
+    return f"no answer of etcd: {detail}; remedy: see that it runs"
 
 
 def _chunks(operations: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

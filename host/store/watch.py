@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +30,15 @@ class Watch:
     One request that lasts, read by a thread of its own, instead of one for each time that somebody waits.
     """
 
-    def __init__(self, connection: http.client.HTTPConnection, path: str, key: str, start: int, number: int):
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        headers: Mapping[str, str],
+        key: str,
+        start: int,
+        number: int,
+    ):
         self._connection = connection
         self._number = number
         self._error: str | None = None
@@ -38,7 +47,9 @@ class Watch:
             "create_request": {"key": base64.b64encode(key.encode()).decode(), "start_revision": start}
         }
         try:
-            self._connection.request("POST", path, json.dumps(request), {"Content-Type": "application/json"})
+            self._connection.request(
+                "POST", path, json.dumps(request), {"Content-Type": "application/json", **headers}
+            )
             self._socket = self._connection.sock
             for level, option, value in _KEEPALIVE:
                 self._socket.setsockopt(level, option, value)

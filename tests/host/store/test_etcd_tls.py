@@ -61,7 +61,7 @@ def test_a_store_with_tls(secured: tuple[Etcd, Path]) -> None:
         ("cacert={0}/other.pem&cert={0}/client.pem&key={0}/client.key", "no answer of etcd"),
         ("cacert={0}/none.pem", "there is no file"),
         ("cert={0}/client.pem", "cert and key go together"),
-        ("password=x", "'password' is none of cacert, cert, key"),
+        ("password=x", "'password' is none of cacert, cert, key, password_file"),
     ],
 )
 def test_whoever_is_not_trusted_is_told(secured: tuple[Etcd, Path], query: str, message: str) -> None:
@@ -70,7 +70,7 @@ def test_whoever_is_not_trusted_is_told(secured: tuple[Etcd, Path], query: str, 
         open_store(f"etcds://127.0.0.1:{etcd.port}/fabric?{query.format(folder)}")
 
 
-def test_files_need_tls(tmp_path: Path) -> None:
+def test_certificates_need_tls(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").touch()
-    with pytest.raises(StoreError, match="files are for etcds"):
+    with pytest.raises(StoreError, match="certificates are for etcds"):
         open_store(f"etcd://127.0.0.1:1/fabric?cacert={tmp_path}/ca.pem")
