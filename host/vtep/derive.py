@@ -17,7 +17,7 @@ from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, par
 from opentep.host.tables import OUI_KEY, KeyMask
 
 from .document import Document
-from .rows import Binding, Flood, RemoteMac, Requests
+from .rows import Binding, Flood, LogicalSwitch, RemoteMac, Requests
 
 __all__ = ["Derived", "Refusal", "derive"]
 
@@ -218,19 +218,19 @@ class _Derivation:
             )
             return None
         name = self.name(switch.name)
+        before = self.document.tenants.get(name) or {}
         spec: dict[str, Any] = {}
-        if switch.tunnel_key is not None:
-            holder = self.holders.setdefault(switch.tunnel_key, switch.name)
+        network = self.network(switch, before.get("network"))
+        if network is not None:
+            holder = self.holders.setdefault(network, switch.name)
             if holder != switch.name:
                 self.refuse(
                     f"logical switches '{holder}' and '{switch.name}' have the same tunnel key", binding
                 )
                 return None
-        given = (self.document.tenants.get(name) or {}).get("oui")
-        if given is not None:
-            spec["oui"] = given  # once allocated, it is the controller's to give out addresses of
-        if switch.tunnel_key is not None:
-            spec["network"] = switch.tunnel_key
+            spec["network"] = network
+        if "oui" in before:
+            spec["oui"] = before["oui"]  # once allocated, it is the controller's to give out addresses of
         if bits is not None:
             spec["vlan"] = bits
         if not self.add("tenants", name, spec, place):
@@ -239,6 +239,13 @@ class _Derivation:
         self.done.tenants[switch.name] = name
         self.learn(name, key)
         return name
+
+    def network(self, switch: LogicalSwitch, before: int | None) -> int | None:
+        """The tunnel key. One that was taken back, as OVN does when nobody is left at the other end, stays until
+        somebody else has it: tenants by VLAN ID need one."""
+        if switch.tunnel_key is not None or before in self._networks:
+            return switch.tunnel_key
+        return None if any(other.tunnel_key == before for other in self.requests.switches) else before
 
     def learn(self, tenant: str, key: KeyMask) -> None:
         """If the tenant is one of the adapter's own, and nothing at a port that goes by ``key`` tells who is there."""

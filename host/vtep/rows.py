@@ -65,7 +65,7 @@ class LogicalSwitch:
 
     name: str
     tunnel_key: int | None = None
-    """Of the model with a key per logical switch."""
+    """Of the model with a key per logical switch. OVN writes 0 for none."""
     source_node: bool = False
     """Whoever has a frame for many sends it to each of them; else to one that sends it on."""
 
@@ -155,7 +155,7 @@ class Rows:
         return Requests(
             tuple(
                 sorted(
-                    LogicalSwitch(row["name"], _first(row["tunnel_key"]), mode == "source_node")
+                    LogicalSwitch(row["name"], _first(row["tunnel_key"]) or None, mode == "source_node")
                     for row in self.tables["Logical_Switch"].values()
                     for mode in (_first(row["replication_mode"]),)
                 )

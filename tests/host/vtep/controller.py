@@ -1,51 +1,27 @@
 """A database `hardware_vtep` of its own, with the tools of Debian's openvswitch-vtep."""
 
-import os
-import shutil
-import subprocess
-import time
 from pathlib import Path
 
 from opentep.host.ovsdb import Ovsdb
 from opentep.host.vtep.rows import DATABASE, UNKNOWN, Rows
 
+from ..ovsdb_server import OvsdbServer, find_programs
+
 __all__ = ["IS_INSTALLED", "Vtep"]
 
-SCHEMA = Path("/usr/share/openvswitch/vtep.ovsschema")
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-SERVER, TOOL, CTL = (shutil.which(name, path=PATH) for name in ("ovsdb-server", "ovsdb-tool", "vtep-ctl"))
-IS_INSTALLED = all((SERVER, TOOL, CTL, SCHEMA.exists()))
+_SCHEMA = Path("/usr/share/openvswitch/vtep.ovsschema")
+IS_INSTALLED = _SCHEMA.exists() and find_programs("ovsdb-server", "ovsdb-tool", "vtep-ctl") is not None
 
 
-class Vtep:
+class Vtep(OvsdbServer):
     """What a network controller sees, and does."""
 
     def __init__(self, folder: Path):
-        self.socket = folder / "vtep.sock"
-        self.target = f"unix:{self.socket}"
-        self._environment = {**os.environ, "OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
-        self._database = folder / "vtep.db"
-        subprocess.run([str(TOOL), "create", str(self._database), str(SCHEMA)], check=True)
-        self.start()
-
-    def start(self) -> None:
-        self.socket.unlink(missing_ok=True)
-        server = [str(SERVER), str(self._database), f"--remote=punix:{self.socket}", "--no-chdir"]
-        self.process = subprocess.Popen([*server, "-vconsole:off"], env=self._environment)
-        deadline = time.monotonic() + 20
-        while not self.socket.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
+        super().__init__(folder, "vtep", _SCHEMA)
 
     def ctl(self, *arguments: str) -> list[str]:
-        """Lines that vtep-ctl prints."""
-        command = [str(CTL), f"--db={self.target}", "--timeout=20", *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=self._environment)
-        return [line.strip() for line in done.stdout.splitlines()]
+        """Lines that it prints."""
+        return [line.strip() for line in self.command("vtep-ctl", *arguments).splitlines()]
 
     def rows(self) -> Rows:
         with Ovsdb(self.target, DATABASE) as database:
