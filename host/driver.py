@@ -90,16 +90,14 @@ class Driver:
         self._drain_seconds = drain_seconds
         self._retag_seconds = retag_seconds
         self._shadow = shadow
-        self._applied: TepTables | None = None
-        """What the TEP is known to hold."""
         self._static: list[FoundMac] | None = None
-        """Its MAC table, if nothing is learned."""
+        """What its MAC table is known to hold, if nothing is learned."""
         if shadow is not None:
             shadow.trust(registers.memory_map)
 
     def forget(self) -> None:
         """Take nothing for granted any more: the next look reads everything."""
-        self._applied = self._static = None
+        self._static = None
         if self._shadow is not None:
             self._shadow.forget()
 
@@ -131,17 +129,11 @@ class Driver:
         both stay, and nobody comes; all else is done. After that, as after an error, the TEP works with a part of the
         changes; applying again does the rest.
         """
-        before, self._applied = self._applied, None
-        if before is None or _numbers(before) != _numbers(desired):
-            self._static = None  # what was learned may contradict what numbers mean now
         try:
-            changes = self._apply(desired, progress, retag)
+            return self._apply(desired, progress, retag)
         except BaseException:
             self.forget()
             raise
-        if self._shadow is not None:
-            self._applied = desired
-        return changes
 
     def _apply(self, desired: TepTables, progress: Progress, retag: Retagger | None) -> list[Change]:
         self._check(desired)
@@ -188,7 +180,6 @@ class Driver:
             time.sleep(self._drain_seconds)
             if self._change(self.read(), desired, progress):
                 self._repack(desired, progress)
-        self._static = None if self._shadow is None or _learns(desired) else _as_found(desired)
 
     def _seed_for(self, held: Held, desired: TepTables) -> int:
         """A seed that nobody knows who chooses addresses, and under which all keys find a place: where a table is to be
@@ -344,6 +335,9 @@ class Driver:
         if late:
             time.sleep(self._drain_seconds)
             self.registers.client.execute(late)
+        # A tenant that learned until now may have learned since it was read.
+        learns = _learns(held.tables) or _learns(desired)
+        self._static = None if self._shadow is None or learns else _as_found(desired)
         return steps.left_out > 0
 
     def _repack(self, desired: TepTables, progress: Progress) -> None:
@@ -356,11 +350,6 @@ class Driver:
         time.sleep(self._drain_seconds)
         if self._change(self.read(), desired, progress):
             raise DriverError(f"the replica lists of '{desired.name}' do not fit the member table")
-
-
-def _numbers(tables: TepTables) -> tuple[object, ...]:
-    """What gives numbers in MAC entries their meaning."""
-    return tables.tenants, tables.teps, tables.ports
 
 
 def _learns(tables: TepTables) -> bool:

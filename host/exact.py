@@ -42,13 +42,14 @@ class ExactTable:
         self._slots = registers.table(f"{name}_slots")
         self._stash = registers.table(f"{name}_stash") if geometry.stash else None
         self._geometry = geometry
+        self._hash = geometry.hash
         self._placement = self._new_placement(0)
         self._useless: list[SlotWrite] = []
 
     def _new_placement(self, seed: int) -> _Placement:
         geometry = self._geometry
         return _Placement(
-            geometry.hash,
+            self._hash,
             geometry.buckets,
             slots=geometry.slots,
             choices=geometry.choices,

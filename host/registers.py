@@ -1,7 +1,8 @@
 """Typed access to a TEP's registers and tables, from the declaration that also makes the gateware."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, Protocol
 
 from amaranth.utils import ceil_log2
@@ -149,18 +150,23 @@ class TableAccess:
         return self.read_many([index])[0]
 
     def read_many(self, indices: Iterable[int] | None = None) -> list[Any]:
-        """Several entries (default: all) in the order given."""
+        """Several entries (default: all) in the order given. Equal ones, most of them empty, may be the same object."""
         self._require("readable", self._element.access.readable)
-        chosen = range(self.depth) if indices is None else indices
-        bursts = [burst for burst, _ in _bursts(((i, None) for i in chosen), self._per_burst)]
+        bursts: Iterable[Sequence[int]]
+        if indices is None:
+            starts = range(0, self.depth, self._per_burst)
+            bursts = (range(start, min(start + self._per_burst, self.depth)) for start in starts)
+        else:
+            bursts = (burst for burst, _ in _bursts(((i, None) for i in indices), self._per_burst))
         words = self.codec.words
         requests = []
         for burst in bursts:
             step = REPEAT if len(burst) > 1 and burst[0] == burst[1] else self._step
             self._address(burst[-1])
             requests.append(Read(self._address(burst[0]), len(burst) * words, words, step))
+        from_words = cache(self.codec.from_words)
         return [
-            self.codec.from_words(list(reply[k : k + words]))
+            from_words(reply[k : k + words])
             for reply in self._client.execute(requests)
             for k in range(0, len(reply), words)
         ]

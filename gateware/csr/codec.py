@@ -1,6 +1,6 @@
 """Between the bits of an element and plain Python values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, EnumMeta
 from typing import Any
 
@@ -93,6 +93,6 @@ class Codec:
         bits = self.encode(value)
         return [bits >> k * WORD_BITS & (1 << WORD_BITS) - 1 for k in range(self.words)]
 
-    def from_words(self, words: list[int]) -> Any:
+    def from_words(self, words: Sequence[int]) -> Any:
         """The reverse of :meth:`to_words`."""
         return self.decode(sum(word << k * WORD_BITS for k, word in enumerate(words)))

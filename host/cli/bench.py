@@ -55,6 +55,7 @@ def command() -> None:
     opentep bench rfc2889 --access-ports 4 --width 64
     opentep bench all --json --plots plots > bench.json
     opentep bench link --link /dev/ttyUSB0 --baud 3000000
+    opentep bench load
     opentep bench tables
     opentep bench controller
     opentep bench agents
@@ -359,6 +360,48 @@ def _simulated_link(as_json: bool) -> None:
     print_table(
         ("direction", "words on the line"), [(what, f"{share:.1%}") for what, share in shares.items()]
     )
+
+
+@command.command()
+@params_option
+@click.option("--baud", type=click.IntRange(9600), default=3_000_000, show_default=True)
+@json_option
+def load(params: Params, baud: int, as_json: bool) -> None:
+    """How long a TEP takes to get its tables over a serial line.
+
+    Tables that are nearly full, then single VMs, as an agent writes them to a Verilated TEP; then all is read back.
+    The line's time is simulated; the host's is this machine's. Takes some minutes.
+
+    \b
+    opentep bench load
+    opentep bench load --param tenants=64 --param macs=512 --baud 115200 --json
+    """
+    try:
+        from opentep.sim.table_load import measure_table_load
+        from opentep.sim.toolchain import ToolError
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("opentep bench load", error, "sim") from None
+    try:
+        loads = list(measure_table_load(params, baud, lambda what: click.echo(f"{what} …", err=True)))
+    except ToolError as error:
+        raise CommandError(str(error)) from None
+    if as_json:
+        print_json([load.as_dict() for load in loads])
+        return
+    rows = [
+        (
+            load.what,
+            load.changes,
+            load.sent,
+            load.received,
+            f"{load.line_seconds * 1e3:,.1f}",
+            f"{load.line_use:.0%}",
+            f"{load.host_seconds * 1e3:,.1f}",
+        )
+        for load in loads
+    ]
+    columns = ("what", "changes", "octets to it", "from it", "line ms", "line in use", "host ms")
+    print_table(columns, rows, title=f"{baud:,} baud")
 
 
 @command.command()

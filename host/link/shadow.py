@@ -1,6 +1,6 @@
 """What the host wrote need not be read again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from opentep.gateware.csr.element import Access
 from opentep.gateware.csr.memory_map import MemoryMap
@@ -14,8 +14,10 @@ _NOT_OURS = ("control.scratch", "inject.", "mac_requests", "mailbox", "mdio.", "
 """Beginnings of names of what can be written and is not memory, or that other parts of the host use."""
 
 
-def _addresses(request: Read | Write, count: int) -> list[int]:
+def _addresses(request: Read | Write, count: int) -> Sequence[int]:
     step = 0 if request.step == REPEAT else 1 << request.step
+    if step == request.run or count <= request.run:
+        return range(request.address, request.address + count)
     return [request.address + k // request.run * step + k % request.run for k in range(count)]
 
 
@@ -62,8 +64,10 @@ class ShadowClient:
         """The words of a read, if all are known."""
         if isinstance(request, Write):
             return None
-        words = [self._words.get(address) for address in _addresses(request, request.count)]
-        return tuple(word for word in words if word is not None) if None not in words else None
+        try:
+            return tuple(map(self._words.__getitem__, _addresses(request, request.count)))
+        except KeyError:
+            return None
 
     def _learn(self, request: Read | Write, words: tuple[int, ...]) -> None:
         for address, word in zip(_addresses(request, len(words)), words, strict=True):

@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:
     return calls
 
 
-@pytest.mark.parametrize("name", ["all", "rfc2544", "rfc2889", "link", "controller", "agents"])
+@pytest.mark.parametrize("name", ["all", "rfc2544", "rfc2889", "link", "load", "controller", "agents"])
 def test_help_with_examples(name):
     assert f"opentep bench {name} " in run(name, "--help").output
     assert name in run("--help").output
@@ -129,3 +129,17 @@ def test_agents_follow(tmp_path: Path) -> None:
     assert fleet["vms"] == 60 and fleet["changed"] == 1 and 2 <= fleet["concerned"] <= 3
     assert 0 < fleet["median_seconds"] <= fleet["last_seconds"] and fleet["change_requests"] > 0
     assert (tmp_path / "agents.svg").stat().st_size > 1000
+
+
+@pytest.mark.long
+def test_load():
+    """Few VMs and a fast line: that each figure means what it says."""
+    sizes = {"tenants": 16, "macs": 64, "lists": 16, "members": 64, "teps": 16, "rules": 16}
+    words = [word for name, size in sizes.items() for word in ("--param", f"{name}={size}")]
+    result = run("load", *words, "--baud", "3000000", "--json")
+    assert result.exit_code == 0, result.output
+    loads = {load["what"]: load for load in json.loads(result.stdout)}
+    assert loads["load all tables"]["changes"] > 30
+    assert loads["read all back"]["changes"] == 0
+    one = loads["add a VM"]
+    assert one["sent"] < 300 and 0 < one["line_seconds"] < 0.01 and 0 < one["line_use"] < 1
