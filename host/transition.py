@@ -135,9 +135,11 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
     teps = _repurposed_teps(held, desired)
     lists = _repurposed_lists(held, desired, tenants)
     places = _taken_over(held, desired, tenants)
+    turned = _turned(held, desired)
+    if not (tenants or teps or lists or places or turned):
+        return held
     present, gone_tenants = _without_lists(held, desired, lists, tenants)
     tenants |= gone_tenants
-    turned = _turned(held, desired)
     fabric_ports = [index for index, port in enumerate(held.ports) if port.role == "fabric"]
     gone = {(place.port, place.vid) for place in places if isinstance(place, Local)}
     gone |= {(port, tep) for port in fabric_ports for tep in teps}

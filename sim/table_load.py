@@ -21,8 +21,8 @@ from .board import BoardTransport, VirtualBoard
 __all__ = ["TableLoad", "full_document", "measure_table_load"]
 
 _BITS_PER_OCTET = 10
-_FILL = 0.97
-"""Of the tenant table: keys are refused from 98 % on."""
+_FILL = 0.9
+"""Of tables: the MAC table refuses some beyond."""
 _CHANGES = 10
 
 

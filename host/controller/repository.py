@@ -268,6 +268,7 @@ class Repository:
         Raises :class:`ConflictError` if others changed an object since that this would change again; ``None`` overrules
         them. ``allocations``: what a store that has none yet begins with. ``compiling`` comes last.
         """
+        parsed = loaded(source)  # or it has no objects that could be compared
         with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
             stored = Reader(transaction).every()
             changes = differences({key: old.spec for key, old in stored.items()}, objects_of(source.data))
@@ -279,7 +280,7 @@ class Repository:
             if allocations is not None and not transaction.revision:
                 begin = replace(allocations, indices=indices)
                 indices.update(allocations.indices)
-            fabric = self._settle(transaction, source, None, changes, compiling, begin)
+            fabric = self._settle(transaction, source, None, changes, compiling, begin, parsed=parsed)
             return self._log(transaction, action, changes), changes, fabric
 
     def _refuse_conflicts(
@@ -345,22 +346,20 @@ class Repository:
         compiling: Compile | None = None,
         begin: State | None = None,
         renewed: frozenset[str] = frozenset(),
+        parsed: Fabric | None = None,
     ) -> Fabric:
         """Check, and allocate what is left out. ``keys``: of whom allocations are concerned, ``None``: of all.
-        ``begin``: table indices, and allocations if the store has none. ``renewed``: see :class:`State`."""
+        ``begin``: table indices, and allocations if the store has none. ``renewed``: see :class:`State`. ``parsed``:
+        what was checked already."""
         source = what if isinstance(what, Source) else self._source(what)
         before, after = load_state(transaction, keys), load_state(transaction, keys)
-        now = {
-            Key(kind, name): spec
-            for kind in CLAIMING
-            for name, spec in ((source.data.get(kind) or {}) if isinstance(source.data, dict) else {}).items()
-        }
+        now = {Key(kind, name): spec for kind in CLAIMING for name, spec in source.data.get(kind, {}).items()}
         if begin is not None:
             after = replace(
                 begin if begin.macs or begin.ouis or begin.vlans else after, indices=begin.indices
             )
         after.renewed = renewed
-        parsed = loaded(source)
+        parsed = parsed or loaded(source)
         former = {**now, **{c.key: c.before for c in changes if c.key.kind in CLAIMING}}
         added = {c.key for c in changes if c.before is None}
         former = {key: spec for key, spec in former.items() if key not in added}

@@ -175,6 +175,7 @@ def test_mistakes_are_explained(service: Service) -> None:
     assert answer["problems"][0]["path"] == "vms.web.tenant"
     assert answer["problems"][0]["remedy"] == "did you mean 'red'?"
     assert service.ask("PUT", "/v1/fabric", {"version": 1})[0] == 422
+    assert service.ask("PUT", "/v1/fabric", {"teps": True})[0] == 422
     assert service.ask("GET", "/v1/nothing")[0] == 422
     assert service.ask("GET", "/v1/nothing/at/all")[0] == 422
     assert service.ask("PUT", "/v1/vms/web", raw=b"{")[0] == 422

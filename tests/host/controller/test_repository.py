@@ -98,6 +98,27 @@ def test_nothing_is_stored_of_a_wrong_change(repository):
     assert (repository.document(), repository.history()) == before
 
 
+WRONG_FORMS = [
+    "[]",
+    "x",
+    "teps: true",
+    "teps: {a: 3}",
+    "vms:",
+    "rules: {x: 1}",
+    "rules: [1]",
+    "tenants: [red]",
+    "vswitches: {s1: }",
+]
+
+
+@pytest.mark.parametrize("text", WRONG_FORMS)
+def test_a_document_of_a_wrong_form_is_told_of(repository, text):
+    with pytest.raises(FabricError) as caught:
+        repository.replace("import", read_source(text, "x.yaml"), base=1)
+    assert all(problem.message and problem.remedy for problem in caught.value.problems)
+    assert repository.revision == 1
+
+
 def test_a_dry_run_tells_and_stores_nothing(repository):
     _, changes, fabric = put(repository, "vms", "r3", {"tenant": "red", "vswitch": "s1"}, dry_run=True)
     assert fabric.vms["r3"].vlan and len(changes) == 1
