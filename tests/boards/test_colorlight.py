@@ -18,6 +18,6 @@ def test_a_bitstream_of_the_whole_board(tmp_path):
     report = json.loads((tmp_path / "report.json").read_text())
     for clock in report["clocks"]:
         print(f"{clock['name']}: {clock['achieved_mhz']:.1f} of {clock['need_mhz']:.1f} MHz")
-    assert {clock["name"] for clock in report["clocks"]} == {"sync", "gigabit", "eth0_rx", "eth1_rx"}
+    assert {clock["name"] for clock in report["clocks"]} == {"sync", "gigabit", "eth0_rx", "eth1_rx", "input"}
     assert all(clock["achieved_mhz"] >= clock["need_mhz"] for clock in report["clocks"])
     assert (tmp_path / f"{BOARD}.bit").stat().st_size > 100_000
