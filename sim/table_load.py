@@ -18,11 +18,9 @@ from opentep.host.store import SqliteStore
 
 from .board import BoardTransport, VirtualBoard
 
-__all__ = ["TableLoad", "full_document", "measure_table_load"]
+__all__ = ["TableLoad", "filling_document", "measure_table_load"]
 
 _BITS_PER_OCTET = 10
-_FILL = 0.9
-"""Of tables: the MAC table refuses some beyond."""
 _CHANGES = 10
 
 
@@ -47,11 +45,9 @@ class TableLoad:
         return asdict(self)
 
 
-def full_document(params: Params) -> str:
-    """Two TEPs with cores of ``params``, whose tables are nearly full: each tenant has a VM here and one there."""
-    tenants = min(
-        int(_FILL * min(params.tenants, params.lists, params.macs / 2)), params.members - 3 * _CHANGES
-    )
+def filling_document(params: Params, fill: float) -> str:
+    """Two TEPs with cores of ``params``, of whose tables ``fill`` is used: each tenant has a VM here and one there."""
+    tenants = int(fill * min(params.tenants, params.lists, params.macs / 2, params.members - 3 * _CHANGES))
     core = {name: getattr(params, name) for name in ("tenants", "macs", "teps", "rules", "lists", "members")}
     lines = ["version: 1", "teps:"]
     for number, tep in enumerate(("here", "there")):
@@ -93,13 +89,13 @@ class _Line(CountingTransport):
 
 
 def measure_table_load(
-    params: Params, baud: int, tell: Callable[[str], None] = lambda what: None
+    params: Params, baud: int, fill: float = 0.9, tell: Callable[[str], None] = lambda what: None
 ) -> Iterator[TableLoad]:
-    """From empty tables to those of :func:`full_document`; then single VMs; then all is read back, as agents do now and
-    then. Raises :class:`.toolchain.ToolError`."""
+    """From empty tables to those of :func:`filling_document`; then single VMs; then all is read back, as agents do now
+    and then. Raises :class:`.toolchain.ToolError`."""
     store = SqliteStore(None)
     repository = Repository(store, "bench")
-    repository.replace("import", read_source(full_document(params), "full.yaml"))
+    repository.replace("import", read_source(filling_document(params, fill), "bench.yaml"))
     with VirtualBoard(params, link_baud=baud, progress=tell) as board:
         line = _Line(board)
         shadow = ShadowClient(LinkClient(line, timeout=60.0))

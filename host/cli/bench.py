@@ -365,15 +365,24 @@ def _simulated_link(as_json: bool) -> None:
 @command.command()
 @params_option
 @click.option("--baud", type=click.IntRange(9600), default=3_000_000, show_default=True)
+@click.option(
+    "--fill",
+    type=click.IntRange(1, 90),
+    default=90,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of the tables, from the beginning. Beyond 90 the MAC table may refuse an entry.",
+)
 @json_option
-def load(params: Params, baud: int, as_json: bool) -> None:
+def load(params: Params, baud: int, fill: int, as_json: bool) -> None:
     """How long a TEP takes to get its tables over a serial line.
 
-    Tables that are nearly full, then single VMs, as an agent writes them to a Verilated TEP; then all is read back.
-    The line's time is simulated; the host's is this machine's. Takes some minutes.
+    All of them, then single VMs, as an agent writes them to a Verilated TEP; then all is read back. The line's time is
+    simulated; the host's is this machine's. Takes some minutes.
 
     \b
     opentep bench load
+    opentep bench load --fill 20
     opentep bench load --param tenants=64 --param macs=512 --baud 115200 --json
     """
     try:
@@ -382,7 +391,9 @@ def load(params: Params, baud: int, as_json: bool) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError("opentep bench load", error, "sim") from None
     try:
-        loads = list(measure_table_load(params, baud, lambda what: click.echo(f"{what} …", err=True)))
+        loads = list(
+            measure_table_load(params, baud, fill / 100, lambda what: click.echo(f"{what} …", err=True))
+        )
     except ToolError as error:
         raise CommandError(str(error)) from None
     if as_json:
