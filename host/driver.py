@@ -138,7 +138,7 @@ class Driver:
     def _apply(self, desired: TepTables, progress: Progress, retag: Retagger | None) -> list[Change]:
         self._check(desired)
         held = self.read()
-        if not held.enabled and not held.keys["tenant"] and not held.keys["source"]:
+        if held.is_blank:
             self._reader.set_seed(self._seed_for(held, desired))
         changes: list[Change] = []
         if routers(desired):

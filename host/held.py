@@ -75,6 +75,15 @@ class Held:
     keys: dict[str, dict[int, int]] = field(default_factory=dict)
     """Content of the exact-match tables ``tenant``, ``source``, ``rule`` and ``known``."""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether the TEP forwards nothing, and no key leads to anything that it holds."""
+        return _is_blank(self.enabled, self.keys)
+
+
+def _is_blank(enabled: bool, keys: dict[str, dict[int, int]]) -> bool:
+    return not enabled and not any(keys.values())
+
 
 class Reader:
     """Reads a TEP back through ``registers``."""
@@ -94,8 +103,8 @@ class Reader:
         """Everything, or everything but MAC entries. Changes nothing; what changes meanwhile may be seen or not.
         ``static``: what is known to be the MAC table, which is not read then.
 
-        The MAC table of a TEP that forwards nothing and has no tenants is taken as empty: reading it is what
-        takes longest, and nothing refers to its entries.
+        The MAC table of a TEP that :attr:`Held.is_blank` is taken as empty: reading it is what takes longest, and it is
+        cleared before anything is written.
         """
         registers = self.registers
         enabled = bool(registers.read("control.enable"))
@@ -116,7 +125,7 @@ class Reader:
         runs, lists = self._lists()
         age_seconds = registers.read("age_seconds")
         found_macs: Sequence[FoundMac] = static or ()
-        if static is None and macs and (enabled or keys["tenant"]):
+        if static is None and macs and not _is_blank(enabled, keys):
             found_macs = self.macs.dump()
         static = [found for found in found_macs if found.is_static]
         learned = [

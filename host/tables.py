@@ -148,7 +148,7 @@ class Tenant:
         ouis = self.ouis if mask.mac else (0,)
         block = self.block if mask.mac else 0
         keys = {masked_key(mask, mac=oui << 24 | block, vid=self.vlan) for oui in ouis}
-        if self.group_key:
+        if self.group_key and self.ouis:  # none are left where somebody was interrupted
             keys.add((self.group_oui << 24, 0))
         return keys
 

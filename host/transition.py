@@ -53,6 +53,16 @@ def _repurposed_teps(held: TepTables, desired: TepTables) -> set[int]:
     return {tep.index for tep in held.teps if wanted.get(tep.index, _way(tep)) != _way(tep)}
 
 
+def _lost_teps(held: TepTables) -> set[int]:
+    """Indices that mean no TEP any more, as somebody was interrupted who took it away."""
+    known = {tep.index for tep in held.teps}
+    return {
+        entry.place.tep
+        for entry in held.macs
+        if isinstance(entry.place, Remote) and entry.place.tep not in known
+    }
+
+
 def _repurposed_lists(held: TepTables, desired: TepTables, tenants: set[int]) -> set[int]:
     """Lists that get other users than they had, and left-over lists that get users."""
     before = held.list_users()
@@ -127,12 +137,12 @@ def _turned(held: TepTables, desired: TepTables) -> set[int]:
 
 
 def vacate(held: TepTables, desired: TepTables) -> TepTables:
-    """``held`` without everything whose number means someone else in ``desired``.
+    """``held`` without everything whose number means someone else in ``desired``, or nobody.
 
     Equal to ``held`` if no number changes hands.
     """
     tenants = _repurposed_tenants(held, desired)
-    teps = _repurposed_teps(held, desired)
+    teps = _repurposed_teps(held, desired) | _lost_teps(held)
     lists = _repurposed_lists(held, desired, tenants)
     places = _taken_over(held, desired, tenants)
     turned = _turned(held, desired)

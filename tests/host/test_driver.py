@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -71,12 +72,16 @@ def device(memory_device):
     return memory_device(PARAMS)
 
 
+def lasting(device) -> Driver:
+    shadow = ShadowClient(device)
+    return Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
+
+
 @pytest.fixture(params=["once", "lasting"])
 def driver(device, request) -> Driver:
     if request.param == "once":
         return Driver(RegisterAccess(device), drain_seconds=0)
-    shadow = ShadowClient(device)
-    return Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
+    return lasting(device)
 
 
 def configurations(seed: int, count: int) -> Iterator[TepTables]:
@@ -108,8 +113,7 @@ def test_applying_twice_writes_nothing(driver: Driver, device) -> None:
 
 
 def test_a_lasting_driver_reads_little(device) -> None:
-    shadow = ShadowClient(device)
-    driver = Driver(RegisterAccess(shadow), drain_seconds=0, shadow=shadow)
+    driver = lasting(device)
     (tables,) = configurations(1, 1)
     driver.apply(tables)
     driver.plan(tables)  # reads what was neither read nor written so far
@@ -139,6 +143,37 @@ def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
         assert driver.apply(tables) == planned
         assert normal(driver.read().tables) == normal(tables)
         assert driver.plan(tables) == []
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 400))]
+)
+def test_interrupted_anywhere(device, seed: int) -> None:
+    """A link that is lost, and an agent that connects anew, whatever it is to bring then."""
+    rng = random.Random(seed)
+    sequence = [tables for tables in configurations(seed, 4) for _ in range(rng.choice((1, 1, 2)))]
+    for tables in [*sequence, *sequence[-2:]]:
+        driver = lasting(device)
+        left = rng.choice((1, 3, 10, 30, 100, 300, 1000))
+
+        def cut(_: object) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                raise ConnectionError
+
+        device.after = cut
+        with suppress(ConnectionError):
+            driver.apply(tables)
+        device.after = lambda _: None
+        if rng.random() < 0.5:  # something else, or the same again
+            driver = lasting(device)
+            driver.apply(tables)
+            assert normal(driver.read().tables) == normal(tables)
+            driver.forget()
+            held = driver.read()
+            assert normal(held.tables) == normal(tables)
+            assert not held.learned
 
 
 def test_down_to_nothing(driver: Driver) -> None:
