@@ -17,7 +17,7 @@ from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, par
 from opentep.host.tables import OUI_KEY, KeyMask
 
 from .document import Document
-from .rows import Binding, Flood, LogicalSwitch, RemoteMac, Requests
+from .rows import Binding, Flood, RemoteMac, Requests
 
 __all__ = ["Derived", "Refusal", "derive"]
 
@@ -84,6 +84,7 @@ class _Derivation:
         self.logical = {switch.name: switch for switch in requests.switches}
         self.bindings = [binding for binding in requests.bindings if binding.tep in document.served]
         self.bits: dict[str, int] = {}
+        self.keys = {switch.tunnel_key for switch in requests.switches}
         self.holders: dict[int, str] = {}
         """Logical switches by tunnel key: who has it first, keeps it."""
         self._unusable: set[str] = set()
@@ -220,7 +221,14 @@ class _Derivation:
         name = self.name(switch.name)
         before = self.document.tenants.get(name) or {}
         spec: dict[str, Any] = {}
-        network = self.network(switch, before.get("network"))
+        # OVN takes a key back when nobody is left at the other end; tenants by VLAN ID go on needing one.
+        kept = before.get("network")
+        network = switch.tunnel_key or (None if kept in self.keys else kept)
+        if network is None and kept is not None and bits is not None:
+            self.refuse(
+                f"tunnel key {kept} of logical switch '{switch.name}' is that of another one now", binding
+            )
+            return None
         if network is not None:
             holder = self.holders.setdefault(network, switch.name)
             if holder != switch.name:
@@ -239,13 +247,6 @@ class _Derivation:
         self.done.tenants[switch.name] = name
         self.learn(name, key)
         return name
-
-    def network(self, switch: LogicalSwitch, before: int | None) -> int | None:
-        """The tunnel key. One that was taken back, as OVN does when nobody is left at the other end, stays until
-        somebody else has it: tenants by VLAN ID need one."""
-        if switch.tunnel_key is not None or before in self._networks:
-            return switch.tunnel_key
-        return None if any(other.tunnel_key == before for other in self.requests.switches) else before
 
     def learn(self, tenant: str, key: KeyMask) -> None:
         """If the tenant is one of the adapter's own, and nothing at a port that goes by ``key`` tells who is there."""

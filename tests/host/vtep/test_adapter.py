@@ -197,6 +197,24 @@ def test_tenants_by_vlan_learn(make: Callable[[str], Bench]) -> None:
     assert bench.vtep.local_macs() == {("green", "0a:00:00:00:00:05", "fd00:1::1", "")}
 
 
+def test_a_tunnel_key_goes_from_one_logical_switch_to_another(make: Callable[[str], Bench]) -> None:
+    """By way of none, as OVN does it."""
+    bench = make(BY_VLAN)
+    bench.go()
+    bench.vtep.ctl(
+        "add-ls", "green", "--", "set", "Logical_Switch", "green", "tunnel_key=7", "--", "add-ls", "grey"
+    )
+    bench.vtep.ctl("bind-ls", "rack1", "srv", "5", "green", "--", "bind-ls", "rack1", "srv", "6", "grey")
+    bench.go()
+    bench.vtep.ctl("set", "Logical_Switch", "green", "tunnel_key=0")
+    bench.go()
+    assert {name: spec["network"] for name, spec in bench.tenants().items()} == {"vtep.green": 7}
+    bench.vtep.ctl("set", "Logical_Switch", "grey", "tunnel_key=7")
+    bench.go()
+    assert {name: spec["network"] for name, spec in bench.tenants().items()} == {"vtep.grey": 7}
+    assert set(bench.own("vms")) == {"vtep.rack1.srv.6"} and bench.faults("srv") == ["invalid_vlan_map"]
+
+
 def test_a_tep_that_goes_takes_its_rows_along(bench: Bench) -> None:
     bench.vtep.ctl("add-ls", "red")
     bench.go()
