@@ -1,6 +1,7 @@
 """Where an etcd is, and how to speak to it."""
 
 import http.client
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,26 +41,27 @@ class Endpoint:
     @classmethod
     def parse(cls, location: str) -> "Endpoint":
         """Raises :class:`StoreError`."""
+        # Somebody may have put a password there, or what is no word of ours.
+        shown = re.sub(r"//.*@", "//…@", location).partition("?")[0].partition("#")[0]
 
         def wrong(reason: str) -> StoreError:
             remedy = (
                 "write etcd://HOST:2379/PREFIX, or etcds://HOST:2379/PREFIX?cacert=FILE&cert=FILE&key=FILE; "
                 "with a user, USER@HOST and password_file=FILE"
             )
-            return StoreError(f"{location} is no address of etcd: {reason}; remedy: {remedy}")
+            return StoreError(f"{shown} is no address of etcd: {reason}; remedy: {remedy}")
 
         try:
             parts = urlsplit(location)
             host, port = parts.hostname, parts.port or 2379
-        except ValueError as error:
-            raise wrong(str(error)) from None
+        except ValueError:
+            raise wrong("host and port cannot be told") from None
         if parts.scheme not in ("etcd", "etcds") or not host:
             raise wrong("it has no host")
-        if parts.password is not None or parts.fragment:
-            # Locations stand in logs.
-            raise StoreError(
-                "a location of etcd has no password in it; remedy: USER@HOST and password_file=FILE"
-            )
+        if parts.password is not None or "@" in parts.path:
+            raise wrong("passwords stand in files, as locations stand in logs")
+        if parts.fragment:
+            raise wrong("'#' means nothing")
         files = dict(parse_qsl(parts.query, keep_blank_values=True))
         if parts.scheme == "etcd" and not files.keys().isdisjoint(_TLS_FILES):
             raise wrong("certificates are for etcds")

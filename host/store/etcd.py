@@ -33,6 +33,9 @@ _NOTES_KEPT = 100
 """Notes of one client after which etcd may forget what it had kept of those before."""
 _WATCH_SECONDS = 300.0
 """After which a watch begins anew: it may be dead without anybody being told."""
+_FAILURES = (exceptions.Etcd3Exception, requests.RequestException)
+"""What a request to etcd may end with."""
+_FORBIDDEN = ("permission denied", "user name is empty", "invalid auth token")
 _TOMBSTONE = "\0"
 """A value that stands for none. Chunks put it where they delete, since what is gone has no revision to be told by."""
 
@@ -108,14 +111,14 @@ class _Lock:
     def _keep(self) -> None:
         while not self._done.wait(_LEASE_SECONDS / 3):
             # A failure shows when the transaction compares the lock.
-            with contextlib.suppress(exceptions.Etcd3Exception, requests.RequestException):
+            with contextlib.suppress(*_FAILURES):
                 self._lease.refresh()
 
     def release(self) -> None:
         self._done.set()
         if self._keeper.is_alive():
             self._keeper.join()
-        with contextlib.suppress(exceptions.Etcd3Exception, requests.RequestException):
+        with contextlib.suppress(*_FAILURES):
             self._lease.revoke()
         self._client.session.close()
 
@@ -153,7 +156,7 @@ class EtcdStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (exceptions.Etcd3Exception, requests.RequestException, WatchError) as error:
+        except (*_FAILURES, WatchError) as error:
             raise StoreError(f"{self.location}: {_explain(error)}") from None
 
     def _post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -394,8 +397,10 @@ class EtcdStore:
 
 def _explain(error: Exception) -> str:
     detail = getattr(error, "detail_text", None) or str(error)
-    if isinstance(error, LoginError) or type(error) is exceptions.Etcd3Exception:
+    if isinstance(error, LoginError) or any(reason in detail for reason in _FORBIDDEN):
         return f"etcd refuses it: {detail}; remedy: see which user you are, and what it may do"
+    if type(error) is exceptions.Etcd3Exception:
+        return f"etcd cannot do it: {detail}; remedy: see etcd's log"
     return f"no answer of etcd: {detail}; remedy: see that it runs"
 
 

@@ -56,20 +56,30 @@ class Login(AuthBase):
     def _ask(self) -> str:
         try:
             password = self._password.read_text().rstrip("\r\n")
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise LoginError(f"the password of user {self._name}: {error}") from None
-        request = {"name": self._name, "password": password}
-        answer = self._session.post(self._url, json=request, timeout=self._timeout)
-        if not answer.ok:
-            raise LoginError(f"user {self._name}: {answer.json().get('error', answer.reason)}")
-        token: str = answer.json()["token"]
-        return token
+        # Nobody else is told the password: etcd does not redirect.
+        answer = self._session.post(
+            self._url,
+            json={"name": self._name, "password": password},
+            timeout=self._timeout,
+            allow_redirects=False,
+        )
+        try:
+            said = answer.json()
+            if answer.status_code == requests.codes["ok"]:
+                return str(said["token"])
+            reason = str(said["error"])
+        except (ValueError, KeyError, TypeError):
+            reason = f"status {answer.status_code} without a token"
+        raise LoginError(f"user {self._name}: {reason}")
 
     def _refused(self, answer: requests.Response, **options: Any) -> requests.Response:
-        if answer.status_code != requests.codes["unauthorized"] and _OLD_REVISION not in answer.content:
+        forgotten = answer.status_code == requests.codes["unauthorized"] or _OLD_REVISION in answer.content
+        token = answer.request.headers.get("Authorization")
+        if not forgotten or token is None:
             return answer
-        request = answer.request.copy()
-        request.deregister_hook("response", self._refused)
-        request.headers["Authorization"] = self.token(instead_of=request.headers["Authorization"])
         answer.close()
+        request = answer.request.copy()
+        request.headers["Authorization"] = self.token(instead_of=token)
         return answer.connection.send(request, **options)

@@ -1,8 +1,10 @@
 """etcd with authentication: a user for opentep, and what it may not do."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -89,7 +91,13 @@ def test_whoever_may_not_is_told(etcd: Etcd, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("etcd://me:secret@127.0.0.1/fabric", "has no password in it"),
+        ("etcd://me:secret@127.0.0.1/fabric", "passwords stand in files"),
+        ("etcd://me:secret@/fabric", "it has no host"),
+        ("etcd://me:secret@h:99999/f", "cannot be told"),
+        ("etcd://me:sec/ret@h/f", "cannot be told"),
+        ("etcd://me:12/secret@h/f", "passwords stand in files"),
+        ("etcd://h/f?password=secret", "'password' is none of"),
+        ("etcd://h/f#secret", "'#' means nothing"),
         ("etcd://me@127.0.0.1/fabric", "a user and password_file go together"),
         ("etcd://127.0.0.1/fabric?password_file={0}", "a user and password_file go together"),
         ("etcd://me@127.0.0.1/fabric?password_file={0}/none", "there is no file"),
@@ -99,4 +107,50 @@ def test_a_location_that_makes_no_sense(tmp_path: Path, location: str, message: 
     (tmp_path / "password").touch()
     with pytest.raises(StoreError, match=message) as caught:
         open_store(location.format(tmp_path / "password"))
+    assert "secret" not in str(caught.value) and "ret@" not in str(caught.value)
+
+
+class _Strange(BaseHTTPRequestHandler):
+    """What is no etcd answers to everything."""
+
+    answer: tuple[int, dict[str, str], bytes]
+
+    def do_POST(self) -> None:
+        status, headers, content = self.answer
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {}, b"{}"),
+        (200, {}, b"[1]"),
+        (200, {}, b"hello"),
+        (500, {}, b"x"),
+        (307, {"Location": "http://127.0.0.1:9/"}, b""),
+    ],
+)
+def test_what_is_no_etcd(tmp_path: Path, answer: tuple[int, dict[str, str], bytes]) -> None:
+    (tmp_path / "password").write_text("secret")
+    handler = type("Handler", (_Strange,), {"answer": answer})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        location = f"etcd://me@127.0.0.1:{server.server_port}/fabric?password_file={tmp_path}/password"
+        with pytest.raises(StoreError, match="user me: status") as caught:
+            open_store(location)
+        server.shutdown()
     assert "secret" not in str(caught.value)
+
+
+def test_a_password_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(b"\xff\xfe")
+    with pytest.raises(StoreError, match="the password of user me"):
+        open_store(f"etcd://me@127.0.0.1:9/fabric?password_file={tmp_path}/password")
