@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from opentep.gateware.params import Params
@@ -46,8 +47,15 @@ class TableLoad:
 
 
 def filling_document(params: Params, fill: float) -> str:
-    """Two TEPs with cores of ``params``, of whose tables ``fill`` is used: each tenant has a VM here and one there."""
-    tenants = int(fill * min(params.tenants, params.lists, params.macs / 2, params.members - 3 * _CHANGES))
+    """Two TEPs with cores of ``params``, of whose tables ``fill`` is used: each tenant has a VM here and one there.
+
+    Raises ``ValueError`` if the core is too small for :func:`measure_table_load`, or has other ports."""
+    if (params.access_ports, params.fabric_ports) != (1, 1):
+        raise ValueError("a core with one access and one fabric port is needed")
+    room = min(params.tenants, params.lists, (params.macs - _CHANGES) / 2, params.members - 3 * _CHANGES)
+    tenants = int(fill * room)
+    if tenants < _CHANGES:
+        raise ValueError(f"there must be room for {_CHANGES} tenants, and this is for {max(tenants, 0)}")
     core = {name: getattr(params, name) for name in ("tenants", "macs", "teps", "rules", "lists", "members")}
     lines = ["version: 1", "teps:"]
     for number, tep in enumerate(("here", "there")):
@@ -92,11 +100,14 @@ def measure_table_load(
     params: Params, baud: int, fill: float = 0.9, tell: Callable[[str], None] = lambda what: None
 ) -> Iterator[TableLoad]:
     """From empty tables to those of :func:`filling_document`; then single VMs; then all is read back, as agents do now
-    and then. Raises :class:`.toolchain.ToolError`."""
-    store = SqliteStore(None)
-    repository = Repository(store, "bench")
-    repository.replace("import", read_source(filling_document(params, fill), "bench.yaml"))
-    with VirtualBoard(params, link_baud=baud, progress=tell) as board:
+    and then. Raises :class:`.toolchain.ToolError`, and ``ValueError`` for ``params``."""
+    document = read_source(filling_document(params, fill), "bench.yaml")
+    with (
+        closing(SqliteStore(None)) as store,
+        VirtualBoard(params, link_baud=baud, progress=tell) as board,
+    ):
+        repository = Repository(store, "bench")
+        repository.replace("import", document)
         line = _Line(board)
         shadow = ShadowClient(LinkClient(line, timeout=60.0))
         driver = Driver(RegisterAccess(shadow), shadow=shadow)
@@ -127,7 +138,6 @@ def measure_table_load(
         tell("read all back")
         driver.forget()
         yield bring("read all back")
-    store.close()
 
 
 def _edit(repository: Repository, key: Key, spec: object) -> None:

@@ -394,6 +394,8 @@ def load(params: Params, baud: int, fill: int, as_json: bool) -> None:
         loads = list(
             measure_table_load(params, baud, fill / 100, lambda what: click.echo(f"{what} …", err=True))
         )
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--param") from None
     except ToolError as error:
         raise CommandError(str(error)) from None
     if as_json:

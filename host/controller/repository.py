@@ -268,7 +268,7 @@ class Repository:
         Raises :class:`ConflictError` if others changed an object since that this would change again; ``None`` overrules
         them. ``allocations``: what a store that has none yet begins with. ``compiling`` comes last.
         """
-        parsed = loaded(source)  # or it has no objects that could be compared
+        parsed = loaded(source)  # first: there are no objects in a document of a wrong form
         with self._numbering(None, dry_run) as indices, _begin(self.store, dry_run) as transaction:
             stored = Reader(transaction).every()
             changes = differences({key: old.spec for key, old in stored.items()}, objects_of(source.data))
@@ -359,7 +359,8 @@ class Repository:
                 begin if begin.macs or begin.ouis or begin.vlans else after, indices=begin.indices
             )
         after.renewed = renewed
-        parsed = parsed or loaded(source)
+        if parsed is None:
+            parsed = loaded(source)
         former = {**now, **{c.key: c.before for c in changes if c.key.kind in CLAIMING}}
         added = {c.key for c in changes if c.before is None}
         former = {key: spec for key, spec in former.items() if key not in added}

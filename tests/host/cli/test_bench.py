@@ -131,6 +131,12 @@ def test_agents_follow(tmp_path: Path) -> None:
     assert (tmp_path / "agents.svg").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("param", ["members=16", "tenants=8", "macs=16", "access_ports=2"])
+def test_load_needs_some_room(param):
+    result = run("load", "--param", param)
+    assert result.exit_code == 2 and "--param" in result.output
+
+
 @pytest.mark.long
 def test_load():
     """Few VMs and a fast line: that each figure means what it says."""
