@@ -89,6 +89,7 @@ def open_document(
     path: Path,
     *,
     store: str | None = None,
+    or_stored: bool = False,
     save: bool = False,
     heed_others: bool = False,
     action: str = "apply",
@@ -96,18 +97,19 @@ def open_document(
     """Load, check, allocate and compile.
 
     With ``save`` the store then holds what the document says; without, allocations are the ones that the next call
-    would make, too. Without a document, but with a store, what that holds is meant. ``store``: where it is, instead of
-    beside the document. With ``heed_others`` their changes are not overruled: see :meth:`Repository.replace`. Raises
-    :class:`FabricError` and :class:`~opentep.host.controller.ConflictError`.
+    would make, too. ``store``: where it is, instead of beside the document. With ``or_stored``, what that holds is
+    meant where there is no document. With ``heed_others`` their changes are not overruled: see
+    :meth:`Repository.replace`. Raises :class:`FabricError` and :class:`~opentep.host.controller.ConflictError`.
     """
     location = store or str(default_store(path))
-    from_store = not path.exists() and ("://" in location or Path(location).exists())
-    source = None if from_store else read_file(path)
     tables = _Tables()
+    if or_stored and not path.exists():
+        with open_repository(location, create=False) as repository:
+            if repository.revision:
+                fabric, source = repository.compile(tables.compile, dry_run=not save)
+                return Document(fabric, source, tables, revision=repository.revision)
+    source = read_file(path)
     with open_repository(location, create=save) as repository:
-        if source is None:
-            fabric, source = repository.compile(tables.compile, dry_run=not save)
-            return Document(fabric, source, tables, revision=repository.revision)
         copy = WorkingCopy(path)
         revision, changes, fabric = repository.replace(
             action,
@@ -122,6 +124,6 @@ def open_document(
         return Document(fabric, source, tables, tuple(changes), repository.revision)
 
 
-def open_fabric(path: Path, *, save: bool = False) -> Fabric:
+def open_fabric(path: Path) -> Fabric:
     """Only the complete fabric of a document."""
-    return open_document(path, save=save).fabric
+    return open_document(path).fabric

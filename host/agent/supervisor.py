@@ -44,14 +44,22 @@ class Supervisor:
 
     def _follow(self, repository: Repository, stop: threading.Event) -> None:
         seen = -1
+        told: set[str] = set()
         while not stop.is_set():
             now = repository.store.wait(seen, _LOOK_SECONDS)
             if now > seen:
                 seen = now
                 teps = {key.name: stored.spec for key, stored in repository.objects("teps").items()}
-                for name in self._names or [name for name, spec in teps.items() if "link" in spec]:
+                linked = [name for name, spec in teps.items() if "link" in spec]
+                for name in self._names or linked:
                     if name in teps:
                         self._start(name, stop)
+                missing = {f"'{name}'" for name in self._names if name not in teps}
+                if not self._names and not linked:
+                    missing = {"with a link"}
+                for what in sorted(missing - told):
+                    _log.warning("there is no TEP %s in %s; waiting for one", what, self.location)
+                told = missing
 
     def _start(self, name: str, stop: threading.Event) -> None:
         if name not in self._threads or not self._threads[name].is_alive():

@@ -53,7 +53,7 @@ def command(fabric: Path, as_json: bool) -> None:
         return
     model = document.fabric
     click.echo(
-        f"{fabric} is right (TEPs: {len(model.teps)}, tenants: {len(model.tenants)},"
+        f"{document.source.file} is right (TEPs: {len(model.teps)}, tenants: {len(model.tenants)},"
         f" vSwitches: {len(model.vswitches)}, VMs: {len(model.vms)}, groups: {len(model.groups)})"
     )
     rows = [(name, use.table, use.used, use.room) for name, uses in fill.items() for use in uses]

@@ -10,6 +10,7 @@ from opentep.host.fabric.addresses import format_mac, format_oui
 from opentep.host.fabric.model import Fabric
 
 from .output import print_json
+from .store import next_step
 
 __all__ = ["describe", "show_edited", "tell"]
 
@@ -59,4 +60,4 @@ def show_edited(
     elif dry_run:
         click.echo("nothing was stored (--dry-run)")
     else:
-        click.echo(f"revision {revision}; `opentep apply` brings it to TEPs and vSwitches")
+        click.echo(f"revision {revision}; {next_step()}")

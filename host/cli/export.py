@@ -9,7 +9,7 @@ from opentep.host.controller.working_copy import WorkingCopy
 
 from .errors import CommandError
 from .options import params_option
-from .store import open_stored
+from .store import chosen_location, open_stored
 
 __all__ = ["command"]
 
@@ -48,7 +48,7 @@ def fabric(output: Path | None, complete: bool) -> None:
     """
     with open_stored() as repository:
         if not repository.revision:
-            raise CommandError(f"nothing is stored in {repository.store.location}")
+            raise CommandError(f"nothing is stored in {chosen_location()}")
         revision, document = repository.document(complete=complete)
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
         if output is None:

@@ -40,7 +40,7 @@ def command() -> None:
     """Two racks of VMs, Open vSwitch and TEPs on this machine, in network namespaces.
 
     Needs root. Two virtual boards (the Verilated gateware) are the top-of-rack TEPs, network namespaces the VMs, the
-    Linux kernel the router and a third site with SRv6 only.
+    Linux kernel the router, a third site with SRv6 and a fourth one with VXLAN.
 
     \b
     opentep lab up

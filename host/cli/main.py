@@ -59,7 +59,9 @@ _COMMANDS = {
     "build": _Lazy("build", "Build a bitstream for a board, or the core alone.", "build"),
     "flash": _Lazy("flash", "Load a bitstream into a board.", "build,flash"),
     "export": _Lazy("export", "Write the stored fabric, or the TEP for tools of FPGA vendors."),
-    "bench": _Lazy("bench", "Measure the gateware by RFC 2544 and RFC 2889, or the host link."),
+    "bench": _Lazy(
+        "bench", "Measure the gateware by RFC 2544 and RFC 2889, the host link, or the controller."
+    ),
     "fuzz": _Lazy("fuzz", "Attack the gateware, and compare it with the model.", "sim"),
     "schema": _Lazy("schema", "Print the JSON Schema of the fabric document."),
     "registers": _Lazy("registers", "Print the register reference."),

@@ -77,7 +77,7 @@ def command(name: str, vswitch: str, prepare: bool, wait: float, dry_run: bool, 
     with open_stored() as repository:
         migration = Migration(repository, name, vswitch)
         agents = reports(repository)
-        if wait and not dry_run and migration.tep not in agents:
+        if wait and not dry_run and not migration.is_done and migration.tep not in agents:
             raise CommandError(
                 f"no agent has spoken of TEP '{migration.tep}'; remedy: run `opentep agent`, or do each step by hand:"
                 " --prepare --wait 0, `opentep apply`, --wait 0, `opentep apply`"

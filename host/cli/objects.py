@@ -11,7 +11,8 @@ import click
 import yaml
 from opentep.host.controller import Repository
 from opentep.host.controller.kept import allocated
-from opentep.host.controller.objects import TITLES, Key, rule_name
+from opentep.host.controller.objects import KINDS, TITLES, Key, references, rule_name
+from opentep.host.fabric.errors import FabricError
 from opentep.host.fabric.validate import load_schema, suggest
 
 from .edited import show_edited
@@ -23,6 +24,9 @@ from .schema_options import given_values, schema_option
 from .store import command_line, open_stored
 
 __all__ = ["group", "rule", "tenant", "tep", "vm", "vswitch"]
+
+_USERS = 5
+"""Of an object, that are named at most."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,20 @@ def _known(repository: Repository, kind: _Kind, name: str) -> Any:
     stored = repository.get(Key(kind.kind, name))
     if stored is None:
         names = [key.name for key in repository.objects(kind.kind)]
-        raise CommandError(f"there is no {kind.title} '{_shown(name)}' ({suggest(name, names)})")
+        hint = f" ({suggest(name, names)})" if names else ""
+        raise CommandError(f"there is no {kind.title} '{_shown(name)}'{hint}")
     return stored.spec
+
+
+def _users(repository: Repository, key: Key) -> list[str]:
+    """Some of the objects that name it."""
+    users = [
+        f"{TITLES[other.kind]} '{_shown(other.name)}'"
+        for kind in KINDS
+        for other, stored in repository.objects(kind).items()
+        if key in references(other, stored.spec)
+    ]
+    return users[:_USERS] + (["others"] if len(users) > _USERS else [])
 
 
 def _shown(name: str) -> str:
@@ -208,7 +224,16 @@ def _objects(kind: _Kind) -> click.Group:
                     _known(repository, kind, name)
             return {Key(kind.kind, name): None}
 
-        _change(kind, edits, dry_run, as_json)
+        try:
+            _change(kind, edits, dry_run, as_json)
+        except FabricError:
+            with open_stored() as repository:
+                users = _users(repository, Key(kind.kind, name))
+            if not users:
+                raise
+            raise CommandError(
+                f"{title} '{_shown(name)}' is in use by {', '.join(users)}; remedy: remove or move these first"
+            ) from None
 
     @group.command(
         "show", help=help_of(f"Show a {title} as in a document, with what was allocated.", f"show {what}")
@@ -240,7 +265,11 @@ def _objects(kind: _Kind) -> click.Group:
         wanted = dict(_condition(kind, text) for text in where)
         with open_stored() as repository:
             stored, given = repository.objects(kind.kind), allocated(repository.allocations())
+            places = _places(repository) if kind.kind == "vms" else {}
         specs = {key.name: {**item.spec, **given.get(key, {})} for key, item in stored.items()}
+        for spec in specs.values():
+            if spec.get("vswitch") in places:
+                spec["tep"] = places[spec["vswitch"]]
         specs = {
             n: spec for n, spec in specs.items() if all(_cell(spec.get(k)) == v for k, v in wanted.items())
         }
@@ -256,11 +285,18 @@ def _objects(kind: _Kind) -> click.Group:
     return group
 
 
+def _places(repository: Repository) -> dict[str, str]:
+    """TEPs by vSwitch: where VMs are, who name only that."""
+    return {key.name: stored.spec["tep"] for key, stored in repository.objects("vswitches").items()}
+
+
 def _condition(kind: _Kind, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or name not in kind.properties:
+    if not equals:
+        raise click.BadParameter(f"'{text}' is not KEY=VALUE", param_hint="--where")
+    if name not in kind.properties:
         remedy = suggest(name, list(kind.properties))
-        raise click.BadParameter(f"'{text}' is not KEY=VALUE ({remedy})", param_hint="--where")
+        raise click.BadParameter(f"a {kind.title} has no '{name}' ({remedy})", param_hint="--where")
     return name, value
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from opentep.host.controller import Repository
 from opentep.host.document import Document, default_store, open_document, open_repository
 
+from .errors import CommandError
 from .options import COMMAND_LINE
 
-__all__ = ["chosen_location", "command_line", "fabric_of", "open_stored"]
+__all__ = ["chosen_location", "command_line", "fabric_of", "next_step", "open_stored"]
 
 _DOCUMENT = Path("fabric.yaml")
 
@@ -26,8 +28,9 @@ def command_line() -> str:
 
 
 def fabric_of(document: Path, **options: Any) -> Document:
-    """:func:`open_document` with the store that the user chose."""
-    return open_document(document, store=_chosen(), action=command_line(), **options)
+    """:func:`open_document` with the store that the user chose. Who names no document may mean what is stored."""
+    named = click.get_current_context().get_parameter_source("fabric") is not ParameterSource.DEFAULT
+    return open_document(document, store=_chosen(), or_stored=not named, action=command_line(), **options)
 
 
 def chosen_location() -> str:
@@ -35,8 +38,19 @@ def chosen_location() -> str:
     return _chosen() or str(default_store(_DOCUMENT))
 
 
+def next_step() -> str:
+    """What brings a change of the store to TEPs, if no agents do."""
+    export = f"`opentep export fabric -o {_DOCUMENT}` and then " if _DOCUMENT.exists() else ""
+    return f"if no agents bring it to TEPs and vSwitches, {export}`opentep apply` does"
+
+
 @contextmanager
 def open_stored(*, create: bool = False) -> Iterator[Repository]:
     """The fabric in the store, for commands that need no document."""
+    chosen = _chosen()
+    if chosen and not create and "://" not in chosen and not Path(chosen).exists():
+        raise CommandError(
+            f"there is no store at {chosen}; remedy: `opentep --store {chosen} import` makes one"
+        )
     with open_repository(chosen_location(), create=create) as repository:
         yield repository

@@ -22,7 +22,7 @@ class ConflictError(Exception):
             else "and the document does not say so"
         )
         super().__init__(
-            f"others changed these {since}:\n{shown}{more}\n"
+            f"changed in the store {since}:\n{shown}{more}\n"
             "remedy: `opentep export fabric -o FILE` gives what is stored, to put your changes into;"
             " --force overwrites theirs"
         )

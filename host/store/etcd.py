@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -342,9 +343,7 @@ class EtcdStore:
         answer = self._post("/kv/range", {"key": _encode(self._head_key)})
         forgotten, self._compactable = self._compactable, int(answer["header"]["revision"])
         if forgotten:
-            with contextlib.suppress(
-                exceptions.Etcd3Exception, requests.RequestException
-            ):  # somebody else has done it
+            with contextlib.suppress(*_FAILURES):  # somebody else has done it
                 self._post("/kv/compaction", {"revision": forgotten})
 
     def notes(self, prefix: str) -> dict[str, str]:
@@ -401,7 +400,10 @@ def _explain(error: Exception) -> str:
         return f"etcd refuses it: {detail}; remedy: see which user you are, and what it may do"
     if type(error) is exceptions.Etcd3Exception:
         return f"etcd cannot do it: {detail}; remedy: see etcd's log"
-    return f"no answer of etcd: {detail}; remedy: see that it runs"
+    # Of what urllib3 says, the innermost cause.
+    cause = re.search(r"\[Errno [-\d]+\] ([^'\")]+)|Caused by \w+\((.*)\)\)$", detail)
+    reason = (cause[1] or cause[2]) if cause else detail
+    return f"no answer of etcd: {reason}; remedy: see that it runs"
 
 
 def _chunks(operations: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

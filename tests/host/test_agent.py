@@ -204,6 +204,17 @@ def test_metrics(bench: Bench) -> None:
     assert "server" not in scraped(), "stale counters would look like silence"
 
 
+def test_a_tep_that_is_not_there_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stop = threading.Event()
+    agents = threading.Thread(target=Supervisor(str(tmp_path / "fabric.db"), ("nix",)).run, args=(stop,))
+    agents.start()
+    try:
+        until(lambda: "there is no TEP 'nix' in" in caplog.text)
+    finally:
+        stop.set()
+        agents.join()
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_etcd_is_killed(tmp_path: Path, memory_device, caplog: pytest.LogCaptureFixture, kills: int) -> None:
     """At any moment, while somebody changes the fabric: what was told to be stored is stored, TEPs keep what they hold,

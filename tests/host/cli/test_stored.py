@@ -138,10 +138,17 @@ def test_every_kind(folder):
         (2, "vm add web --tenant red --vswitch ovs1 --vlan x", "'x' is not a whole number"),
         (2, "tenant add green --storm {rate", "write it as in a document"),
         (2, "tenant add green --oui 52:54:00", "QEMU"),
-        (2, "tenant remove red", "there is no tenant 'red'"),
+        (1, "tenant remove red", "in use by"),
+        (1, "vswitch remove ovs1", "remove or move these first"),
         (2, "vm set red1", "nothing to change: give an option, or --unset"),
         (1, "vm set rad1 --vlan 9", "there is no VM 'rad1' (did you mean 'red1'?)"),
-        (2, "vm list --where colour=red", "is not KEY=VALUE"),
+        (2, "vm list --where colour=red", "a VM has no 'colour'"),
+        (2, "vm list --where red", "is not KEY=VALUE"),
+        (2, "check typo.yaml", "typo.yaml: cannot read"),
+        (2, "plan -f typo.yaml", "typo.yaml: cannot read"),
+        (2, "apply -f typo.yaml", "typo.yaml: cannot read"),
+        (1, "--store typo.db vm list", "there is no store at typo.db"),
+        (1, "--store typo.db status", "there is no store at typo.db"),
         (1, "log 99", "there is no revision 99; the newest one is 1"),
         (2, "import nothing.yaml", "does not exist"),
         (2, "agent --metrics x", "'x' is not [HOST:]PORT"),
@@ -275,3 +282,31 @@ def test_vswitches_of_a_tep_that_failed_stay_as_they_are(folder):
     out = failed(1, "apply")
     assert "opentep: TEP rack1: cannot open /dev/ttyUSB0" in out
     assert "opentep: vSwitch ovs1: not set, as TEP rack1 failed" in out
+
+
+def test_without_a_document_the_store_is_meant(folder):
+    Path("fabric.yaml").unlink()
+    assert done("check").startswith("fabric.db is right")
+    assert "nothing to change" in done("plan", "--no-teps", "--no-vswitches")
+    Path("fabric.db").unlink()
+    failed(2, "vm", "add", "a", "--tenant", "red", "--vswitch", "ovs1")
+    assert "fabric.yaml: cannot read" in failed(2, "plan"), "what nothing was put into is no fabric"
+
+
+def test_lists_tell_where_vms_are(folder):
+    assert json.loads(done("vm", "list", "--where", "tep=rack1", "--json")).keys() >= {"red1"}
+    rows = [line.split() for line in done("vm", "list").splitlines()]
+    assert all("rack1" in row for row in rows if row[0] == "red1")
+
+
+def test_where_it_is_already(folder):
+    assert "VM red1 is at vSwitch ovs1" in done("vm", "migrate", "red1", "--to", "ovs1")
+
+
+def test_the_document_is_to_follow(folder):
+    """Or its next apply would overrule what was stored without it."""
+    out = done("vm", "add", "web", "--tenant", "red", "--vswitch", "ovs1")
+    assert "`opentep export fabric -o fabric.yaml` and then `opentep apply`" in out
+    assert "changed in the store since revision 1" in failed(1, "import")
+    done("export", "fabric", "-o", "fabric.yaml")
+    done("import")

@@ -48,7 +48,7 @@ def test_nothing_is_done_with_a_wrong_store_or_tep(vtep: Vtep, tmp_path: Path) -
     store = tmp_path / "fabric.db"
     assert CliRunner().invoke(main, ["--store", str(store), "import", str(document)]).exit_code == 0
     for place, tep, message in (
-        (tmp_path / "no.db", "rack1", "has no TEP"),
+        (tmp_path / "no.db", "rack1", "there is no store at"),
         (store, "rack11", "did you mean 'rack1'"),
     ):
         arguments = ["--store", str(place), "vtep", "--database", vtep.target, "--tep", tep]

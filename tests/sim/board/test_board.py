@@ -250,5 +250,6 @@ def test_speed(board, capsys):
     begin = time.perf_counter()
     board.run_until_idle()
     elapsed = time.perf_counter() - begin
+    assert [len(board.received(port)) for port in (0, 1)] == [500, 500]
     with capsys.disabled():
         print(f"\nvirtual board, stand-in design: {board.clocks / elapsed / 1e6:.2f} million clocks/s")
