@@ -401,9 +401,8 @@ def _explain(error: Exception) -> str:
     if type(error) is exceptions.Etcd3Exception:
         return f"etcd cannot do it: {detail}; remedy: see etcd's log"
     # Of what urllib3 says, the innermost cause.
-    cause = re.search(r"\[Errno [-\d]+\] ([^'\")]+)|Caused by \w+\((.*)\)\)$", detail)
-    reason = (cause[1] or cause[2]) if cause else detail
-    return f"no answer of etcd: {reason}; remedy: see that it runs"
+    cause = re.search(r"\[Errno [-\d]+\] ([^'\")]+)", detail) or re.search(r"Caused by (.*)\)$", detail)
+    return f"no answer of etcd: {cause[1] if cause else detail}; remedy: see that it runs"
 
 
 def _chunks(operations: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
