@@ -8,9 +8,9 @@ from opentep.host.link.protocol import BURST_WORDS, REPEAT, Read, Write
 from opentep.host.link.transport import Transport
 from opentep.host.registers import RegisterAccess
 
-__all__ = ["CountingTransport", "Measurement", "measure_link"]
+__all__ = ["BITS_PER_OCTET", "CountingTransport", "Measurement", "measure_link"]
 
-_BITS_PER_OCTET = 10
+BITS_PER_OCTET = 10
 """On a UART: start bit, eight data bits, stop bit."""
 
 
@@ -54,11 +54,11 @@ class Measurement:
 
     def line_use(self, baud: int) -> float:
         """Share of the line's octets per second that was used."""
-        return self.octets / self.seconds / (baud / _BITS_PER_OCTET)
+        return self.octets / self.seconds / (baud / BITS_PER_OCTET)
 
     def payload_share(self, baud: int) -> float:
         """Share of the line's octets per second that carried register words."""
-        return 4 * self.words / self.seconds / (baud / _BITS_PER_OCTET)
+        return 4 * self.words / self.seconds / (baud / BITS_PER_OCTET)
 
     def as_dict(self, baud: int | None) -> dict[str, object]:
         result: dict[str, object] = {**asdict(self), "words_per_second": self.words_per_second}

