@@ -108,11 +108,27 @@ class _Judged(data.Struct):
     group_octet: 8
 
 
+class _Weighed(data.Struct):
+    """What follows from the lengths of a judged frame."""
+
+    whole: 1
+    """The payload is there."""
+    told: 1
+    """What the tunnel was told by, too."""
+    contradicts: 1
+    """What is around the tunnelled frame cannot be."""
+    has_ethernet: 1
+    """So much of the tunnelled frame is there, if the payload is: its header."""
+    has_ipv4: 1
+    has_ipv6: 1
+    """With the whole header of a packet of this kind."""
+
+
 class FabricParser(wiring.Component):
     """Reads the headers of frames from a fabric port, inline in the word stream.
 
     Latency: ``input`` to ``output`` 1 clock; the inner source's last octet at ``output`` to ``keys`` 1 clock; a
-    frame's last word at ``output`` to its header 3 clocks. One word per clock, but for a frame whose keys come with
+    frame's last word at ``output`` to its header 4 clocks. One word per clock, but for a frame whose keys come with
     its last word, because it ends there or has no tunnelled frame: it costs one clock more. ``input`` waits only for
     a third frame while two headers wait, and for a second frame while keys wait. One of each per frame, in order.
 
@@ -167,7 +183,7 @@ class FabricParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.tap = tap = WordTap(self.params, _SPAN)
+        m.submodules.tap = tap = WordTap(self.params, _SPAN, weighs=True)
         m.submodules.reply = reply = ReplySum(self.params, len(tap.at))
         connect(m, flipped(self.input), tap.input)
         connect(m, tap.output, flipped(self.output))
@@ -332,17 +348,23 @@ class FabricParser(wiring.Component):
             with m.Else():
                 m.d.sync += judged.inner_drop.eq(Drop.NONE)
 
+        # Comparisons, a clock behind the judged rank.
+        weighed = Signal(_Weighed)
+        m.d.sync += [
+            weighed.whole.eq(judged.end <= judged.length),
+            weighed.told.eq((judged.reach <= judged.end) & (judged.reach <= judged.length)),
+            weighed.contradicts.eq(judged.wrong | (judged.is_udp & (judged.udp_end != judged.end))),
+            weighed.has_ethernet.eq(judged.inner >= _INNER_ETHERNET),
+            weighed.has_ipv4.eq(judged.inner >= _INNER_ETHERNET + _IPV4_HEADER),
+            weighed.has_ipv6.eq(judged.inner >= _INNER_ETHERNET + IPV6_BYTES),
+        ]
+
         header = self.header.payload
-        whole = judged.end <= judged.length
-        told = (judged.reach <= judged.end) & (judged.reach <= judged.length)
-        tunnel = judged.to_tunnel & judged.found & told
-        contradicts = judged.wrong | (judged.is_udp & (judged.udp_end != judged.end))
-        has_packet = judged.inner >= _INNER_ETHERNET + _IPV4_HEADER
-        cut_short = Mux(
-            judged.is_ipv4, ~has_packet, judged.is_ipv6 & (judged.inner < _INNER_ETHERNET + IPV6_BYTES)
-        )
+        whole, has_packet = weighed.whole, weighed.has_ipv4
+        tunnel = judged.to_tunnel & judged.found & weighed.told
+        cut_short = Mux(judged.is_ipv4, ~has_packet, judged.is_ipv6 & ~weighed.has_ipv6)
         inner_drop = Signal(Drop)
-        with m.If(~whole | contradicts | (judged.inner < _INNER_ETHERNET)):
+        with m.If(~whole | weighed.contradicts | ~weighed.has_ethernet):
             m.d.comb += inner_drop.eq(Drop.MALFORMED)
         with m.Elif((judged.inner_drop == Drop.NONE) & judged.lost & has_packet):
             m.d.comb += inner_drop.eq(Drop.ECN)

@@ -19,16 +19,17 @@ class WordTap(wiring.Component):
     A frame's fields go through three ranks of registers, which the parser owns and this block enables:
     *captured* (loaded from ``word`` while ``capture``), *judged* (from captured while ``judge``), and the
     *header* (from judged while ``finish``). Ranks are elastic: only when one frame's header waits, the next
-    one is judged and a third one captured is the input held.
+    one is judged and a third one captured is the input held. With ``weighs`` the judged rank stays for a second clock
+    at least, so that the header may depend on registers behind it.
 
     The *keys* of a frame are some of its captured fields. They are offered as soon as the parser says so, or when
     the frame ends before. While they wait, the input is held only
     at the start of the next frame, which would overwrite them.
 
     Latency: ``input`` to ``output`` 1 clock; the last word of the keys at ``output`` to ``keys_valid`` 1
-    clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks. Throughput: one word per clock, but
-    for a frame that ends with the last word of its keys, which costs one clock more. Who takes keys and headers
-    holds nothing up within a clock: what is enabled here follows from registers.
+    clock; a frame's last word at ``output`` to ``header_valid`` 3 clocks, 4 with ``weighs``. Throughput: one word per
+    clock, but for a frame that ends with the last word of its keys, which costs one clock more. Who takes keys and
+    headers holds nothing up within a clock: what is enabled here follows from registers.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ class WordTap(wiring.Component):
         Build parameters.
     span
         The parser looks at octets 0 to ``span - 1``.
+    weighs
+        See above.
 
     Members
     -------
@@ -61,11 +64,12 @@ class WordTap(wiring.Component):
         Handshake of the header stream.
     """
 
-    def __init__(self, params: Params, span: int):
+    def __init__(self, params: Params, span: int, *, weighs: bool = False):
         if not isinstance(span, int) or span < 1:
             raise ValueError(f"span must be a positive number of octets, not {span!r}")
         self.params = params
         self.span = span
+        self.weighs = weighs
         self.beyond = -(-span // params.word_bytes)
         """Number of every word behind the span."""
         super().__init__(
@@ -95,13 +99,14 @@ class WordTap(wiring.Component):
         pending = Signal()  # `word` has not been inspected yet
         captured = Signal()  # the captured rank holds a whole frame
         judged = Signal()
+        ripe = Signal(init=not self.weighs)  # for long enough
         keyed = Signal()  # the frame under inspection has offered its keys
         hold = (
             Signal()
         )  # the captured rank, or the keys, are those of the frame before, which nobody has taken yet
         ends = Signal()
         m.d.comb += [
-            self.finish.eq(judged & ~self.header_valid),
+            self.finish.eq(judged & ripe & ~self.header_valid),
             self.judge.eq(captured & (~judged | self.finish)),
             self.capture.eq(pending & ~hold),
             ends.eq(self.capture & self.word.last),
@@ -131,15 +136,18 @@ class WordTap(wiring.Component):
                 m.d.sync += self.next_at.eq(Cat(Const(0, 1), self.next_at[:-2], self.next_at[-2:].any()))
 
         # Two registers decide over every other one here, so ``hold`` is found out a clock ahead: will the captured rank
-        # and both behind it be full, or keys wait while the next frame's are to come?
+        # be full and not go on to the judged one, or keys wait while the next frame's are to come?
         header_stays = self.header_valid & ~self.header_ready
         keys_stay = self.keys_valid & ~self.keys_ready
         both_full = Mux(self.header_valid, header_stays & (captured | judged), judged & captured)
-        m.d.sync += hold.eq(
-            (ends & (both_full | ~keyed | keys_stay))
-            | (captured & judged & header_stays)
-            | (keys_stay & ~keyed)
-        )
+        still_full = captured & judged & header_stays
+        if self.weighs:
+            # The judged rank goes on in the next clock if it does not in this one, and no header stays.
+            goes_on = judged & ~self.finish & ~header_stays
+            both_full = (captured | judged & ~self.finish) & ~goes_on
+            still_full = captured & ~self.judge & ~goes_on
+            m.d.sync += ripe.eq(judged & ~self.finish)
+        m.d.sync += hold.eq((ends & (both_full | ~keyed | keys_stay)) | still_full | (keys_stay & ~keyed))
 
         with m.If(self.judge):
             m.d.sync += captured.eq(0)

@@ -285,7 +285,7 @@ def test_rate_and_latency(bench, width):
     check(outcome, frames)
     assert outcome.taken_at[-1] == words - 1
     assert outcome.last_at == [clock + 1 for clock in outcome.taken_at]
-    assert outcome.header_at == [clock + 3 for clock in outcome.last_at]
+    assert outcome.header_at == [clock + 4 for clock in outcome.last_at]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
