@@ -1,5 +1,7 @@
 """Gateware behind a memory map."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Signature
 
@@ -9,12 +11,15 @@ from .memory_map import MemoryMap, Resource
 
 __all__ = ["Bank"]
 
+_PART = 4
+"""Bits of an address that are decoded at once: a four-input table."""
+
 
 class Bank(Component):
     """Target of the register bus for every resource of a :class:`MemoryMap`.
 
     Beside ``bus`` the signature has one member per register and per table (``MemoryMap.signature``). ``ack``
-    comes within 7 clocks of the strobe, plus the time of the table.
+    comes within 8 clocks of the strobe, plus the time of the table.
 
     Elements wider than a word are transferred whole. A write of any word but the last is only kept; the last
     word commits all of them at once. The words of an element must be written one after the other from word 0,
@@ -49,14 +54,14 @@ class Bank(Component):
         staged = Signal(staged_words * WORD_BITS)
         staged_next = Signal(ADDR_BITS)
 
-        selects = _Selects()
+        selects = _Selects(bus.addr)
         commit, snapshot = Signal(), Signal()
         registers = [
             self._register(m, r, staged, commit, snapshot, selects) for r in self.memory_map.registers
         ]
         tables = [self._table(m, r, staged, selects) for r in self.memory_map.tables]
 
-        # Facts about the addressed word, true from the third clock of a transfer on.
+        # Facts about the addressed word, true from the fourth clock of a transfer on.
         first, last, in_order = Signal(), Signal(), Signal()
         readable, writable, is_table, by_word = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
@@ -83,6 +88,8 @@ class Bank(Component):
                 with m.If((bus.r_stb | bus.w_stb) & ~bus.ack):
                     m.next = "DECODE"
             with m.State("DECODE"):
+                m.next = "FIND"
+            with m.State("FIND"):
                 m.next = "DECIDE"
             with m.State("DECIDE"):
                 m.d.sync += bus.error.eq(0)
@@ -126,7 +133,7 @@ class Bank(Component):
     def _register(self, m, resource, staged, commit, snapshot, selects):
         """Build one register; returns its word on the read bus."""
         register = resource.element
-        hit, number = selects.add(m, self.bus, resource)
+        hit, number = selects.add(m, resource)
         if register.is_constant:
             value = Const(register.reset, register.width)
         elif register.access is Access.READ:
@@ -142,7 +149,7 @@ class Bank(Component):
         return _word_select(m, hit, number, value, register.words)
 
     def _table(self, m, resource, staged, selects):
-        hit, number = selects.add(m, self.bus, resource)
+        hit, number = selects.add(m, resource)
         table, interface = resource.element, self.member(resource)
         index = self.bus.addr[(table.stride - 1).bit_length() :]
         m.d.comb += interface.index.eq(index)
@@ -167,22 +174,41 @@ class _TableParts:
 
 
 class _Selects:
-    """Address decoding, one register stage: collects what is true of the addressed word."""
+    """Address decoding, two register stages: collects what is true of the addressed word."""
 
-    def __init__(self):
+    def __init__(self, addr):
+        self.addr = addr
         self.first, self.last, self.readable, self.writable = [], [], [], []
+        self._parts: dict[tuple[int, int, int], Signal] = {}
 
-    def add(self, m, bus, resource):
+    def _part_is(self, m, start, end, value):
+        """Whether bits ``start`` to ``end`` - 1 of the address are ``value``; many resources ask for the same."""
+        key = (start, end, value)
+        if key not in self._parts:
+            self._parts[key] = part = Signal(name=f"addr_{start}_is_{value}")
+            m.d.sync += part.eq(self.addr[start:end] == value)
+        return self._parts[key]
+
+    def add(self, m, resource):
         """Decode one resource. Returns (hit: an existing word of it is addressed, number of the word)."""
         element = resource.element
         shift = (element.stride - 1).bit_length()
         size_bits = (element.size - 1).bit_length()
-        number = bus.addr[:shift]
-        exists = bus.addr[size_bits:] == resource.start >> size_bits
+        number = self.addr[:shift]
+        bounds = [
+            size_bits,
+            *range(size_bits // _PART * _PART + _PART, len(self.addr), _PART),
+            len(self.addr),
+        ]
+        parts = [
+            self._part_is(m, start, end, resource.start >> start & (1 << end - start) - 1)
+            for start, end in pairwise(bounds)
+        ]
+        exists = Cat(parts).all()
         if element.words < element.stride:
             exists &= number < element.words
         if isinstance(element, Table) and element.depth & (element.depth - 1):
-            exists &= bus.addr[shift:size_bits] < element.depth
+            exists &= self.addr[shift:size_bits] < element.depth
         hit = Signal(name=f"hit_{'_'.join(str(part) for part in resource.path)}")
         m.d.sync += hit.eq(exists)
         self.first.append(hit & (number == 0))
