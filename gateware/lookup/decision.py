@@ -1,6 +1,6 @@
 """The forwarding rules, as far as the tables decide: made while the frame is still arriving."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -11,6 +11,10 @@ from ..tables.mac_entry import AGE_FRESH, MacKind
 from .findings import Findings
 
 __all__ = ["Coming", "Decided", "Decision", "DecisionStage"]
+
+
+_CHUNK = 4
+"""Bits whose comparison still fits in a clock behind the MAC table."""
 
 
 class Decision(data.StructLayout):
@@ -91,7 +95,11 @@ class DecisionStage(wiring.Component):
         same_tenant = Signal()
         allowed = Signal()  # of the same tenant, or by a rule
         source_here = Signal()
-        reflected = Signal()
+        chunks = -(-len(self._place(destination.entry)) // _CHUNK)
+        at_vid, at_other_vid = (
+            Signal(chunks),
+            Signal(chunks),
+        )  # parts of the destination's place that are the source's
         known = Signal()  # the source's entry says already what learning would write
         m.d.sync += [
             valid.eq(self.input.valid),
@@ -101,7 +109,8 @@ class DecisionStage(wiring.Component):
             same_tenant.eq(source.tenant == destination.tenant),
             allowed.eq(destination.tenant_hit & ((source.tenant == destination.tenant) | now.rule)),
             source_here.eq(self._is_here(source.entry, now, now.vid, now.other_vid)),
-            reflected.eq(self._is_here(destination.entry, now, now.vid, now.other_vid)),
+            at_vid.eq(self._equal_chunks(destination.entry, now.port, now.vid)),
+            at_other_vid.eq(self._equal_chunks(destination.entry, now.port, now.other_vid)),
             known.eq(
                 source.hit
                 & (source.entry.age == AGE_FRESH)
@@ -114,6 +123,7 @@ class DecisionStage(wiring.Component):
 
         # Stage 2: the rules.
         made = Signal(Decision(params))
+        reflected = (late.destination.entry.kind == MacKind.LOCAL) & (at_vid.all() | at_other_vid.all())
         rules = {"late": late, "group": group, "same_tenant": same_tenant, "allowed": allowed, "made": made}
         with m.If(from_fabric):
             self._from_fabric(m, **rules)
@@ -137,11 +147,20 @@ class DecisionStage(wiring.Component):
         return m
 
     @staticmethod
-    def _is_here(entry, findings, *vids):
+    def _place(entry) -> Value:
+        return Cat(entry.id, entry.port)
+
+    def _is_here(self, entry, findings, *vids):
         """Whether ``entry`` names the port that the frame comes from and one of ``vids``."""
-        place = Cat(entry.id, entry.port)
-        here = Cat(Cat(vid, findings.port) == place for vid in vids).any()
+        here = Cat(Cat(vid, findings.port) == self._place(entry) for vid in vids).any()
         return (entry.kind == MacKind.LOCAL) & here
+
+    def _equal_chunks(self, entry, port, vid) -> Value:
+        """Which parts of the place of ``entry`` are those of ``port`` and ``vid``: the destination's entry comes late
+        in its clock, there is no time for all of a comparison."""
+        place = self._place(entry)
+        differences = place ^ Cat(vid, port)
+        return Cat(~differences[low : low + _CHUNK].any() for low in range(0, len(place), _CHUNK))
 
     def _from_access(self, m, *, late, group, same_tenant, allowed, source_here, reflected, made):
         source, destination, flags = late.source, late.destination, late.flags

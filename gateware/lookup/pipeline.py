@@ -179,16 +179,25 @@ class LookupPipeline(wiring.Component):
             rules.input.key.eq(pair),
         ]
 
-        # A clock before the end, time enough to find the sender's other VLAN ID.
-        early_port = delayed("port_to_result", frame.payload.port, done - 1)
-        early_vid = delayed("vid_to_result", frame.payload.vid, done - 1)
+        # Two clocks before the end, time enough to find the sender's other VLAN ID: what its port says, then the ID.
+        early_port = delayed("port_to_result", frame.payload.port, done - 2)
+        early_vid = delayed("vid_to_result", frame.payload.vid, done - 2)
         retag = Signal(Retag)
         with m.Switch(early_port):
             for access_port, of_port in enumerate(self.retag):
                 with m.Case(access_port):
-                    m.d.comb += retag.eq(of_port)
+                    m.d.sync += retag.eq(of_port)
+            with m.Default():
+                m.d.sync += retag.eq(0)
+        late_port, late_vid = Signal.like(early_port), Signal(12)
         port, vid, other = Signal.like(early_port), Signal(12), Signal(12)
-        m.d.sync += [port.eq(early_port), vid.eq(early_vid), other.eq(other_vid(retag, early_vid))]
+        m.d.sync += [
+            late_port.eq(early_port),
+            late_vid.eq(early_vid),
+            port.eq(late_port),
+            vid.eq(late_vid),
+            other.eq(other_vid(retag, late_vid)),
+        ]
 
         findings = Signal(Findings(params))
         source, destination = findings.source, findings.destination
