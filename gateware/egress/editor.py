@@ -17,7 +17,7 @@ from .packer import Packer
 from .program import Encapsulating, program_type
 from .reader import Reader
 from .releases import Releases
-from .stepper import Plan, Stepper
+from .stepper import Plan, Stepper, make_plan
 from .tables import OuterHeader
 
 __all__ = ["Editor"]
@@ -66,6 +66,7 @@ class Editor(wiring.Component):
 
         # A job goes to the reader, to the outer headers and to the program at the same time.
         plan = Signal(Plan(params, self.port))
+        make_plan(m, params, self.port, plan, job)
         m.submodules.plans = plans = CreditFifo(plan.shape())
         # All three stay ready until they get a job, so that a registered ready is true
         # one clock late at worst.
@@ -98,8 +99,6 @@ class Editor(wiring.Component):
             accept.eq(self.job.valid & ready),
             reader.range.valid.eq(accept & (job.program != program_type(self.fabric).NOTHING)),
             *(reader.range.payload[name].eq(job[name]) for name in reader.range.payload.shape().members),
-            *(plan[name].eq(job[name]) for name in plan.shape().members if name != "variables"),
-            *(plan.variables[name].eq(job[name]) for name in plan.variables.shape().members),
             releases.job.valid.eq(accept),
             *(releases.job.payload[name].eq(job[name]) for name in releases.job.payload.shape().members),
             plans.reserve.eq(accept),

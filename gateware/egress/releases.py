@@ -49,6 +49,7 @@ class Releases(wiring.Component):
         room = Signal(range(_DEPTH), init=_DEPTH - 1)
         accept = Signal()
         take = Signal()
+        took = Signal()
         m.d.comb += [
             accept.eq(self.job.valid & self.job.ready),
             write.en.eq(1),  # what is no job's, the next job overwrites: one row is always free
@@ -57,9 +58,11 @@ class Releases(wiring.Component):
         ]
         with m.If(accept):
             m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(accept & ~take):
+        # What was taken gives room a clock later, to keep the release's ready off this path.
+        m.d.sync += took.eq(take)
+        with m.If(accept & ~took):
             m.d.sync += room.eq(room - 1)
-        with m.Elif(take & ~accept):
+        with m.Elif(took & ~accept):
             m.d.sync += room.eq(room + 1)
         m.d.sync += self.job.ready.eq((room != 0) & ~accept)
 

@@ -64,7 +64,7 @@ class Replicator(wiring.Component):
         replicates = Signal()
         target = Signal(12)
         left_out = Signal()  # it would be too long
-        settled = Signal()  # all that follows from ``target`` is there
+        settled = Signal()  # all that follows from ``target`` is there, which is still on offer
         m.d.comb += [
             walk.list.eq(entry.target),
             target.eq(Mux(replicates, member.target, entry.target)),
@@ -82,15 +82,16 @@ class Replicator(wiring.Component):
             ]
         else:
             self._send_to_vlan(m, target, walk)
-            m.d.comb += settled.eq(1)
+            m.d.comb += settled.eq(1)  # at once
         cut = Signal()  # some member was left out
 
         with m.FSM():
             with m.State("ENTRY"):
+                offered = settled if self.fabric else self.entry.valid & ~entry.is_list
                 m.d.comb += [
                     job.release.eq(1),
-                    self.job.valid.eq(self.entry.valid & ~entry.is_list & settled),
-                    self.entry.ready.eq(self.job.ready & ~entry.is_list & settled),
+                    self.job.valid.eq(offered),
+                    self.entry.ready.eq(self.job.ready & offered),
                     walk.start.eq(self.entry.valid & entry.is_list),
                 ]
                 m.d.sync += cut.eq(0)
@@ -99,7 +100,9 @@ class Replicator(wiring.Component):
             with m.State("LIST"):
                 m.d.comb += [
                     replicates.eq(1),
-                    self.job.valid.eq(walk.member.valid & settled & member.present & ~left_out),
+                    self.job.valid.eq(
+                        (settled if self.fabric else walk.member.valid) & member.present & ~left_out
+                    ),
                     walk.member.ready.eq(settled & (~member.present | left_out | self.job.ready)),
                 ]
                 with m.If(walk.member.valid & walk.member.ready):

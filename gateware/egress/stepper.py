@@ -10,24 +10,86 @@ from ..params import Params
 from .entry import Job, variables
 from .program import MAX_STEP, Assembly, Encapsulating, Operation, assemble, programs
 
-__all__ = ["Order", "Plan", "Stepper"]
+__all__ = ["Order", "Plan", "Stepper", "make_plan"]
 
 _END_BITS = 14
 _FLAGS = ("memory", "emit", "outer", "drain", "last", "rest")
 
 
-class Plan(data.StructLayout):
-    """What the editor must know of a :class:`Job` apart from reading the frame.
+def _assembly(params: Params, port: int) -> Assembly:
+    return assemble(programs(params.is_fabric(port)), params.word_bytes)
 
-    ``variables``: see :func:`.entry.variables`.
+
+class _Step(data.StructLayout):
+    """The operation at hand. ``reach``: from the first octet of the second word to the last octet, if the operation
+    began with a word."""
+
+    def __init__(self, assembly: Assembly, octets: int):
+        self._octets = octets
+        self._rows = assembly.starts
+        flags = dict.fromkeys(_FLAGS, 1)
+        super().__init__(
+            flags | {"starts": len(assembly.starts), "reach": Shape.cast(range(-1 - octets, MAX_STEP))}
+        )
+
+    def of(self, operation: Operation) -> data.Const:
+        inserts = operation.emit and not operation.memory and not operation.outer
+        return self.const(
+            {name: getattr(operation, name) for name in _FLAGS}
+            | {
+                "starts": sum(
+                    (inserts and operation.row == row) << bit for bit, row in enumerate(self._rows)
+                ),
+                "reach": operation.octets - 1 - self._octets,
+            }
+        )
+
+
+class Plan(data.StructLayout):
+    """What the editor must know of a :class:`Job` apart from reading the frame, see :func:`make_plan`.
+
+    ``step``       the first operation of its program.
+    ``at``         index of the second one.
+    ``passed``     octets of the stored frame that the program has passed over when it comes to the rest.
+    ``tagged``     a tag of the stored frame is left out (fabric ports).
+    ``variables``  see :func:`.entry.variables`.
     """
 
     def __init__(self, params: Params, port: int):
         job = Job(params, port).members
+        assembly = _assembly(params, port)
         super().__init__(
-            {name: job[name] for name in ("start", "end", "program")}
-            | {"variables": variables(params.is_fabric(port))}
+            {
+                "start": job["start"],
+                "end": job["end"],
+                "step": _Step(assembly, params.word_bytes),
+                "at": range(len(assembly.operations) + 1),
+                "passed": range(max(assembly.passed.values()) + 1),
+                "variables": variables(params.is_fabric(port)),
+            }
+            | ({"tagged": 1} if params.is_fabric(port) else {})
         )
+
+
+def make_plan(m: Module, params: Params, port: int, plan: data.View, job: data.View) -> None:
+    """Make the :class:`Plan` of ``job``, combinationally: there is more time for that than when the stepper has it."""
+    m.d.comb += [
+        plan.start.eq(job.start),
+        plan.end.eq(job.end),
+        *(plan.variables[name].eq(job[name]) for name in plan.variables.shape().members),
+    ]
+    if params.is_fabric(port):
+        m.d.comb += plan.tagged.eq(data.View(Encapsulating, job.program).tagged)
+    assembly = _assembly(params, port)
+    layout = plan.step.shape()
+    with m.Switch(job.program):
+        for program, first in assembly.begin.items():
+            with m.Case(program):
+                m.d.comb += [
+                    plan.step.eq(layout.of(assembly.operations[first])),
+                    plan.at.eq(first + 1),
+                    plan.passed.eq(assembly.passed[program]),
+                ]
 
 
 class Order(data.StructLayout):
@@ -69,7 +131,7 @@ class Stepper(wiring.Component):
     def __init__(self, params: Params, port: int):
         self.params = params
         self.port = port
-        self.assembly = assemble(programs(params.is_fabric(port)), params.word_bytes)
+        self.assembly = _assembly(params, port)
         super().__init__(
             {
                 "plan": In(stream.Signature(Plan(params, port))),
@@ -88,28 +150,25 @@ class Stepper(wiring.Component):
         begin = Signal()
         at = Signal(range(len(assembly.operations) + 1))  # the operation behind the one at hand
         plan = Signal.like(self.plan.payload)
-        passed = Signal(range(max(assembly.passed.values()) + 1))
 
         # The length of the rest is ready for the third operation, the first that may need it.
-        rest_at = Signal(range((1 << len(plan.start)) + max(assembly.passed.values())))
+        rest_at = Signal(max(len(plan.start), len(plan.passed)) + 1)
         final = Signal(_END_BITS)
         rest = Signal.like(order.left)
         m.d.sync += [
-            rest_at.eq(plan.start + passed),
+            rest_at.eq(plan.start + plan.passed),
             final.eq(plan.end - 1),
             rest.eq((final >> octet_bits) - (rest_at >> octet_bits) - 1),
         ]
 
         if self.params.is_fabric(self.port):
-            tagged = data.View(Encapsulating, plan.program).tagged
             udp_length = Signal(_END_BITS)
             vxlan = Encapsulation.VXLAN.overhead
-            m.d.sync += udp_length.eq(plan.end - plan.start + Mux(tagged, vxlan - TAG_BYTES, vxlan))
+            m.d.sync += udp_length.eq(plan.end - plan.start + Mux(plan.tagged, vxlan - TAG_BYTES, vxlan))
             m.d.comb += order.udp_length.eq(udp_length)
 
         # The operation at hand, from registers.
-        layout = _Step(assembly, octets)
-        step = Signal(layout)
+        step = Signal.like(plan.step)
         cursor = Signal(octet_bits)  # where the next octet of the stored frame stands in its word
         span = Signal(signed(len(step.reach) + 1))
         reach = Signal.like(span)
@@ -144,49 +203,13 @@ class Stepper(wiring.Component):
             with m.If(step.last):
                 m.d.sync += busy.eq(0)
         # The order's ready enables the registers, and what is loaded does not: neither waits for the other.
-        loaded = Signal(layout)
-        loaded_at = Signal.like(at)
-        loaded_passed = Signal.like(passed)
-        m.d.comb += loaded_passed.eq(passed)
-        with m.If(busy):
-            m.d.comb += loaded_at.eq(at + 1)
-            with m.Switch(at):
-                for index, operation in enumerate(assembly.operations):
-                    with m.Case(index):
-                        m.d.comb += loaded.eq(layout.of(operation))
-        with m.Else(), m.Switch(self.plan.payload.program):
-            for program, first in assembly.begin.items():
-                with m.Case(program):
-                    m.d.comb += [
-                        loaded.eq(layout.of(assembly.operations[first])),
-                        loaded_at.eq(first + 1),
-                        loaded_passed.eq(assembly.passed[program]),
-                    ]
-        with m.If(~busy | self.order.ready):
-            m.d.sync += [step.eq(loaded), at.eq(loaded_at), passed.eq(loaded_passed)]
+        following = Signal.like(step)
+        with m.Switch(at):
+            for index, operation in enumerate(assembly.operations):
+                with m.Case(index):
+                    m.d.comb += following.eq(step.shape().of(operation))
+        with m.If(~busy):
+            m.d.sync += [step.eq(self.plan.payload.step), at.eq(self.plan.payload.at)]
+        with m.Elif(self.order.ready):
+            m.d.sync += [step.eq(following), at.eq(at + 1)]
         return m
-
-
-class _Step(data.StructLayout):
-    """The operation at hand. ``reach``: from the first octet of the second word to the last octet, if the operation
-    began with a word."""
-
-    def __init__(self, assembly: Assembly, octets: int):
-        self._octets = octets
-        self._rows = assembly.starts
-        flags = dict.fromkeys(_FLAGS, 1)
-        super().__init__(
-            flags | {"starts": len(assembly.starts), "reach": Shape.cast(range(-1 - octets, MAX_STEP))}
-        )
-
-    def of(self, operation: Operation) -> data.Const:
-        inserts = operation.emit and not operation.memory and not operation.outer
-        return self.const(
-            {name: getattr(operation, name) for name in _FLAGS}
-            | {
-                "starts": sum(
-                    (inserts and operation.row == row) << bit for bit, row in enumerate(self._rows)
-                ),
-                "reach": operation.octets - 1 - self._octets,
-            }
-        )

@@ -36,8 +36,9 @@ class Twin(wiring.Component):
         vid = job.tag[:12]
 
         pair = Signal(Retag)  # stays while a job is on offer
+        enabled = Signal()  # a VM has two
         with m.If(~self.input.valid | self.input.ready):
-            m.d.sync += pair.eq(self.retag)
+            m.d.sync += [pair.eq(self.retag), enabled.eq(self.retag.one != self.retag.other)]
         # What the job needs is there a clock later, in registers.
         waited = Signal()
         paired = Signal()
@@ -48,11 +49,9 @@ class Twin(wiring.Component):
             other.eq(other_vid(pair, vid)),
         ]
         second = Signal()
-        enabled = Signal()
         first = Signal()  # of two
         settled = Signal()
         m.d.comb += [
-            enabled.eq(pair.one != pair.other),
             settled.eq(~enabled | waited),
             first.eq(enabled & paired & ~second),
             self.output.valid.eq(self.input.valid & settled),
