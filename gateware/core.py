@@ -9,7 +9,8 @@ from .counters import CounterBank
 from .csr.bus import Bus
 from .egress.port import EgressPort
 from .events import counter_names
-from .headers import Drop
+from .headers import ACCESS_DROPS, FABRIC_DROPS, Drop
+from .hostport.interest import Interest
 from .hostport.port import HostPort
 from .ingress.port import IngressPort
 from .lookup.dispatch import Dispatch
@@ -118,13 +119,18 @@ class Core(wiring.Component):
         connect(m, lookup.coming, join.coming)
         connect(m, lookup.decision, join.decision)
         connect(m, join.learn, lookup.learn)
-        m.d.comb += [join.admitted.eq(lookup.admitted), lookup.room.eq(join.room)]
+        interest = Signal(Interest(params))
+        m.d.comb += [
+            join.admitted.eq(lookup.admitted),
+            lookup.room.eq(join.room),
+            join.interest.eq(interest),
+        ]
         verdict = join.verdict
         if params.suppresses:
             verdict = self._suppress(m, verdict, bank, memory, host, counters)
         else:
             connect(m, host.read, memory.read[-1])
-        storm_busy = self._limit(m, bank, verdict, dispatch)
+        storm_busy = self._limit(m, bank, verdict, interest, dispatch)
         connect(m, dispatch.commit, memory.commit)
 
         # From packet memory to the wire.
@@ -165,8 +171,9 @@ class Core(wiring.Component):
         m.d.comb += [
             *(
                 getattr(host, name).eq(getattr(bank.punt, name))
-                for name in ("always", "sampled", "ports", "interval", "changes", "snap", "consumed")
+                for name in ("interval", "changes", "snap", "consumed")
             ),
+            *(interest[name].eq(getattr(bank.punt, name)) for name in interest.shape().members),
             host.event.eq(lookup.event),
             bank.punt.produced.eq(host.produced),
             host.command.eq(bank.inject.command),
@@ -203,17 +210,14 @@ class Core(wiring.Component):
         counting = Signal()
         m.d.comb += counting.eq(counters.busy | self._count_parties(m, bank, egress, dispatch))
         # Words in pipeline registers show nowhere: what has just been busy stays so for longer than any of them.
+        some_busy = Cat(memory.used != 0, lookup.busy, join.busy, counting, storm_busy, host.busy)
+        some_were_busy = Signal.like(some_busy)
         active = Signal()
         settling = Signal(range(_SETTLE_CLOCKS + 1))
-        m.d.sync += active.eq(
-            (memory.used != 0)
-            | lookup.busy
-            | join.busy
-            | counting
-            | storm_busy
-            | host.busy
-            | Cat(rx.valid for rx in self.rx).any()
-        )
+        m.d.sync += [
+            some_were_busy.eq(some_busy),
+            active.eq(some_were_busy.any() | Cat(rx.valid for rx in self.rx).any()),
+        ]
         with m.If(active):
             m.d.sync += settling.eq(_SETTLE_CLOCKS)
         with m.Elif(settling != 0):
@@ -221,7 +225,7 @@ class Core(wiring.Component):
         m.d.comb += self.busy.eq(active | (settling != 0))
         return m
 
-    def _limit(self, m, bank, verdict, dispatch) -> Value:
+    def _limit(self, m, bank, verdict, interest, dispatch) -> Value:
         """Verdicts on their way to dispatch, through storm control if there is any; whether it is busy."""
         if not self.params.limited_tenants:
             connect(m, verdict, dispatch.input)
@@ -231,6 +235,7 @@ class Core(wiring.Component):
         connect(m, storm.output, dispatch.input)
         connect(m, bank.storm_limits, storm.limits)
         connect(m, flipped(self.storm), storm.ticks)
+        m.d.comb += storm.interest.eq(interest)
         return storm.busy
 
     def _suppress(self, m, verdict, bank, memory, host, counters):
@@ -287,13 +292,20 @@ class Core(wiring.Component):
             dropped_here = Signal(Drop, name=f"dropped_{port}")
             with m.If(dispatch.dropped.port == port):
                 m.d.comb += dropped_here.eq(dispatch.dropped.drop)
+            possible = set(FABRIC_DROPS if params.is_fabric(port) else ACCESS_DROPS)
+            if not params.limited_tenants:
+                possible.discard(Drop.STORM)
             events = {
                 "rx_frames": ingress[port].received.frame,
                 "rx_octets": ingress[port].received.octets,
                 "tx_frames": egress[port].sent.valid,
                 "tx_octets": Mux(egress[port].sent.valid, egress[port].sent.octets, 0),
                 "queue_full": dispatch.queue_full[port],
-                **{drop.label: dropped_here == drop for drop in Drop if drop is not Drop.NONE},
+                **{
+                    drop.label: dropped_here == drop if drop in possible else Const(0)
+                    for drop in Drop
+                    if drop is not Drop.NONE
+                },
             }
             if params.is_fabric(port):
                 events[Drop.TOO_BIG.label] += egress[port].too_big

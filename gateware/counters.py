@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -17,6 +17,8 @@ _LOW_BITS = 32
 """The addition is cut in two here."""
 _GROUP = 8
 """Counters whose pending values share one register on their way to the adder."""
+_ANY_INPUTS = 16
+"""Bits of increments of which one clock tells whether there are any."""
 
 
 class CounterBank(wiring.Component):
@@ -55,8 +57,8 @@ class CounterBank(wiring.Component):
         after at most ``rotation + 8`` clocks. Writes change nothing; an index without a counter reads as
         zero.
     busy
-        Some increment may not be in RAM yet (up to ``rotation + 8`` clocks), the bank is being cleared, or
-        a read is under way.
+        Some increment may not be in RAM yet (from two clocks behind it on, up to ``rotation + 8``), the bank is being
+        cleared, or a read is under way.
     """
 
     _PIPELINE = BLOCK_RAM_LATENCY + 4
@@ -131,20 +133,15 @@ class CounterBank(wiring.Component):
         # Idle once nothing has come for as long as a visit can take to come around and through.
         longest = self.rotation + self._PIPELINE + 1
         countdown = Signal(range(longest + 1), init=longest)
-        some = Signal()
-        m.d.sync += some.eq(self.increment.as_value().any())
-        with m.If(some):
+        increments = self.increment.as_value()
+        groups = range(0, len(increments), _ANY_INPUTS)
+        some = Signal(len(groups))
+        m.d.sync += some.eq(Cat(increments[start : start + _ANY_INPUTS].any() for start in groups))
+        with m.If(some.any()):
             m.d.sync += countdown.eq(longest)
         with m.Elif(countdown != 0):
             m.d.sync += countdown.eq(countdown - 1)
-        m.d.sync += self.busy.eq(
-            self.increment.as_value().any()
-            | some
-            | (countdown != 0)
-            | reading
-            | self.bus.r_stb
-            | self.bus.w_stb
-        )
+        m.d.sync += self.busy.eq(some.any() | (countdown != 0) | reading | self.bus.r_stb | self.bus.w_stb)
         return m
 
     def _gather(self, m: Module, visit: Signal) -> Signal:

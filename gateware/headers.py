@@ -2,16 +2,23 @@
 
 from enum import Enum
 
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
 from .params import CELL_BYTES, Params
 
 __all__ = [
+    "ACCESS_DECISION_DROPS",
+    "ACCESS_DROPS",
+    "ACCESS_PARSER_DROPS",
     "ETHERTYPE_ARP",
     "ETHERTYPE_IPV4",
     "ETHERTYPE_IPV6",
     "ETHERTYPE_VLAN",
+    "FABRIC_DECISION_DROPS",
+    "FABRIC_DROPS",
+    "FABRIC_PARSER_DROPS",
     "FUNCTION_BITS",
     "GROUP_BIT",
     "GROUP_PREFIX_BITS",
@@ -29,6 +36,7 @@ __all__ = [
     "Header",
     "Keys",
     "Stored",
+    "is_discovery",
 ]
 
 ETHERTYPE_IPV4 = 0x0800
@@ -87,6 +95,25 @@ class Drop(enum.Enum, shape=5):
         return self.name.lower().replace("_", "-")
 
 
+ACCESS_PARSER_DROPS = (Drop.RX_ERROR, Drop.UNTAGGED, Drop.LINK_LOCAL, Drop.BAD_SOURCE)
+"""What parsing may find wrong with a frame of an access port; and so on. Hardware that tells reasons apart looks for
+those that there can be, and that is how many it pays for."""
+FABRIC_PARSER_DROPS = (
+    Drop.RX_ERROR,
+    Drop.NOT_MINE,
+    Drop.MALFORMED,
+    Drop.LINK_LOCAL,
+    Drop.BAD_SOURCE,
+    Drop.ECN,
+)
+_DECISION_DROPS = (Drop.UNKNOWN_TENANT, Drop.SPOOFED, Drop.POLICY, Drop.UNKNOWN_UNICAST)
+ACCESS_DECISION_DROPS = (*_DECISION_DROPS, Drop.REFLECTED)
+FABRIC_DECISION_DROPS = (*_DECISION_DROPS, Drop.UNKNOWN_TEP, Drop.SPLIT_HORIZON)
+ACCESS_DROPS = (*ACCESS_PARSER_DROPS, *ACCESS_DECISION_DROPS, Drop.TOO_BIG, Drop.NO_BUFFER, Drop.STORM)
+FABRIC_DROPS = (*FABRIC_PARSER_DROPS, *FABRIC_DECISION_DROPS, Drop.NO_BUFFER)
+"""Of its frames at all. (``TOO_BIG`` of a fabric port is told by what it sends.)"""
+
+
 class Control(enum.Enum, shape=2):
     """Underlay control. Values with bit 0 are neighbour discovery; the first two the gateware answers itself."""
 
@@ -97,6 +124,11 @@ class Control(enum.Enum, shape=2):
     """ICMPv6 echo request (RFC 4443, 4.1) to the TEP's address."""
     DISCOVERY = 3
     """Other neighbour discovery (RFC 4861): NOT_MINE, but of interest to the host."""
+
+
+def is_discovery(control: ValueLike) -> Value:
+    """Whether it is neighbour discovery from the underlay."""
+    return Value.cast(control)[0]
 
 
 class Congestion(enum.Enum, shape=2):

@@ -90,6 +90,10 @@ class Copier(wiring.Component):
 
         captured = Signal(14)
         left = Signal(15 - ceil_log2(octets))  # rows of the frame still to copy
+        needed = Signal(len(left) + 1)  # with those of the header
+        # To packet memory from registers: many ask there.
+        asks = Signal()
+        gives_up = Signal()
         at = Signal(RingPointer(params))  # the row to write next
         free = Signal(range(ring + 1))
         roomy = Signal()
@@ -105,7 +109,9 @@ class Copier(wiring.Component):
             header.reason.eq(Mux(is_event, Reason.MAC_EVENT, frame.reason)),
             header.time.eq(Mux(is_event, event.time, frame.time)),
             self.read.request.payload.cell.eq(self._cell(m)),
+            self.read.request.valid.eq(asks),
             self.release.payload.eq(frame.head),
+            self.release.valid.eq(gives_up),
         ]
         behind = at.row - self.consumed.row
         m.d.sync += [
@@ -150,9 +156,12 @@ class Copier(wiring.Component):
                     m.next = "MEASURE"
             with m.State("MEASURE"):
                 m.d.sync += left.eq((captured + (octets - 1)) >> ceil_log2(octets))
+                m.next = "ADD"
+            with m.State("ADD"):
+                m.d.sync += needed.eq(left + len(header_rows))
                 m.next = "COMPARE"
             with m.State("COMPARE"):
-                m.d.sync += enough.eq((left + len(header_rows) <= free) & (~frame.is_sample | roomy))
+                m.d.sync += enough.eq((needed <= free) & (~frame.is_sample | roomy))
                 m.next = "DECIDE"
             with m.State("DECIDE"):
                 m.d.comb += [self.punted.eq(enough), self.lost.eq(~enough)]
@@ -165,25 +174,29 @@ class Copier(wiring.Component):
                 with m.If(is_event & (part == len(event_rows) - 1)):
                     m.next = "FORGET"
                 with m.If(~is_event & (part == len(header_rows) - 1)):
+                    m.d.sync += asks.eq(left != 0)
                     m.next = "REQUEST"
             with m.State("FORGET"):
                 m.d.comb += self.events.ready.eq(1)
                 m.next = "IDLE"
             with m.State("REQUEST"):
-                with m.If(left == 0):
+                with m.If(~asks):
                     m.next = "RELEASE"
-                with m.Else():
-                    m.d.comb += self.read.request.valid.eq(1)
-                    with m.If(self.read.request.ready):
-                        m.next = "RESPONSE"
+                with m.Elif(self.read.request.ready):
+                    m.d.sync += asks.eq(0)
+                    m.next = "RESPONSE"
             with m.State("RESPONSE"):
                 with m.If(self.read.valid):
-                    m.d.sync += left.eq(left - 1)
+                    m.d.sync += [left.eq(left - 1), asks.eq(left != 1)]
                     m.next = "REQUEST"
             with m.State("RELEASE"):
-                m.d.comb += [self.release.valid.eq(1), self.frames.ready.eq(self.release.ready)]
-                with m.If(self.release.ready):
-                    m.next = "IDLE"
+                m.d.sync += gives_up.eq(1)
+                with m.If(gives_up & self.release.ready):
+                    m.d.sync += gives_up.eq(0)
+                    m.next = "NEXT"
+            with m.State("NEXT"):
+                m.d.comb += self.frames.ready.eq(1)
+                m.next = "IDLE"
         return m
 
     def _cell(self, m: Module) -> Signal:

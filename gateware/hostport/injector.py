@@ -73,7 +73,9 @@ class Injector(wiring.Component):
                 output.payload.count.eq(Mux(last, left, octets)),
                 output.payload.last.eq(last),
             ]
+        # No word waits but while its frame is sent: the state need not be asked.
         taken = (Cat(output.ready for output in self.output) & chosen).any() & word.valid
+        m.d.comb += word.ready.eq(taken)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [
@@ -92,7 +94,6 @@ class Injector(wiring.Component):
                 with m.If(nothing):
                     m.next = "END"
             with m.State("SEND"):
-                m.d.comb += word.ready.eq(taken)
                 with m.If(taken):
                     m.d.sync += [left.eq(left - octets), last.eq(left <= 2 * octets)]
                     with m.If(last):

@@ -13,7 +13,7 @@ from ..tables.bus import TableBus
 from ..tables.mac_entry import MacEvent
 from .copier import Copier, Punted
 from .event_queue import EventQueue
-from .format import CHANGES, REASONS, InjectCommand, RingPointer, Time
+from .format import CHANGES, InjectCommand, RingPointer, Time
 from .injector import Injector
 from .mailbox import Mailbox
 from .selection import Selection
@@ -41,7 +41,7 @@ class HostPort(wiring.Component):
         Frames of the host, per port.
     mailbox
         The host's access to frames.
-    always, sampled, ports, interval
+    interval
         See :class:`.selection.Selection`.
     event, changes, event_lost
         See :class:`.event_queue.EventQueue`.
@@ -68,9 +68,6 @@ class HostPort(wiring.Component):
                 "release": Out(stream.Signature(params.cell_bits)),
                 "inject": Out(PacketSignature(params.width)).array(params.ports),
                 "mailbox": In(TableBus(unsigned(params.width), params.mailbox_rows)),
-                "always": In(REASONS),
-                "sampled": In(REASONS),
-                "ports": In(params.ports),
                 "interval": In(16),
                 "event": In(MacEvent(params)),
                 "changes": In(CHANGES),
@@ -117,10 +114,7 @@ class HostPort(wiring.Component):
             copier.frames.payload.eq(data.View(layout, waiting.r_data)),
             copier.frames.valid.eq(waiting.r_rdy),
             waiting.r_en.eq(copier.frames.ready),
-            *(
-                getattr(selection, name).eq(getattr(self, name))
-                for name in ("always", "sampled", "ports", "interval")
-            ),
+            selection.interval.eq(self.interval),
             events.event.eq(self.event),
             events.changes.eq(self.changes),
             events.time.eq(self.time),

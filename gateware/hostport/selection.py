@@ -1,4 +1,4 @@
-"""Which frames the host wants to see."""
+"""Which frames the host gets."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..lookup.verdict import Verdict
 from ..params import Params
-from .format import REASONS, Reason
+from .format import Reason
 
 __all__ = ["Selection"]
 
@@ -21,11 +21,9 @@ class Selection(wiring.Component):
     leaves
         Strobe: ``verdict``, which has been on offer for a clock or more, is being carried out; the next one is there a
         clock later at the earliest.
-    always
-        One bit per :class:`Reason`: the host gets every frame.
-    sampled, ports, interval
-        One bit per reason and per ingress port: the host gets every ``interval``-th frame that has both (0 counts
-        as 1, a smaller value counts within the present interval).
+    interval
+        The host gets every ``interval``-th frame that may be a sample (0 counts as 1, a smaller value counts within
+        the present interval).
     wanted, reason, is_sample
         The outcome. A frame that packet memory could not keep is never wanted.
     """
@@ -36,9 +34,6 @@ class Selection(wiring.Component):
             {
                 "verdict": In(Verdict(params)),
                 "leaves": In(1),
-                "always": In(REASONS),
-                "sampled": In(REASONS),
-                "ports": In(params.ports),
                 "interval": In(16),
                 "wanted": Out(1),
                 "reason": Out(Reason),
@@ -49,22 +44,15 @@ class Selection(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         verdict = self.verdict
-        always = Signal()
+        always, sampled = verdict.wish.always, verdict.wish.sampled
         candidate = Signal()
         was_candidate = Signal()  # a clock ago, when the same verdict was on offer
         due = Signal(init=1)
         left = Signal.like(self.interval)
-
-        def chosen(mask: Value) -> Value:
-            return Mux(verdict.discovery, mask[Reason.DISCOVERY.value], mask.bit_select(verdict.drop, 1))
-
         m.d.comb += [
             Value.cast(self.reason).eq(Mux(verdict.discovery, Reason.DISCOVERY, verdict.drop)),
-            always.eq(chosen(self.always)),
-            candidate.eq(
-                chosen(self.sampled) & self.ports.bit_select(verdict.port, 1) & ~always & verdict.stored
-            ),
-            self.wanted.eq(verdict.stored & (always | (candidate & due))),
+            candidate.eq(sampled & ~always & verdict.stored),
+            self.wanted.eq(verdict.stored & (always | (sampled & due))),
             self.is_sample.eq(~always),
         ]
         m.d.sync += was_candidate.eq(candidate)

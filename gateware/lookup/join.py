@@ -1,13 +1,22 @@
 """Where the decision on a frame meets the frame's end."""
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..arbiter import RoundRobin, one_hot_mux
 from ..egress.tables import TepMode
-from ..headers import Encapsulation
+from ..headers import (
+    ACCESS_DECISION_DROPS,
+    ACCESS_PARSER_DROPS,
+    FABRIC_DECISION_DROPS,
+    FABRIC_PARSER_DROPS,
+    Encapsulation,
+    is_discovery,
+)
+from ..hostport.format import Reason
+from ..hostport.interest import Interest, Wish, wish
 from ..ingress.port import Frame
 from ..params import Params
 from ..tables.bus import TableBus
@@ -27,17 +36,26 @@ UNDER_WAY = 16
 accepts of a port at a time."""
 
 
+_DECISION_DROPS = dict.fromkeys((*ACCESS_DECISION_DROPS, *FABRIC_DECISION_DROPS))
+"""Each once."""
+
+
 class _Queued(data.StructLayout):
     def __init__(self, params: Params):
         ways = {"ways": TepWays(params)} if params.has_ways else {}
-        super().__init__({"decision": Decision(params), "encapsulation": Encapsulation} | ways)
+        super().__init__({"decision": Decision(params), "encapsulation": Encapsulation, "wish": Wish} | ways)
 
 
-def _fits(slack: list[Signal], queued: data.View) -> Value:
-    """Per fabric port, whether what the frame leaves free of the MTU is enough for the encapsulation."""
-    kind = queued.encapsulation
-    kinds = Cat(kind == value.value for value in Encapsulation)
-    return Cat(one_hot_mux(kinds, [left >= value.overhead for value in Encapsulation]) for left in slack)
+class _Ended(data.StructLayout):
+    """What is known of a frame a clock after its end was offered, when it is chosen at the earliest.
+
+    ``fits``  per fabric port, and by how it would be encapsulated: it is short enough.
+    ``wish``  of the host, if it is as the header says.
+    """
+
+    def __init__(self, params: Params):
+        fits = data.ArrayLayout(data.ArrayLayout(1, len(Encapsulation)), params.fabric_ports)
+        super().__init__({"fits": fits, "wish": Wish})
 
 
 class Join(wiring.Component):
@@ -58,6 +76,8 @@ class Join(wiring.Component):
         Frames that have ended, per port in the order of their decisions.
     verdict
         Stream of :class:`Verdict`.
+    interest
+        What the host asked for.
     learn
         Sources to learn, no later than the verdict; ``ready`` does not matter, what finds no room is lost.
     mtu
@@ -82,6 +102,7 @@ class Join(wiring.Component):
                 "frames": In(stream.Signature(Frame(params))).array(params.ports),
                 "verdict": Out(stream.Signature(Verdict(params))),
                 "learn": Out(stream.Signature(MacLearn(params))),
+                "interest": In(Interest(params)),
                 "mtu": In(14).array(params.fabric_ports),
                 "modes": In(TableBus(TepMode, params.teps)),
                 "busy": Out(1),
@@ -102,6 +123,9 @@ class Join(wiring.Component):
             modes.index.eq(self.decision.decision.target),
             decided_now.decision.eq(self.decision.decision),
             decided_now.encapsulation.eq(modes.entry.encapsulation),
+            Value.cast(decided_now.wish).eq(
+                wish(self.interest, self.decision.decision.drop, _DECISION_DROPS)
+            ),
         ]
         if params.has_ways:
             m.submodules.ways = ways = LutTable(TepWays(params), params.teps)
@@ -118,20 +142,19 @@ class Join(wiring.Component):
         ]
         oldest = Signal(_Queued(params))
         m.d.comb += Value.cast(oldest).eq(one_hot_mux(grant, queues))
+        encapsulation = Value.cast(oldest.encapsulation)
 
         # A frame is chosen, goes to `judged` one clock later, and from there to the verdict as soon as that is
         # free. The next one is chosen when two clocks later there is surely a place for it.
         judged = Signal(Judged(params))
-        # What frames leave free of the MTU of each fabric port, known by the time that they are chosen.
-        slacks = []
-        for number, frames in enumerate(self.frames):
-            slacks.append(
-                [Signal(signed(15), name=f"slack_{number}_{mtu}") for mtu in range(params.fabric_ports)]
-            )
-            m.d.sync += [
-                slack.eq(mtu - frames.payload.header.packet)
-                for slack, mtu in zip(slacks[-1], self.mtu, strict=True)
-            ]
+        limits = Signal(
+            data.ArrayLayout(data.ArrayLayout(signed(15), len(Encapsulation)), params.fabric_ports)
+        )
+        for by_kind, mtu in zip(limits, self.mtu, strict=True):
+            m.d.sync += [by_kind[kind.value].eq(mtu - kind.overhead) for kind in Encapsulation]
+        ended = [
+            self._ended(m, number, frames.payload.header, limits) for number, frames in enumerate(self.frames)
+        ]
         fits = Signal(params.fabric_ports)
         judged_valid = Signal()
         fresh = Signal()  # it has come with this clock
@@ -159,7 +182,12 @@ class Join(wiring.Component):
                 judged_valid.eq(1),
                 judged.port.eq(port),
                 judged.decision.eq(oldest.decision),
-                fits.eq(one_hot_mux(grant, (_fits(slack, oldest) for slack in slacks))),
+                judged.decision_wish.eq(oldest.wish),
+                judged.header_wish.eq(one_hot_mux(grant, (frame.wish for frame in ended))),
+                *(
+                    one.eq(one_hot_mux(grant, (frame.fits[index][encapsulation] for frame in ended)))
+                    for index, one in enumerate(fits)
+                ),
                 judged.header.eq(one_hot_mux(grant, (frames.payload.header for frames in self.frames))),
                 judged.stored.eq(one_hot_mux(grant, (frames.payload.stored for frames in self.frames))),
             ]
@@ -170,11 +198,29 @@ class Join(wiring.Component):
             m.d.sync += self.verdict.payload.eq(rules.verdict)
         m.d.comb += [
             rules.input.eq(judged),
+            rules.interest.eq(self.interest),
             rules.fits.eq(fits),
             self.learn.payload.eq(rules.source),
             self.busy.eq(waiting.any() | judged_valid | self.verdict.valid),
         ]
         return m
+
+    def _ended(self, m: Module, number: int, header: data.View, limits: data.View) -> data.View:
+        """Of the frame of port ``number`` that has ended with ``header``: lengths are compared with ``limits``."""
+        ended = Signal(_Ended(self.params), name=f"ended_{number}")
+        among = FABRIC_PARSER_DROPS if self.params.is_fabric(number) else ACCESS_PARSER_DROPS
+        wished = wish(self.interest, header.drop, among)
+        if self.params.is_fabric(number):
+            wished = Mux(is_discovery(header.control), wish(self.interest, Reason.DISCOVERY), wished)
+        m.d.sync += [
+            *(
+                one.eq(header.packet <= limit)
+                for by_kind, limit_by_kind in zip(ended.fits, limits, strict=True)
+                for one, limit in zip(by_kind, limit_by_kind, strict=True)
+            ),
+            Value.cast(ended.wish).eq(wished),
+        ]
+        return ended
 
     def _queue(
         self, m: Module, port: int, comes: data.View, taken: Signal, decided: Signal, waiting: Signal

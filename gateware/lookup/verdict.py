@@ -1,11 +1,22 @@
 """From a decision and the end of its frame to what happens to the frame."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..headers import Congestion, Control, Descriptor, Drop, Edit, GroupAddress, Header, Stored
+from ..headers import (
+    Congestion,
+    Control,
+    Descriptor,
+    Drop,
+    Edit,
+    GroupAddress,
+    Header,
+    Stored,
+    is_discovery,
+)
+from ..hostport.interest import Interest, Wish, wish
 from ..params import Params
 from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
@@ -15,7 +26,8 @@ __all__ = ["Judged", "Verdict", "VerdictRules"]
 
 
 class Judged(data.StructLayout):
-    """A frame that has ended, with the decision on it."""
+    """A frame that has ended, with the decision on it, and what the host wishes if it is as the decision or as the
+    header says."""
 
     def __init__(self, params: Params):
         ways = {"ways": TepWays(params)} if params.has_ways else {}
@@ -25,6 +37,8 @@ class Judged(data.StructLayout):
                 "decision": Decision(params),
                 "header": Header(params),
                 "stored": Stored(params),
+                "decision_wish": Wish,
+                "header_wish": Wish,
             }
             | ways
         )
@@ -43,6 +57,7 @@ class Verdict(data.StructLayout):
             "length": 14,  # octets of the stored frame
             "stored": 1,  # it is whole in packet memory
             "discovery": 1,  # it is neighbour discovery from the underlay
+            "wish": Wish,  # of the host
         }
         if params.tep_counters:
             # It was taken from this remote TEP.
@@ -67,6 +82,8 @@ class VerdictRules(wiring.Component):
     -------
     input
         The frame and its decision.
+    interest
+        What the host asked for.
     verdict
         The verdict.
     learn, source
@@ -80,6 +97,7 @@ class VerdictRules(wiring.Component):
         super().__init__(
             {
                 "input": In(Judged(params)),
+                "interest": In(Interest(params)),
                 "verdict": Out(Verdict(params)),
                 "learn": Out(1),
                 "source": Out(MacLearn(params)),
@@ -95,6 +113,7 @@ class VerdictRules(wiring.Component):
         from_fabric = port >= params.access_ports
 
         drop = Signal(Drop)
+        wished = Signal(Wish)
         encap = decision.edit == Edit.ENCAP
         # Where the decision's target is a remote TEP, the frame's flow tells the way.
         decided = Signal(params.ports)
@@ -105,8 +124,13 @@ class VerdictRules(wiring.Component):
                 m.d.comb += decided.eq(1 << (params.access_ports + way))
         edit = Signal(Edit)
         is_list = Signal()
+
+        def becomes(reason: Drop) -> list:
+            return [drop.eq(reason), Value.cast(wished).eq(wish(self.interest, reason))]
+
         m.d.comb += [
             drop.eq(decision.drop),
+            wished.eq(self.input.decision_wish),
             edit.eq(decision.edit),
             is_list.eq(decision.is_list),
             self.learn.eq(decision.learn),
@@ -119,25 +143,25 @@ class VerdictRules(wiring.Component):
         not_group = decision.rewrites & (header.group == GroupAddress.NONE)
         misplaced = from_fabric & not_group
         with m.If(misplaced & (decision.drop == Drop.NONE)):
-            m.d.comb += [drop.eq(Drop.MALFORMED), self.learn.eq(0)]
+            m.d.comb += [*becomes(Drop.MALFORMED), self.learn.eq(0)]
         too_big = encap & (decided[params.access_ports :] & ~self.fits).any()
         with m.If(too_big & (decision.drop == Drop.NONE)):
-            m.d.comb += drop.eq(Drop.TOO_BIG)
+            m.d.comb += becomes(Drop.TOO_BIG)
         not_tunnelled = (header.drop == Drop.RX_ERROR) | (header.drop == Drop.NOT_MINE)
         with m.If((header.drop != Drop.NONE) & (not_tunnelled | (decision.drop != Drop.UNKNOWN_TEP))):
-            m.d.comb += drop.eq(header.drop)
+            m.d.comb += [drop.eq(header.drop), wished.eq(self.input.header_wish)]
         with m.If(header.drop != Drop.NONE):
             m.d.comb += self.learn.eq(0)
         with m.Elif(header.control != Control.NONE):
             # The TEP's own answers need no tenant and go back where the question came from.
             m.d.comb += [
-                drop.eq(Drop.NONE),
+                *becomes(Drop.NONE),
                 self.learn.eq(0),
                 is_list.eq(0),
                 edit.eq(Mux(header.control == Control.ECHO, Edit.ECHO_REPLY, Edit.ADVERT)),
             ]
         with m.If(stored.no_buffer & (header.drop != Drop.RX_ERROR)):
-            m.d.comb += [drop.eq(Drop.NO_BUFFER), self.learn.eq(0)]
+            m.d.comb += [*becomes(Drop.NO_BUFFER), self.learn.eq(0)]
 
         # Whether ``drop`` is not NONE, but not by way of what it is.
         answered = (header.drop == Drop.NONE) & (header.control != Control.NONE)
@@ -145,6 +169,9 @@ class VerdictRules(wiring.Component):
         dropped = Signal()
         m.d.comb += dropped.eq((bad & ~answered) | (stored.no_buffer & (header.drop != Drop.RX_ERROR)))
 
+        discovery = is_discovery(header.control)
+        wanted = Signal(Wish)
+        m.d.comb += wanted.eq(Mux(discovery, self.input.header_wish, wished))
         verdict = self.verdict
         descriptor = verdict.descriptor
         m.d.comb += [
@@ -154,9 +181,9 @@ class VerdictRules(wiring.Component):
             verdict.exclude.eq(is_list & ~from_fabric),
             verdict.length.eq(header.length),
             verdict.stored.eq(~stored.no_buffer),
-            verdict.discovery.eq(
-                (header.control == Control.SOLICITATION) | (header.control == Control.DISCOVERY)
-            ),
+            verdict.discovery.eq(discovery),
+            verdict.wish.always.eq(wanted.always),
+            verdict.wish.sampled.eq(wanted.sampled & self.interest.ports.bit_select(port, 1)),
             descriptor.head.eq(stored.head),
             descriptor.edit.eq(edit),
             descriptor.is_list.eq(is_list),

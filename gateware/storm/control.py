@@ -1,11 +1,13 @@
 """Where frames that go to many meet their tenant's limit."""
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..headers import Drop
+from ..hostport.format import Reason
+from ..hostport.interest import Interest, Wish, wish
 from ..lookup.verdict import Verdict
 from ..params import Params
 from ..tables.bus import TableBus
@@ -29,6 +31,8 @@ class StormControl(wiring.Component):
     -------
     input, output
         Verdicts.
+    interest
+        See :class:`.Interest`.
     limits, ticks
         Of :class:`Buckets`, by tenant index. Tenants with higher indices have no limit.
     busy
@@ -41,6 +45,7 @@ class StormControl(wiring.Component):
             {
                 "input": In(stream.Signature(Verdict(params))),
                 "output": Out(stream.Signature(Verdict(params))),
+                "interest": In(Interest(params)),
                 "limits": In(TableBus(StormLimit, params.limited_tenants)),
                 "ticks": In(StormTicks()),
                 "busy": Out(1),
@@ -73,7 +78,14 @@ class StormControl(wiring.Component):
             m.d.comb += [verdicts.r_en.eq(denials.r_rdy), denials.r_en.eq(1)]
             m.d.sync += [output.valid.eq(denials.r_rdy), output.payload.eq(verdicts.r_data)]
             with m.If(denials.r_data):
-                m.d.sync += [output.payload.drop.eq(Drop.STORM), output.payload.ports.eq(0)]
+                port = data.View(verdict.shape(), verdicts.r_data).port
+                wished = data.View(Wish, wish(self.interest, Reason.STORM))
+                m.d.sync += [
+                    output.payload.drop.eq(Drop.STORM),
+                    output.payload.ports.eq(0),
+                    output.payload.wish.always.eq(wished.always),
+                    output.payload.wish.sampled.eq(wished.sampled & self.interest.ports.bit_select(port, 1)),
+                ]
                 if params.tenant_counters:
                     m.d.sync += output.payload.from_vm.eq(0)
         m.d.comb += self.busy.eq(verdicts.r_rdy | output.valid | buckets.busy)

@@ -1,9 +1,18 @@
 """Proof of the rules that keep tenants apart, for all findings and all frames."""
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cover, Module, Signal
+from amaranth.hdl import Assert, Assume, Cover, Module, Signal, Value
 from amaranth.lib.wiring import Component, In
-from opentep.gateware.headers import Control, Drop, Header, Stored
+from opentep.gateware.headers import (
+    ACCESS_DROPS,
+    ACCESS_PARSER_DROPS,
+    FABRIC_DROPS,
+    FABRIC_PARSER_DROPS,
+    Control,
+    Drop,
+    Header,
+    Stored,
+)
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
 from opentep.gateware.lookup.verdict import VerdictRules
@@ -87,6 +96,13 @@ class IsolationContract(Component):
             & (source.entry.port == found.port)
             & ((source.entry.id == found.vid) | (source.entry.id == found.other_vid))
         )
+        for role, parser_drops, drops in (
+            (~from_fabric, ACCESS_PARSER_DROPS, ACCESS_DROPS),
+            (from_fabric, FABRIC_PARSER_DROPS, FABRIC_DROPS),
+        ):
+            # If the parser says only what it can say, nothing else comes of it than what is counted.
+            with m.If(stage.output.valid & role & _is_one_of(self.header.drop, parser_drops)):
+                m.d.comb += Assert(_is_one_of(verdict.drop, drops))
         m.d.comb += [
             Assert((verdict.drop == Drop.NONE) | ~verdict.ports.any()),
             Cover(delivered & from_fabric & ~group & ~verdict.descriptor.is_list),
@@ -128,6 +144,11 @@ class IsolationContract(Component):
                     Assert(verdict.descriptor.target == found.flags.flood_list),
                 ]
         return m
+
+
+def _is_one_of(drop, drops):
+    """None, or one of ``drops``."""
+    return Value.cast(drop).matches(*(one.value for one in (Drop.NONE, *drops)))
 
 
 def test_isolation():

@@ -137,6 +137,7 @@ def test_busy_covers_every_increment():
             ctx.set(dut.increment["c5"], 1)
             await ctx.tick()
             ctx.set(dut.increment["c5"], 0)
+            await ctx.tick()
             assert ctx.get(dut.busy)
             assert await settle(ctx, dut) <= dut.rotation + 8
             assert await read(ctx, dut.bus, 5, dut.rotation + 8) == phase + 1

@@ -170,7 +170,7 @@ class Host:
 
 async def start(dut, rng: random.Random) -> tuple[Memory, Host]:
     for name in (
-        *("event", "changes", "consumed", "always", "sampled", "second", "command", "offer__leaves"),
+        *("event", "changes", "consumed", "second", "command", "offer__leaves"),
         *("offer__goes", "offer__verdict", "mailbox__r_stb", "mailbox__w_stb", "read__valid"),
     ):
         getattr(dut, name).value = 0
@@ -208,6 +208,7 @@ async def punt(dut, memory: Memory, frame: Frame) -> bool:
             "descriptor": {"head": frame.head},
             "length": len(frame.octets),
             "stored": 1,
+            "wish": {"always": 1},
         }
     )
     await FallingEdge(dut.clk)
@@ -289,7 +290,6 @@ async def events_go_between_frames(dut):
     rng = random.Random(4)
     memory, host = await start(dut, rng)
     dut.changes.value = ALL
-    dut.always.value = 1 << Reason.LINK_LOCAL.value
     frames, events, seen, heads = [], [], [], []
     punted = lost = 0
 

@@ -43,6 +43,8 @@ def test_join(ports, width, decide, end, take):
         offered = [False] * params.ports
         to_decide = deque()
         full_seen = [False] * params.ports
+        interest = {name: rng.getrandbits(32) for name in ("always", "sampled")}
+        ctx.set(dut.interest, interest | {"ports": -1})
         while sum(judged) < COUNT * params.ports:
             clock += 1
             assert clock < 400 * COUNT
@@ -99,6 +101,8 @@ def test_join(ports, width, decide, end, take):
                 assert verdict.descriptor.target == number == verdict.descriptor.end
                 assert verdict.descriptor.head == number % params.cells
                 assert verdict.drop == (Drop.RX_ERROR if bad else Drop.NONE)
+                wishes = {name: mask >> verdict.drop.value & 1 for name, mask in interest.items()}
+                assert (verdict.wish.always, verdict.wish.sampled) == tuple(wishes.values())
                 if number % 3 == 0 and not bad:
                     # What came from the fabric has its TEP, whatever the port.
                     assert learned.popleft() == (min(port, params.access_ports), number)

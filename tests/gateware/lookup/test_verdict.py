@@ -5,11 +5,24 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 import pytest
-from amaranth.hdl import Assert, Cat, Module, Signal
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
-from opentep.gateware.headers import Congestion, Control, Drop, Edit, GroupAddress, Header, Stored
+from opentep.gateware.headers import (
+    ACCESS_DROPS,
+    FABRIC_DROPS,
+    Congestion,
+    Control,
+    Drop,
+    Edit,
+    GroupAddress,
+    Header,
+    Stored,
+    is_discovery,
+)
+from opentep.gateware.hostport.format import Reason
+from opentep.gateware.hostport.interest import Interest, wish
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
 from opentep.gateware.lookup.verdict import Verdict, VerdictRules
@@ -53,6 +66,7 @@ class Judge(wiring.Component):
                 "stored": In(Stored(params)),
                 "ways": In(TepWays(params)),
                 "mtu": In(14).array(params.fabric_ports),
+                "interest": In(Interest(params)),
                 "done": Out(1),
                 "verdict": Out(Verdict(params)),
                 "learn": Out(1),
@@ -65,6 +79,7 @@ class Judge(wiring.Component):
         m.submodules.stage = stage = DecisionStage(self.params)
         m.submodules.rules = rules = VerdictRules(self.params)
         announced = stage.coming.valid
+        reason = Mux(is_discovery(self.header.control), Reason.DISCOVERY, self.header.drop)
         was_announced, port = Signal(), Signal.like(stage.coming.port)
         m.d.sync += [was_announced.eq(announced), port.eq(stage.coming.port)]
         m.d.comb += [
@@ -76,6 +91,9 @@ class Judge(wiring.Component):
             rules.input.decision.eq(stage.output.decision),
             rules.input.header.eq(self.header),
             rules.input.stored.eq(self.stored),
+            rules.interest.eq(self.interest),
+            Value.cast(rules.input.decision_wish).eq(wish(self.interest, stage.output.decision.drop)),
+            Value.cast(rules.input.header_wish).eq(wish(self.interest, reason)),
             rules.fits.eq(Cat(self.header.packet <= mtu for mtu in self.mtu)),
             self.done.eq(stage.output.valid),
             self.verdict.eq(rules.verdict),
@@ -328,6 +346,7 @@ def check(params, findings, verdict, learn, source):
         for name in ("start", "end", "tagged", "pcp_dei", "traffic_class", "flow", "group_octet"):
             assert descriptor[name] == context[name]
     fabric = params.is_fabric(context["port"])
+    assert verdict.drop in (Drop.NONE, *(FABRIC_DROPS if fabric else ACCESS_DROPS))
     taken = expected.drop == Drop.NONE and context["control"] == Control.NONE
     assert (verdict.from_tep, verdict.from_vm) == (taken and fabric, taken and not fabric)
     assert verdict.floods == (taken and not fabric and expected.is_list)
@@ -344,6 +363,12 @@ def check(params, findings, verdict, learn, source):
         assert (source.entry.kind, source.entry.port, source.entry.id) == place_now
         assert (source.tenant, source.mac) == (findings["source"]["tenant"], findings["source"]["mac"])
     return expected
+
+
+def check_wish(interest, verdict):
+    reason = Reason.DISCOVERY.value if verdict.discovery else verdict.drop.value
+    assert verdict.wish.always == interest["always"] >> reason & 1
+    assert verdict.wish.sampled == interest["sampled"] >> reason & interest["ports"] >> verdict.port & 1
 
 
 @pytest.mark.parametrize("ports", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
@@ -366,6 +391,9 @@ def test_rules(ports):
     async def bench(ctx):
         for mtu, value in zip(dut.mtu, MTUS, strict=False):
             ctx.set(mtu, value)
+        interest = {name: rng.getrandbits(32) for name in ("always", "sampled")}
+        interest["ports"] = rng.randrange(1 << params.ports)
+        ctx.set(dut.interest, interest)
         in_flight = deque([None] * (LATENCY - 1))
         for frame in [*frames, *in_flight]:
             # Now and then a clock without a frame, whose findings are still those of some frame.
@@ -385,6 +413,7 @@ def test_rules(ports):
                     ctx.get(getattr(dut, name)) for name in ("verdict", "learn", "source")
                 )
                 seen[check(params, done, verdict, learn, source).drop] += 1
+                check_wish(interest, verdict)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
