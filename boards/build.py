@@ -1,5 +1,6 @@
 """Core-only builds: synthesis, place and route out of context, and an honest report."""
 
+import json
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from amaranth.lib import wiring
 from ..gateware.core import Core
 from ..gateware.params import Params
 from .devices import DEVICES
+from .hierarchy import Hierarchy
 from .placement import PARALLEL, PRESSURE, Placement, place_and_route
-from .synthesis import NETLIST, synthesise_component
+from .slow_ends import DETAILED, SlowEnd, slow_ends
+from .synthesis import NETLIST, RTLIL, synthesise_component
 from .tools import Progress, ToolError, silent
 
 __all__ = ["BuildReport", "build_component", "build_core"]
@@ -31,6 +34,8 @@ class BuildReport:
     available: dict[str, int] = field(default_factory=dict)
     critical_path: tuple[str, ...] = ()
     """Cells on the critical path of the slowest seed, source first."""
+    slow_ends: tuple[SlowEnd, ...] = ()
+    """Of the slowest seed, as many as were asked for; names without ``inner.`` are registers around the component."""
 
     @property
     def median(self) -> float:
@@ -49,6 +54,7 @@ class BuildReport:
             "cells": self.cells,
             "available": self.available,
             "critical_path": list(self.critical_path),
+            "slow_ends": [end.as_dict() for end in self.slow_ends],
         }
 
 
@@ -58,12 +64,19 @@ def build_core(
     *,
     seeds: Sequence[int] = (1, 2, 3),
     frequency: float = 125.0,
+    slowest: int = 0,
     directory: Path | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Build the TEP core alone; see :func:`build_component`."""
     return build_component(
-        Core(params), device, seeds=seeds, frequency=frequency, directory=directory, progress=progress
+        Core(params),
+        device,
+        seeds=seeds,
+        frequency=frequency,
+        slowest=slowest,
+        directory=directory,
+        progress=progress,
     )
 
 
@@ -73,12 +86,14 @@ def build_component(
     *,
     seeds: Sequence[int] = (1, 2, 3),
     frequency: float = 125.0,
+    slowest: int = 0,
     directory: Path | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Synthesise ``component`` between registers and place and route it once per seed (two at a time).
 
-    ``frequency`` is the target in MHz. The report says what was reached; it does not judge.
+    ``frequency`` is the target in MHz. The report says what was reached; it does not judge. It tells the ends of the
+    ``slowest`` paths, so many.
     Raises :class:`ToolError` for an unknown device, a missing tool, or a design that does not fit.
     """
     if device not in DEVICES:
@@ -92,21 +107,29 @@ def build_component(
         progress("synthesis", "done")
         arguments = [*part.options, "--out-of-context", "--json", NETLIST]
         arguments += ["--freq", str(round(frequency * PRESSURE, 3))]
+        arguments += [DETAILED] if slowest else []
 
         def route(seed: int) -> Placement:
             return place_and_route(where, arguments, seed, progress=progress)
 
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             reports = {placement.seed: placement.report for placement in pool.map(route, seeds)}
-    fmax = {seed: min(clock["achieved"] for clock in r["fmax"].values()) for seed, r in reports.items()}
-    slowest = reports[min(fmax, key=lambda seed: fmax[seed])]
+        fmax = {seed: min(clock["achieved"] for clock in r["fmax"].values()) for seed, r in reports.items()}
+        worst = reports[min(fmax, key=lambda seed: fmax[seed])]
+        ends = _slow_ends(where, worst, slowest) if slowest else ()
     return BuildReport(
         device,
         {seed: round(mhz, 1) for seed, mhz in fmax.items()},
-        {name: use["used"] for name, use in slowest["utilization"].items() if use["used"]},
-        {name: use["available"] for name, use in slowest["utilization"].items() if use["used"]},
-        _critical_path(slowest),
+        {name: use["used"] for name, use in worst["utilization"].items() if use["used"]},
+        {name: use["available"] for name, use in worst["utilization"].items() if use["used"]},
+        _critical_path(worst),
+        ends,
     )
+
+
+def _slow_ends(where: Path, report: dict, count: int) -> tuple[SlowEnd, ...]:
+    netlist = json.loads((where / NETLIST).read_text())["modules"]["top"]
+    return slow_ends(report, netlist, Hierarchy((where / RTLIL).read_text(), netlist), count)
 
 
 def _critical_path(report: dict) -> tuple[str, ...]:

@@ -71,6 +71,13 @@ _BOARD_SEEDS = 4
     help="--core-only: MHz that the median of all seeds must reach.",
 )
 @click.option(
+    "--slowest",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="--core-only: where the slowest paths end, so many registers.",
+)
+@click.option(
     "-d",
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
@@ -90,6 +97,7 @@ def command(
     depth: int | None,
     device: str,
     frequency: float,
+    slowest: int,
     directory: Path | None,
     as_json: bool,
 ) -> None:
@@ -104,6 +112,7 @@ def command(
     opentep build versa-ecp5 --param macs=8192 --seeds 8 --margin 10
     opentep build versa-ecp5 --seeds 5 --all-seeds --json
     opentep build --core-only --device LFE5UM-45F-8 --param width=64 --frequency 156.25
+    opentep build --core-only --seeds 1 --slowest 20
     opentep build --core-only --components 2
     """
     if [board is not None, show_list, core_only].count(True) != 1:
@@ -117,7 +126,8 @@ def command(
         if board is None:
             changed = change_params(Params(), params)
             if depth is None:
-                ok = core_build(changed, device, seeds or _CORE_SEEDS, frequency, directory, as_json=as_json)
+                numbers = tuple(range(1, (seeds or _CORE_SEEDS) + 1))
+                ok = core_build(changed, device, numbers, frequency, slowest, directory, as_json=as_json)
             else:
                 core_components(changed, depth, as_json=as_json)
                 ok = True

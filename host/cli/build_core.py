@@ -15,15 +15,23 @@ __all__ = ["core_build", "core_components", "print_areas"]
 
 
 def core_build(
-    params: Params, device: str, seeds: int, frequency: float, directory: Path | None, *, as_json: bool
+    params: Params,
+    device: str,
+    seeds: Sequence[int],
+    frequency: float,
+    slowest: int,
+    directory: Path | None,
+    *,
+    as_json: bool,
 ) -> bool:
     """Build, show what was reached, and tell whether the median is fast enough."""
     with build_progress() as progress:
         report = build_core(
             params,
             device,
-            seeds=range(1, seeds + 1),
+            seeds=seeds,
             frequency=frequency,
+            slowest=slowest,
             directory=directory,
             progress=progress,
         )
@@ -58,3 +66,6 @@ def _print(report: BuildReport) -> None:
     print_table(("resource", "used", "available"), rows)
     for step in report.critical_path:
         click.echo(f"  {step}")
+    if report.slow_ends:
+        ends = [(f"{end.delay_ns:.2f}", end.name, end.cells, end.start) for end in report.slow_ends]
+        print_table(("ns", "slow end", "cells", "from"), ends)
