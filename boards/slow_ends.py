@@ -67,9 +67,8 @@ class _Logic:
         """Cells of logic on the longest path that enters ``end`` from the cell ``source``, and the register that it
         begins with."""
         source, end = self._whole(source), self._whole(end)
-        if source == end and self._is_ram(
-            end
-        ):  # nextpnr puts what writes and what reads in cells of their own
+        # nextpnr puts what writes LUT RAM and what reads it in cells of their own.
+        if source == end and self._is_ram(end):
             return max(map(self._longest, self._sources(end, writes=True)), default=(0, end))
         return self._longest(source)
 

@@ -96,8 +96,8 @@ class Drop(enum.Enum, shape=5):
 
 
 ACCESS_PARSER_DROPS = (Drop.RX_ERROR, Drop.UNTAGGED, Drop.LINK_LOCAL, Drop.BAD_SOURCE)
-"""What parsing may find wrong with a frame of an access port; and so on. Hardware that tells reasons apart looks for
-those that there can be, and that is how many it pays for."""
+"""What parsing may find wrong with a frame of an access port. Hardware that tells reasons apart pays for each, and so
+looks only for those that there can be."""
 FABRIC_PARSER_DROPS = (
     Drop.RX_ERROR,
     Drop.NOT_MINE,
@@ -106,12 +106,16 @@ FABRIC_PARSER_DROPS = (
     Drop.BAD_SOURCE,
     Drop.ECN,
 )
+"""The same of a fabric port."""
 _DECISION_DROPS = (Drop.UNKNOWN_TENANT, Drop.SPOOFED, Drop.POLICY, Drop.UNKNOWN_UNICAST)
 ACCESS_DECISION_DROPS = (*_DECISION_DROPS, Drop.REFLECTED)
+"""What the tables may tell against a frame of an access port."""
 FABRIC_DECISION_DROPS = (*_DECISION_DROPS, Drop.UNKNOWN_TEP, Drop.SPLIT_HORIZON)
+"""The same of a fabric port."""
 ACCESS_DROPS = (*ACCESS_PARSER_DROPS, *ACCESS_DECISION_DROPS, Drop.TOO_BIG, Drop.NO_BUFFER, Drop.STORM)
+"""Every reason for which a frame of an access port is dropped."""
 FABRIC_DROPS = (*FABRIC_PARSER_DROPS, *FABRIC_DECISION_DROPS, Drop.NO_BUFFER)
-"""Of its frames at all. (``TOO_BIG`` of a fabric port is told by what it sends.)"""
+"""The same of a fabric port, whose ``TOO_BIG`` is told by what it sends."""
 
 
 class Control(enum.Enum, shape=2):

@@ -174,7 +174,7 @@ class _TableParts:
 
 
 class _Selects:
-    """Address decoding, two register stages: collects what is true of the addressed word."""
+    """Decoding of ``addr``, two register stages: collects what is true of the addressed word."""
 
     def __init__(self, addr):
         self.addr = addr
@@ -201,7 +201,7 @@ class _Selects:
             len(self.addr),
         ]
         parts = [
-            self._part_is(m, start, end, resource.start >> start & (1 << end - start) - 1)
+            self._part_is(m, start, end, (resource.start >> start) & ((1 << (end - start)) - 1))
             for start, end in pairwise(bounds)
         ]
         exists = Cat(parts).all()

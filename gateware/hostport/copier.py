@@ -38,8 +38,8 @@ class Copier(wiring.Component):
     refused already when less than a quarter of the ring is free, which keeps room for what is not only statistics.
     Events wait until as much is free.
 
-    A word of a frame takes four clocks while no port reads. An event takes a clock per row and three more, and nothing
-    but the ring.
+    A word of a frame takes four clocks while no port reads, what is around them some ten per frame. An event takes a
+    clock per row and three more, and nothing but the ring.
 
     Members
     -------

@@ -22,8 +22,8 @@ class Selection(wiring.Component):
         Strobe: ``verdict``, which has been on offer for a clock or more, is being carried out; the next one is there a
         clock later at the earliest.
     interval
-        The host gets every ``interval``-th frame that may be a sample (0 counts as 1, a smaller value counts within
-        the present interval).
+        The host gets every ``interval``-th frame that may be a sample, as ``verdict.wish`` says (0 counts as 1, a
+        smaller value counts within the present interval).
     wanted, reason, is_sample
         The outcome. A frame that packet memory could not keep is never wanted.
     """

@@ -12,7 +12,6 @@ from .findings import Findings
 
 __all__ = ["Coming", "Decided", "Decision", "DecisionStage"]
 
-
 _CHUNK = 4
 """Bits whose comparison still fits in a clock behind the MAC table."""
 
@@ -96,10 +95,8 @@ class DecisionStage(wiring.Component):
         allowed = Signal()  # of the same tenant, or by a rule
         source_here = Signal()
         chunks = -(-len(self._place(destination.entry)) // _CHUNK)
-        at_vid, at_other_vid = (
-            Signal(chunks),
-            Signal(chunks),
-        )  # parts of the destination's place that are the source's
+        # Which parts of the destination's place are the source's, with either VLAN ID.
+        at_vid, at_other_vid = Signal(chunks), Signal(chunks)
         known = Signal()  # the source's entry says already what learning would write
         m.d.sync += [
             valid.eq(self.input.valid),

@@ -36,7 +36,7 @@ UNDER_WAY = 16
 accepts of a port at a time."""
 
 
-_DECISION_DROPS = dict.fromkeys((*ACCESS_DECISION_DROPS, *FABRIC_DECISION_DROPS))
+_ANY_DECISION_DROPS = dict.fromkeys((*ACCESS_DECISION_DROPS, *FABRIC_DECISION_DROPS))
 """Each once."""
 
 
@@ -124,7 +124,7 @@ class Join(wiring.Component):
             decided_now.decision.eq(self.decision.decision),
             decided_now.encapsulation.eq(modes.entry.encapsulation),
             Value.cast(decided_now.wish).eq(
-                wish(self.interest, self.decision.decision.drop, _DECISION_DROPS)
+                wish(self.interest, self.decision.decision.drop, _ANY_DECISION_DROPS)
             ),
         ]
         if params.has_ways:

@@ -35,5 +35,5 @@ def test_a_path_begins_with_a_register(report):
     assert inner.cells >= 2 and inner.start in ("inner.write__addr", "inner.read__addr")
 
 
-def test_they_are_told_if_asked_for():
+def test_they_are_told_only_if_asked_for():
     assert build_component(SlowQueue(2), seeds=(1,)).slow_ends == ()

@@ -5,11 +5,12 @@ from collections import deque
 
 import pytest
 from amaranth.sim import Simulator
-from opentep.gateware.headers import Drop, Edit
+from opentep.gateware.headers import ACCESS_DECISION_DROPS, FABRIC_DECISION_DROPS, Drop, Edit
 from opentep.gateware.lookup.join import UNDER_WAY, Join
 from opentep.gateware.params import Params
 
 COUNT = 200
+ANY_DECISION_DROPS = (*ACCESS_DECISION_DROPS, *FABRIC_DECISION_DROPS)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,11 @@ def test_join(ports, width, decide, end, take):
     verdicts_at = []
     learned = deque()
 
+    drops = [rng.choice((Drop.NONE, Drop.NONE, *ANY_DECISION_DROPS)) for _ in range(COUNT)]
+
     def decision(number):
         return {
-            "drop": Drop.NONE,
+            "drop": drops[number],
             "ports": 1,
             "edit": Edit.RETAG,
             "target": number,
@@ -100,7 +103,7 @@ def test_join(ports, width, decide, end, take):
                 bad = number % 5 == 4
                 assert verdict.descriptor.target == number == verdict.descriptor.end
                 assert verdict.descriptor.head == number % params.cells
-                assert verdict.drop == (Drop.RX_ERROR if bad else Drop.NONE)
+                assert verdict.drop == (Drop.RX_ERROR if bad else drops[number])
                 wishes = {name: mask >> verdict.drop.value & 1 for name, mask in interest.items()}
                 assert (verdict.wish.always, verdict.wish.sampled) == tuple(wishes.values())
                 if number % 3 == 0 and not bad:

@@ -47,8 +47,11 @@ def test_verdicts(offers, takes):
     sent = [random_verdict(rng, number) for number in range(COUNT)]
     waiting = deque(sent)
     left = []
+    interest = {name: rng.getrandbits(32) | 1 << Drop.STORM.value for name in ("always", "sampled")}
+    interest["ports"] = 1  # samples of one port only
 
     async def bench(ctx):
+        ctx.set(dut.interest, interest)
         await ctx.tick().until(~dut.busy)
         for index, burst in LIMITS.items():
             await write_limit(ctx, dut.limits, index, burst)
@@ -90,6 +93,7 @@ def test_verdicts(offers, takes):
             if allowed[tenant] > LIMITS[tenant]:
                 expected |= {"drop": Drop.STORM, "ports": 0, "from_vm": False}
                 drops += 1
+                assert (result.wish.always, result.wish.sampled) == (1, result.port == 0)
         assert {name: getattr(result, name) for name in expected} == expected
     assert drops > 50 and all(allowed[tenant] > burst for tenant, burst in LIMITS.items())
 
