@@ -64,7 +64,6 @@ class Replicator(wiring.Component):
         replicates = Signal()
         target = Signal(12)
         left_out = Signal()  # it would be too long
-        settled = Signal()  # all that follows from ``target`` is there, which is still on offer
         m.d.comb += [
             walk.list.eq(entry.target),
             target.eq(Mux(replicates, member.target, entry.target)),
@@ -74,24 +73,26 @@ class Replicator(wiring.Component):
             self._send_to_tep(m, replicates, target, left_out, member)
             waits = walk.member.valid & ~walk.member.ready
             waited = Signal()
+            settled = Signal()  # all that follows from ``target`` is there, which is still on offer
             m.d.sync += [
                 waited.eq(waits),
                 settled.eq(
                     Mux(replicates, waits & waited, self.entry.valid & ~self.entry.ready & ~entry.is_list)
                 ),
             ]
+            entry_offered = member_offered = settled
         else:
             self._send_to_vlan(m, target, walk)
-            m.d.comb += settled.eq(1)  # at once
+            entry_offered = self.entry.valid & ~entry.is_list
+            member_offered = walk.member.valid
         cut = Signal()  # some member was left out
 
         with m.FSM():
             with m.State("ENTRY"):
-                offered = settled if self.fabric else self.entry.valid & ~entry.is_list
                 m.d.comb += [
                     job.release.eq(1),
-                    self.job.valid.eq(offered),
-                    self.entry.ready.eq(self.job.ready & offered),
+                    self.job.valid.eq(entry_offered),
+                    self.entry.ready.eq(self.job.ready & entry_offered),
                     walk.start.eq(self.entry.valid & entry.is_list),
                 ]
                 m.d.sync += cut.eq(0)
@@ -100,10 +101,8 @@ class Replicator(wiring.Component):
             with m.State("LIST"):
                 m.d.comb += [
                     replicates.eq(1),
-                    self.job.valid.eq(
-                        (settled if self.fabric else walk.member.valid) & member.present & ~left_out
-                    ),
-                    walk.member.ready.eq(settled & (~member.present | left_out | self.job.ready)),
+                    self.job.valid.eq(member_offered & member.present & ~left_out),
+                    walk.member.ready.eq(member_offered & (~member.present | left_out | self.job.ready)),
                 ]
                 with m.If(walk.member.valid & walk.member.ready):
                     m.d.sync += cut.eq(cut | (member.present & left_out))

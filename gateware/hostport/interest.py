@@ -10,7 +10,7 @@ from ..headers import Drop
 from ..params import Params
 from .format import REASONS
 
-__all__ = ["Interest", "Wish", "wish"]
+__all__ = ["Interest", "Wish", "at_port", "wish"]
 
 
 class Interest(data.StructLayout):
@@ -38,3 +38,8 @@ def wish(interest: data.View, reason: ValueLike, among: Iterable[Drop] | None = 
     drops = [Drop.NONE, *among]
     found = [reason == drop.value for drop in drops]
     return Cat(one_hot_mux(found, [mask[drop.value] for drop in drops]) for mask in masks)
+
+
+def at_port(interest: data.View, wished: data.View, port: Value) -> Value:
+    """``wished`` from any port, for a frame that came in on ``port``."""
+    return Cat(wished.always, wished.sampled & interest.ports.bit_select(port, 1))

@@ -139,14 +139,15 @@ class WordTap(wiring.Component):
         # be full and not go on to the judged one, or keys wait while the next frame's are to come?
         header_stays = self.header_valid & ~self.header_ready
         keys_stay = self.keys_valid & ~self.keys_ready
-        both_full = Mux(self.header_valid, header_stays & (captured | judged), judged & captured)
-        still_full = captured & judged & header_stays
         if self.weighs:
             # The judged rank goes on in the next clock if it does not in this one, and no header stays.
             goes_on = judged & ~self.finish & ~header_stays
             both_full = (captured | judged & ~self.finish) & ~goes_on
             still_full = captured & ~self.judge & ~goes_on
             m.d.sync += ripe.eq(judged & ~self.finish)
+        else:
+            both_full = Mux(self.header_valid, header_stays & (captured | judged), judged & captured)
+            still_full = captured & judged & header_stays
         m.d.sync += hold.eq((ends & (both_full | ~keyed | keys_stay)) | still_full | (keys_stay & ~keyed))
 
         with m.If(self.judge):

@@ -34,8 +34,6 @@ clock in which the next one could come."""
 UNDER_WAY = 16
 """Frames of a port between admission and verdict: the depth of ECP5's distributed RAM, and more than packet memory
 accepts of a port at a time."""
-
-
 _ANY_DECISION_DROPS = dict.fromkeys((*ACCESS_DECISION_DROPS, *FABRIC_DECISION_DROPS))
 """Each once."""
 

@@ -16,7 +16,7 @@ from ..headers import (
     Stored,
     is_discovery,
 )
-from ..hostport.interest import Interest, Wish, wish
+from ..hostport.interest import Interest, Wish, at_port, wish
 from ..params import Params
 from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
@@ -182,8 +182,7 @@ class VerdictRules(wiring.Component):
             verdict.length.eq(header.length),
             verdict.stored.eq(~stored.no_buffer),
             verdict.discovery.eq(discovery),
-            verdict.wish.always.eq(wanted.always),
-            verdict.wish.sampled.eq(wanted.sampled & self.interest.ports.bit_select(port, 1)),
+            Value.cast(verdict.wish).eq(at_port(self.interest, wanted, port)),
             descriptor.head.eq(stored.head),
             descriptor.edit.eq(edit),
             descriptor.is_list.eq(is_list),

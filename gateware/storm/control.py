@@ -1,13 +1,13 @@
 """Where frames that go to many meet their tenant's limit."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..headers import Drop
 from ..hostport.format import Reason
-from ..hostport.interest import Interest, Wish, wish
+from ..hostport.interest import Interest, Wish, at_port, wish
 from ..lookup.verdict import Verdict
 from ..params import Params
 from ..tables.bus import TableBus
@@ -83,8 +83,7 @@ class StormControl(wiring.Component):
                 m.d.sync += [
                     output.payload.drop.eq(Drop.STORM),
                     output.payload.ports.eq(0),
-                    output.payload.wish.always.eq(wished.always),
-                    output.payload.wish.sampled.eq(wished.sampled & self.interest.ports.bit_select(port, 1)),
+                    Value.cast(output.payload.wish).eq(at_port(self.interest, wished, port)),
                 ]
                 if params.tenant_counters:
                     m.d.sync += output.payload.from_vm.eq(0)

@@ -5,7 +5,16 @@ from collections import deque
 
 import pytest
 from amaranth.sim import Simulator
-from opentep.gateware.headers import ACCESS_DECISION_DROPS, FABRIC_DECISION_DROPS, Drop, Edit
+from opentep.gateware.headers import (
+    ACCESS_DECISION_DROPS,
+    ACCESS_PARSER_DROPS,
+    FABRIC_DECISION_DROPS,
+    FABRIC_PARSER_DROPS,
+    Control,
+    Drop,
+    Edit,
+)
+from opentep.gateware.hostport.format import Reason
 from opentep.gateware.lookup.join import UNDER_WAY, Join
 from opentep.gateware.params import Params
 
@@ -39,6 +48,21 @@ def test_join(ports, width, decide, end, take):
             "learn": number % 3 == 0,
             "mac": number,
         }
+
+    def told_by_parser(port, number):
+        if number % 5 != 4:
+            return Drop.NONE, Control.NONE
+        if not params.is_fabric(port):
+            return ACCESS_PARSER_DROPS[number // 5 % len(ACCESS_PARSER_DROPS)], Control.NONE
+        drop = FABRIC_PARSER_DROPS[number // 5 % len(FABRIC_PARSER_DROPS)]
+        return drop, Control.DISCOVERY if drop == Drop.NOT_MINE and number % 2 else Control.NONE
+
+    def expected_drop(told, number):
+        """The parser's counts, but for one of a tunnel's frame if nobody knows the tunnel."""
+        of_tunnel = told not in (Drop.RX_ERROR, Drop.NOT_MINE)
+        if told == Drop.NONE or (of_tunnel and drops[number] == Drop.UNKNOWN_TEP):
+            return drops[number]
+        return told
 
     async def bench(ctx):
         clock = 0
@@ -79,11 +103,11 @@ def test_join(ports, width, decide, end, take):
             for port, frames in enumerate(dut.frames):
                 if not offered[port] and ended[port] < COUNT and rng.random() < end:
                     offered[port] = True
-                    bad = ended[port] % 5 == 4
+                    drop, control = told_by_parser(port, ended[port])
                     ctx.set(
                         frames.payload,
                         {
-                            "header": {"drop": Drop.RX_ERROR if bad else Drop.NONE, "end": ended[port]},
+                            "header": {"drop": drop, "control": control, "end": ended[port]},
                             "stored": {"head": ended[port] % params.cells},
                         },
                     )
@@ -100,11 +124,13 @@ def test_join(ports, width, decide, end, take):
             if ready and ctx.get(dut.verdict.valid):
                 verdict = ctx.get(dut.verdict.payload)
                 port, number = verdict.port, judged[verdict.port]
-                bad = number % 5 == 4
+                drop, control = told_by_parser(port, number)
+                bad = drop != Drop.NONE
                 assert verdict.descriptor.target == number == verdict.descriptor.end
                 assert verdict.descriptor.head == number % params.cells
-                assert verdict.drop == (Drop.RX_ERROR if bad else drops[number])
-                wishes = {name: mask >> verdict.drop.value & 1 for name, mask in interest.items()}
+                assert verdict.drop == expected_drop(drop, number)
+                reason = Reason.DISCOVERY if control == Control.DISCOVERY else verdict.drop
+                wishes = {name: mask >> reason.value & 1 for name, mask in interest.items()}
                 assert (verdict.wish.always, verdict.wish.sampled) == tuple(wishes.values())
                 if number % 3 == 0 and not bad:
                     # What came from the fabric has its TEP, whatever the port.

