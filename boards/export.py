@@ -24,6 +24,7 @@ _MEMBERS = {
     "second": "high for one clock, once a second: the unit of ageing",
     "storm": "time of storm control",
     "links": "state of the ports' links for the host to read; all 0 if nobody knows",
+    "faults": "what goes wrong in the MACs, to be counted; tie to 0 what they do not tell",
     "phys": "the host's access to registers of PHYs by MDIO; tie `ready` to 1 and answer each request with `answered` 0"
     " if there are none",
     "busy": "something is inside; may be left open",
@@ -41,6 +42,8 @@ _PARTS = {
     "up": "the link is up; the rest says nothing while it is not",
     "speed": "0: 10 Mb/s, 1: 100 Mb/s, 2: 1 Gb/s",
     "full_duplex": "the link is full duplex",
+    "underrun": "high for one clock: a frame for the wire was spoilt, because it paused",
+    "overflow": "high for one clock: a frame of the wire was lost or marked bad, because `clk` is too slow",
     "request_data": "to write",
     "request_register": "its number",
     "request_port": "whose PHY is meant",

@@ -6,6 +6,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..gateware.mac.ethernet import EthernetMac
+from ..gateware.mac.faults import MacFaults
 from ..gateware.packet import PacketSignature
 from ..gateware.phy.link import LinkState, LinkSynchronizer
 from ..gateware.phy.rgmii import RgmiiReceive, RgmiiTransmit
@@ -36,6 +37,7 @@ class RgmiiPort(wiring.Component):
         Frames from and to the wire.
     link : In(LinkState)
         Whose speed the port works at.
+    faults : Out(MacFaults)
     running : In(1)
         The clocks of the board are. What the PHY's clock drives is in reset until then.
     """
@@ -57,6 +59,7 @@ class RgmiiPort(wiring.Component):
                 "rx": Out(PacketSignature(width, always_ready=True)),
                 "tx": In(PacketSignature(width)),
                 "link": In(LinkState),
+                "faults": Out(MacFaults),
                 "running": In(1),
             }
         )
@@ -90,4 +93,5 @@ class RgmiiPort(wiring.Component):
         ]
         connect(m, mac.rx, flipped(self.rx))
         connect(m, flipped(self.tx), mac.tx)
+        m.d.comb += self.faults.eq(mac.faults)
         return m

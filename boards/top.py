@@ -82,6 +82,8 @@ class BoardTop(Elaboratable):
                 connect(m, tep.tx[number], ethernet.tx)
         for number, link in enumerate(tep.links):
             m.d.comb += link.eq(ethernets[0 if board.is_trunk else number].link)
+        for number, ethernet in enumerate(ethernets):
+            m.d.comb += tep.faults[number].eq(ethernet.faults)
 
         for led, ethernet in zip(board.leds, ethernets, strict=False):
             m.submodules[f"led{led.number}"] = blinker = LinkLed()

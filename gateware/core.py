@@ -16,6 +16,7 @@ from .ingress.port import IngressPort
 from .lookup.dispatch import Dispatch
 from .lookup.join import Join
 from .lookup.pipeline import LookupPipeline
+from .mac.faults import MacFaults
 from .memory.packet_memory import PacketMemory
 from .memory.shared_read import SharedRead
 from .packet import PacketSignature
@@ -55,6 +56,8 @@ class Core(wiring.Component):
         Time for storm control, :func:`StormTicks`.
     links
         State of the ports' links, for the host to read.
+    faults
+        What goes wrong in the ports' MACs, to be counted.
     phys
         The host's access to registers of PHYs.
     busy
@@ -73,6 +76,7 @@ class Core(wiring.Component):
                 "second": In(1),
                 "storm": In(StormTicks()),
                 "links": In(LinkState).array(params.ports),
+                "faults": In(MacFaults).array(params.ports),
                 "phys": Out(PhyClient()),
                 "busy": Out(1),
             }
@@ -301,6 +305,8 @@ class Core(wiring.Component):
                 "tx_frames": egress[port].sent.valid,
                 "tx_octets": Mux(egress[port].sent.valid, egress[port].sent.octets, 0),
                 "queue_full": dispatch.queue_full[port],
+                "rx_overflow": self.faults[port].overflow,
+                "tx_underrun": self.faults[port].underrun,
                 **{
                     drop.label: dropped_here == drop if drop in possible else Const(0)
                     for drop in Drop

@@ -6,23 +6,28 @@ from .params import Params
 __all__ = [
     "MAC_COUNTERS",
     "PORT_COUNTERS",
+    "PORT_LOSSES",
     "PUNT_EVENTS",
     "SUPPRESSION_EVENTS",
     "TRAFFIC_COUNTERS",
     "counter_names",
 ]
 
+PORT_LOSSES = ("queue_full", "rx_overflow", "tx_underrun")
+"""Per port, what is no decision about a frame: copies that the port's egress queue had no room for, and the
+:class:`.mac.faults.MacFaults` of its MAC."""
+
 PORT_COUNTERS = (
     "rx_frames",
     "rx_octets",
     "tx_frames",
     "tx_octets",
-    "queue_full",
+    *PORT_LOSSES,
     *(drop.label for drop in Drop if drop is not Drop.NONE),
 )
 """Per port. Frames are counted when they end, bad ones included; octets are without FCS and wire padding of
-transmitted frames. ``queue_full`` counts copies that the port's egress queue had no room for; the others are the
-reasons why frames that came in on the port were dropped (``too-big`` of a group frame: on the fabric port)."""
+transmitted frames. Behind :data:`PORT_LOSSES` come the reasons why frames that came in on the port were dropped
+(``too-big`` of a group frame: on the fabric port)."""
 
 MAC_COUNTERS = ("learned", "moved", "aged", "refused", "events_lost")
 """Per TEP: what happened to learned entries of the MAC table, and what of it the host wanted to hear but did not."""

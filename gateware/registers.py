@@ -28,7 +28,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 8
+API_VERSION = 9
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .core import Core
 from .hostlink.link import HostLink
+from .mac.faults import MacFaults
 from .packet import PacketSignature
 from .params import Params
 from .phy.link import LinkState
@@ -30,6 +31,8 @@ class Tep(wiring.Component):
         Time for storm control, :func:`StormTicks`.
     links
         State of the ports' links, for the host to read.
+    faults
+        What goes wrong in the ports' MACs, to be counted.
     phys
         The host's access to registers of PHYs (``gateware/phy/router.py``).
     busy
@@ -48,6 +51,7 @@ class Tep(wiring.Component):
                 "second": In(1),
                 "storm": In(StormTicks()),
                 "links": In(LinkState).array(params.ports),
+                "faults": In(MacFaults).array(params.ports),
                 "phys": Out(PhyClient()),
                 "busy": Out(1),
             }
@@ -69,6 +73,7 @@ class Tep(wiring.Component):
             core.link_errors.eq(link.errors),
             core.second.eq(self.second),
             *(inner.eq(outer) for inner, outer in zip(core.links, self.links, strict=True)),
+            *(inner.eq(outer) for inner, outer in zip(core.faults, self.faults, strict=True)),
         ]
         m.d.sync += self.busy.eq(core.busy | link.busy)
         return m

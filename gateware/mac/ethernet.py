@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..packet import PacketSignature
 from ..phy.gmii import GmiiReceive, GmiiTransmit
 from .crossing import ReceiveCrossing, TransmitCrossing, check_start_octets
+from .faults import MacFaults
 from .frame import MAX_FRAME, check_max_frame
 from .receiver import Receiver
 from .transmitter import Transmitter
@@ -25,8 +26,7 @@ class EthernetMac(wiring.Component):
     ``rx``, ``tx``   frames from and to the wire. ``tx`` takes them as fast as the wire does.
     ``gmii_rx``      octets in domain ``rx_domain``.
     ``gmii_tx``      octets in domain ``tx_domain``.
-    ``underrun``     strobe: a frame was spoilt, because it paused for longer than its head start covers.
-    ``overflow``     strobe: a frame of the wire was lost or marked bad, because ``sync`` is slower than 32 MHz.
+    ``faults``       :class:`MacFaults`; none if ``sync`` has 32 MHz and more and frames do not pause.
 
     ``start_octets`` of a frame, or all of it, are gathered before it is sent. Domains may be reset and stopped one by
     one: frames under way are lost or marked bad, later ones are not concerned.
@@ -56,8 +56,7 @@ class EthernetMac(wiring.Component):
                 "tx": In(PacketSignature(width)),
                 "gmii_rx": In(GmiiReceive()),
                 "gmii_tx": Out(GmiiTransmit()),
-                "underrun": Out(1),
-                "overflow": Out(1),
+                "faults": Out(MacFaults),
             }
         )
 
@@ -79,7 +78,7 @@ class EthernetMac(wiring.Component):
         connect(m, receiver.output, gatherer.input)
         connect(m, gatherer.output, crossing.input)
         connect(m, crossing.output, flipped(self.rx))
-        m.d.comb += self.overflow.eq(crossing.overflow)
+        m.d.comb += self.faults.overflow.eq(crossing.overflow)
 
     def _transmit(self, m: Module) -> None:
         crossing = TransmitCrossing(self.width, _CROSSING, start_octets=self.start_octets)
@@ -94,4 +93,4 @@ class EthernetMac(wiring.Component):
         connect(m, crossing.output, divider.input)
         connect(m, divider.output, transmitter.input)
         connect(m, transmitter.gmii, flipped(self.gmii_tx))
-        m.d.comb += [underrun.i.eq(transmitter.underrun), self.underrun.eq(underrun.o)]
+        m.d.comb += [underrun.i.eq(transmitter.underrun), self.faults.underrun.eq(underrun.o)]

@@ -9,6 +9,7 @@ from ..packet import PacketSignature
 from ..phy.link_fault import LinkFault, LinkFaultDetector, LinkFaultReply
 from ..phy.xgmii import LANES, XgmiiSignature
 from .crossing import ReceiveCrossing, TransmitCrossing, check_start_octets
+from .faults import MacFaults
 from .frame import MAX_FRAME, check_max_frame
 from .width import Narrower, Widener
 from .xgmii_receiver import XgmiiReceiver
@@ -32,8 +33,7 @@ class XgmiiEthernetMac(wiring.Component):
     ``xgmii_tx``     words in domain ``tx_domain``, both of 156.25 MHz.
     ``fault``        state of the link, in ``sync``; between two kinds of fault it may be wrong for a clock. The
                      other end is answered as IEEE 802.3, 46.3.4 wants, and without a link frames are lost.
-    ``underrun``     strobe: a frame was spoilt, because it paused for longer than its head start covers.
-    ``overflow``     strobe: a frame of the wire was lost or marked bad, because ``sync`` is too slow.
+    ``faults``       :class:`MacFaults`.
 
     ``sync`` must keep up with the wire: 156.25 MHz for a width of 64 (and no less than the wire's own clock, as far as
     long frames that follow each other are concerned), half of it above, twice as much for 32. ``start_octets`` of a
@@ -67,8 +67,7 @@ class XgmiiEthernetMac(wiring.Component):
                 "xgmii_rx": In(XgmiiSignature()),
                 "xgmii_tx": Out(XgmiiSignature()),
                 "fault": Out(LinkFault),
-                "underrun": Out(1),
-                "overflow": Out(1),
+                "faults": Out(MacFaults),
             }
         )
 
@@ -93,7 +92,7 @@ class XgmiiEthernetMac(wiring.Component):
             connect(m, receiver.output, gatherer.input)
             connect(m, gatherer.output, crossing.input)
         connect(m, crossing.output, flipped(self.rx))
-        m.d.comb += self.overflow.eq(crossing.overflow)
+        m.d.comb += self.faults.overflow.eq(crossing.overflow)
 
     def _transmit(self, m: Module) -> None:
         transmitter = XgmiiTransmitter()
@@ -119,4 +118,4 @@ class XgmiiEthernetMac(wiring.Component):
         connect(m, reply.output, flipped(self.xgmii_tx))
         m.submodules.fault = FFSynchronizer(detector.fault, self.fault)
         m.submodules.reply_fault = FFSynchronizer(detector.fault, reply.fault, o_domain=self.tx_domain)
-        m.d.comb += [underrun.i.eq(transmitter.underrun), self.underrun.eq(underrun.o)]
+        m.d.comb += [underrun.i.eq(transmitter.underrun), self.faults.underrun.eq(underrun.o)]

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from opentep.host.losses import losses
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -76,7 +77,7 @@ def _ports(counters: dict[str, dict[str, Any]]) -> Iterator[Metric]:
         "opentep_drops", "Frames dropped, by reason.", labels=["tep", "port", "reason"]
     )
     for tep, port, values in _each(counters, "ports"):
-        for reason, value in {**values["drops"], "queue_full": values["queue_full"]}.items():
+        for reason, value in losses(values).items():
             drops.add_metric([tep, port, reason], value)
     yield drops
 

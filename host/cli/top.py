@@ -8,6 +8,7 @@ from typing import Any
 import click
 from opentep.host.agent import Counted, Report, counted, reports
 from opentep.host.controller import Repository
+from opentep.host.losses import losses
 from rich.console import Group
 from rich.live import Live
 
@@ -43,10 +44,6 @@ def _traffic(rates: Mapping[str, float]) -> list[Cell]:
     ]
 
 
-def _dropped(values: Mapping[str, Any]) -> dict[str, float]:
-    return {**values["drops"], "queue_full": values["queue_full"]}
-
-
 def _ports(told: Mapping[str, Counted], said: Mapping[str, Report]) -> Rows:
     """First TEPs with a problem, then the ports that drop most, then the busiest ones."""
     found: list[tuple[Any, list[Cell]]] = []
@@ -57,7 +54,7 @@ def _ports(told: Mapping[str, Counted], said: Mapping[str, Report]) -> Rows:
             found.append(((not error, 0, 0, tep, ""), [tep, *[""] * (len(_PORTS) - 2), state]))
             continue
         for port, rates in told[tep].rates["ports"].items():
-            drops = sum(_dropped(rates).values())
+            drops = sum(losses(rates).values())
             octets = rates["rx_octets"] + rates["tx_octets"]
             row: list[Cell] = [tep, port, *_traffic(rates), _short(drops), state]
             found.append(((not error, -drops, -octets, tep, port), row))
@@ -71,7 +68,7 @@ def _drops(told: Mapping[str, Counted]) -> Rows:
         for tep, item in told.items()
         for port, rates in item.rates["ports"].items()
         for (reason, rate), total in zip(
-            _dropped(rates).items(), _dropped(item.counters["ports"][port]).values(), strict=True
+            losses(rates).items(), losses(item.counters["ports"][port]).values(), strict=True
         )
         if total
     ]

@@ -40,6 +40,9 @@ class PortCounters:
     """Before the wire pads short frames."""
     queue_full: int = 0
     """Copies that found the egress queue full. Always 0 in the model: its queues are endless."""
+    rx_overflow: int = 0
+    """Frames that the MAC lost. Always 0 in the model, which has none; likewise below."""
+    tx_underrun: int = 0
     drops: Counter[Reason] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,5 +52,7 @@ class PortCounters:
             "tx_frames": self.tx_frames,
             "tx_octets": self.tx_octets,
             "queue_full": self.queue_full,
+            "rx_overflow": self.rx_overflow,
+            "tx_underrun": self.tx_underrun,
             "drops": {reason.value: self.drops[reason] for reason in Reason},
         }

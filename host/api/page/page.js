@@ -3,6 +3,8 @@
 
 const LOOK_MS = 2000;
 const OCTET = 8;
+/** Counters of a port that tell of lost frames, beside its drops. */
+const LOSSES = ["queue_full", "rx_overflow", "tx_underrun"];
 
 const $ = (id) => document.getElementById(id);
 
@@ -112,9 +114,8 @@ function showDrops(counters) {
   for (const [tep, counted] of Object.entries(counters)) {
     for (const [port, values] of Object.entries(counted.counters.ports)) {
       const rates = counted.rates.ports[port];
-      const all = { ...values.drops, queue_full: values.queue_full };
-      for (const [reason, count] of Object.entries(all)) {
-        const rate = reason === "queue_full" ? rates.queue_full : rates.drops[reason];
+      for (const reason of [...Object.keys(values.drops), ...LOSSES]) {
+        const [count, rate] = [values, rates].map((one) => one.drops[reason] ?? one[reason]);
         if (count) rows.push([rate, count, reason, tep, port]);
       }
     }

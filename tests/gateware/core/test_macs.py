@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from opentep.gateware.core import Core
 from opentep.gateware.csr.bus import Bus
 from opentep.gateware.mac.ethernet import EthernetMac
+from opentep.gateware.mac.faults import MacFaults
 from opentep.gateware.params import Params
 from opentep.gateware.phy.gmii import GmiiReceive, GmiiTransmit
 from opentep.gateware.storm.limit import StormTicks
@@ -26,8 +27,7 @@ class CoreWithMacs(wiring.Component):
             {
                 "gmii_rx": In(GmiiReceive()).array(params.ports),
                 "gmii_tx": Out(GmiiTransmit()).array(params.ports),
-                "underrun": Out(params.ports),
-                "overflow": Out(params.ports),
+                "faults": Out(MacFaults).array(params.ports),
                 "bus": In(Bus()),
                 "second": In(1),
                 "storm": In(StormTicks()),
@@ -45,20 +45,27 @@ class CoreWithMacs(wiring.Component):
             connect(m, core.tx[port], mac.tx)
             connect(m, flipped(self.gmii_rx[port]), mac.gmii_rx)
             connect(m, mac.gmii_tx, flipped(self.gmii_tx[port]))
-            m.d.comb += [self.underrun[port].eq(mac.underrun), self.overflow[port].eq(mac.overflow)]
+            m.d.comb += [core.faults[port].eq(mac.faults), self.faults[port].eq(mac.faults)]
         connect(m, flipped(self.bus), core.bus)
         connect(m, flipped(self.storm), core.storm)
         m.d.comb += [core.second.eq(self.second), self.busy.eq(core.busy)]
         return m
 
 
-def run(scenario: str, **options: int) -> None:
+CORE_NS = 12
+
+
+def run(scenario: str, core_ns: int = CORE_NS, **options: int) -> None:
     params = Params(packet_bytes=131072)
     run_cocotb(
         CoreWithMacs(params, **options),
         Path(__file__).with_name("macs.py"),
-        parameters={"PARAMS": json.dumps(params.as_dict()), "SCENARIO": scenario},
+        parameters={"PARAMS": json.dumps(params.as_dict()), "SCENARIO": scenario, "CORE_NS": str(core_ns)},
     )
+
+
+def test_a_core_that_is_too_slow() -> None:
+    run("tunnel", core_ns=34)
 
 
 @pytest.mark.parametrize("scenario", ["hairpin", "tunnel"])

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, Timer
+from opentep.gateware.mac.faults import MacFaults
 from opentep.sim.mac import Collector, Packet, frame_words
 
 __all__ = ["MacBench", "damaged", "of_frames", "with_gaps"]
@@ -81,8 +82,9 @@ class MacBench(ABC):
                 if int(dut.rst.value):
                     continue
                 self.frames.add(int(dut.rx__payload.value))
+            faults = MacFaults.from_bits(int(dut.faults.value))
             for name in self.strobes:
-                self.strobes[name] += int(getattr(dut, name).value)
+                self.strobes[name] += faults[name]
 
     async def receive(self, packets):
         for packet in packets:

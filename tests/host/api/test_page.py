@@ -23,7 +23,15 @@ BROWSER = shutil.which("chromium-headless-shell")
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Debian's chromium-headless-shell")
 
-PORT = {"rx_frames": 100, "rx_octets": 6000, "tx_frames": 50, "tx_octets": 3000, "queue_full": 0}
+PORT = {
+    "rx_frames": 100,
+    "rx_octets": 6000,
+    "tx_frames": 50,
+    "tx_octets": 3000,
+    "queue_full": 0,
+    "rx_overflow": 0,
+    "tx_underrun": 0,
+}
 COUNTERS = {
     "ports": {"server": {**PORT, "drops": {"spoofed": 40, "policy": 0}}},
     "teps": {},

@@ -16,7 +16,15 @@ from opentep.host.fabric.source import read_file
 from opentep.host.store import open_store
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two-racks.yaml"
-PORT = {"rx_frames": 1000, "rx_octets": 64000, "tx_frames": 10, "tx_octets": 640, "queue_full": 0}
+PORT = {
+    "rx_frames": 1000,
+    "rx_octets": 64000,
+    "tx_frames": 10,
+    "tx_octets": 640,
+    "queue_full": 0,
+    "rx_overflow": 0,
+    "tx_underrun": 0,
+}
 TENANT = {"rx_frames": 0, "rx_octets": 0, "tx_frames": 0, "tx_octets": 0}
 
 
