@@ -1,26 +1,9 @@
 """Who takes how much of the device: the size of each component."""
 
-import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from amaranth.lib import wiring
-
-from ..gateware.core import Core
-from ..gateware.params import Params
-from .synthesis import STATISTICS, synthesise, synthesise_component
-
-__all__ = [
-    "COMB_OF_CELL",
-    "ComponentArea",
-    "Size",
-    "component_tree",
-    "measure_area",
-    "measure_core_area",
-    "measure_design_area",
-]
+__all__ = ["COMB_OF_CELL", "ComponentArea", "Size", "component_tree"]
 
 COMB_OF_CELL = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4}
 """Cells to the places (TRELLIS_COMB) that nextpnr takes for them."""
@@ -71,39 +54,6 @@ def component_tree(own: Mapping[str, Size], name: str, depth: int) -> tuple[Comp
     if depth < 0:
         raise ValueError(f"depth must be at least 0, not {depth}")
     return tuple(_areas(own, "", name, depth))
-
-
-def measure_area(component: wiring.Component, depth: int) -> tuple[ComponentArea, ...]:
-    """Sizes of ``component`` and of what is inside it, see :func:`component_tree`.
-
-    Synthesised with the hierarchy kept, hence some percent larger than what is placed; registers around are not
-    counted. Raises :class:`ToolError`.
-    """
-    with tempfile.TemporaryDirectory(prefix="opentep-area-") as scratch:
-        synthesise_component(component, Path(scratch), flatten=False)
-        return component_tree(_own_sizes(Path(scratch), "top.inner"), type(component).__name__, depth)
-
-
-def measure_core_area(params: Params, depth: int) -> tuple[ComponentArea, ...]:
-    """Sizes of the parts of the TEP core; see :func:`measure_area`."""
-    return measure_area(Core(params), depth)
-
-
-def measure_design_area(rtlil: str, name: str, depth: int) -> tuple[ComponentArea, ...]:
-    """The same for a whole design ``top``, such as a board's, that Amaranth wrote as ``rtlil``."""
-    with tempfile.TemporaryDirectory(prefix="opentep-area-") as scratch:
-        synthesise(rtlil, Path(scratch), flatten=False)
-        return component_tree(_own_sizes(Path(scratch), "top"), name, depth)
-
-
-def _own_sizes(where: Path, top: str) -> dict[str, Size]:
-    text = (where / STATISTICS).read_text()
-    modules = json.loads(text[text.index("{") :])["modules"]
-    return {
-        path.removeprefix("."): Size.of(module["num_cells_by_type"])
-        for name, module in modules.items()
-        if (path := name.removeprefix("\\").removeprefix(top)) == "" or path.startswith(".")
-    }
 
 
 def _areas(own: Mapping[str, Size], path: str, name: str, depth: int) -> Iterator[ComponentArea]:

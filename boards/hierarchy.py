@@ -94,13 +94,20 @@ class Hierarchy:
             name for name, found in self._nets.items() if bits & set(found["bits"])
         }
 
-    def sizes(self, name: str, depth: int) -> tuple[ComponentArea, ...]:
-        """Sizes of the design, called ``name``, and of its components down to ``depth`` levels, empty ones left out."""
+    def sizes(self, name: str, depth: int, inside: str = "") -> tuple[ComponentArea, ...]:
+        """Sizes of the design, or the component ``inside`` it, called ``name``, and of its components down to ``depth``
+        levels, empty ones left out."""
         own: dict[str, Counter[str]] = {component: Counter() for component in self._wires.components}
         for cell, kind in ((cell, found["type"]) for cell, found in self._cells.items()):
             if kind in COMB_OF_CELL or kind in ("TRELLIS_FF", "DP16KD"):
                 own[self.component_of(cell)][kind] += 1
-        areas = component_tree({component: Size.of(cells) for component, cells in own.items()}, name, depth)
+        below = f"{inside}." if inside else ""
+        counted = {
+            component.removeprefix(inside).removeprefix("."): Size.of(cells)
+            for component, cells in own.items()
+            if component == inside or component.startswith(below)
+        }
+        areas = component_tree(counted, name, depth)
         return tuple(area for area in areas if area.comb or area.ff or area.block_rams)
 
 

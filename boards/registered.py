@@ -4,7 +4,10 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-__all__ = ["Registered"]
+__all__ = ["INNER", "Registered"]
+
+INNER = "inner"
+"""Name of the component between the registers."""
 
 
 class Registered(wiring.Component):
@@ -36,7 +39,7 @@ class Registered(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.inner = self.inner
+        m.submodules[INNER] = self.inner
         for name, (path, flow) in self._ports.items():
             inner, outer = self._value(path), getattr(self, name)
             if flow == In:

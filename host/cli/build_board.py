@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import click
-from opentep.boards.area import measure_design_area
 from opentep.boards.board import Board
 from opentep.boards.flow import BuildOptions, build_bitstream
 from opentep.boards.identity import build_number
+from opentep.boards.measure import measure_design
 from opentep.boards.plan import BuildPlan, make_plan
 from opentep.boards.report import REPORT, BoardReport
 from opentep.boards.timing import ClockTiming
@@ -63,7 +63,7 @@ def board_build(
 def board_components(board: Board, params: Params, depth: int, *, as_json: bool) -> None:
     """Show the size of the components of a board's design."""
     plan = _plan(board, params, build_number(board.name, params.as_dict()))
-    print_areas(measure_design_area(plan.rtlil, board.name, depth), as_json=as_json)
+    print_areas(measure_design(plan.rtlil, board.name, depth), as_json=as_json)
 
 
 def _plan(board: Board, params: Params, number: int) -> BuildPlan:

