@@ -67,7 +67,7 @@ class Replicator(wiring.Component):
         m.d.comb += [
             walk.list.eq(entry.target),
             target.eq(Mux(replicates, member.target, entry.target)),
-            *(job[name].eq(entry[name]) for name in ("head", "start", "end", "program", "group_octet")),
+            *(job[name].eq(entry[name]) for name in ("head", "start", "end", "group_octet")),
         ]
         if self.fabric:
             self._send_to_tep(m, replicates, target, left_out, member)
@@ -135,6 +135,7 @@ class Replicator(wiring.Component):
             walk.excludes.eq(sender.exclude & ~has_packet),
             walk.excluded.eq(sender.exclude_vid),
             walk.excluded_too.eq(excluded_too),
+            job.program.eq(entry.program),
             job.tag.eq(Cat(target, entry.pcp_dei)),
             job.octet.eq(packet.octet),
             job.checksum.eq(packet.checksum),
@@ -166,6 +167,18 @@ class Replicator(wiring.Component):
         left = Signal(signed(16))
         too_long = Signal(len(Encapsulation))
         program = data.View(Encapsulating, entry.program)
+        # The program is whole from a register on, as its plan has to be made of it. Only that of members may rewrite,
+        # and not where a network is named, which is the sender's: that frame must stay as it is.
+        networks = Const(sum(kind.has_network << kind.value for kind in Encapsulation), len(Encapsulation))
+        names_network = mode_of_member.sid_function | networks.bit_select(mode_of_member.encapsulation, 1)
+        program_of_entry, program_of_member = Signal(Encapsulating), Signal(Encapsulating)
+        m.d.sync += [program_of_entry.eq(program), program_of_member.eq(program)]
+        with m.If(program.encapsulates):
+            m.d.sync += [
+                program_of_entry.encapsulation.eq(modes.entry.encapsulation),
+                program_of_member.encapsulation.eq(mode_of_member.encapsulation),
+                program_of_member.rewrites.eq(program.rewrites & member.rewrites & ~names_network),
+            ]
         m.d.sync += [
             stored.eq(entry.end - entry.start),
             limit.eq(self.mtu - Mux(program.tagged, IPV6_BYTES - TAG_BYTES, IPV6_BYTES)),
@@ -175,14 +188,8 @@ class Replicator(wiring.Component):
             mode_of_member.eq(member_modes.entry),
             left_out.eq(too_long.bit_select(mode.encapsulation, 1)),
         ]
-        completed = data.View(Encapsulating, job.program)
-        with m.If(program.encapsulates):
-            m.d.comb += completed.encapsulation.eq(mode.encapsulation)
-        # Where a network is named, it is the sender's: that frame must stay as it is.
-        networks = Const(sum(kind.has_network << kind.value for kind in Encapsulation), len(Encapsulation))
-        names_network = mode.sid_function | networks.bit_select(mode.encapsulation, 1)
-        m.d.comb += completed.rewrites.eq(program.rewrites & member.rewrites & ~names_network)
         m.d.comb += [
+            job.program.eq(Mux(replicates, program_of_member.as_value(), program_of_entry.as_value())),
             job.tep.eq(target),
             job.traffic_class.eq(Mux(mode.dscp_fixed, entry.traffic_class[:_ECN_BITS], entry.traffic_class)),
             job.flow.eq(entry.flow),

@@ -23,7 +23,15 @@ from ..tables.bus import TableBus
 from ..tables.lut import LutTable
 from ..tables.mac_entry import MacLearn
 from .decision import Coming, Decided, Decision
-from .verdict import Judged, Verdict, VerdictRules
+from .verdict import (
+    DecisionFacts,
+    HeaderFacts,
+    Judged,
+    Verdict,
+    VerdictRules,
+    decision_facts,
+    header_facts,
+)
 from .ways import TepWays
 
 __all__ = ["UNDER_WAY", "Join"]
@@ -41,7 +49,15 @@ _ANY_DECISION_DROPS = dict.fromkeys((*ACCESS_DECISION_DROPS, *FABRIC_DECISION_DR
 class _Queued(data.StructLayout):
     def __init__(self, params: Params):
         ways = {"ways": TepWays(params)} if params.has_ways else {}
-        super().__init__({"decision": Decision(params), "encapsulation": Encapsulation, "wish": Wish} | ways)
+        super().__init__(
+            {
+                "decision": Decision(params),
+                "facts": DecisionFacts,
+                "encapsulation": Encapsulation,
+                "wish": Wish,
+            }
+            | ways
+        )
 
 
 class _Ended(data.StructLayout):
@@ -53,7 +69,7 @@ class _Ended(data.StructLayout):
 
     def __init__(self, params: Params):
         fits = data.ArrayLayout(data.ArrayLayout(1, len(Encapsulation)), params.fabric_ports)
-        super().__init__({"fits": fits, "wish": Wish})
+        super().__init__({"fits": fits, "facts": HeaderFacts, "wish": Wish})
 
 
 class Join(wiring.Component):
@@ -120,6 +136,7 @@ class Join(wiring.Component):
         m.d.comb += [
             modes.index.eq(self.decision.decision.target),
             decided_now.decision.eq(self.decision.decision),
+            Value.cast(decided_now.facts).eq(decision_facts(self.decision.decision)),
             decided_now.encapsulation.eq(modes.entry.encapsulation),
             Value.cast(decided_now.wish).eq(
                 wish(self.interest, self.decision.decision.drop, _ANY_DECISION_DROPS)
@@ -180,7 +197,9 @@ class Join(wiring.Component):
                 judged_valid.eq(1),
                 judged.port.eq(port),
                 judged.decision.eq(oldest.decision),
+                judged.decision_facts.eq(oldest.facts),
                 judged.decision_wish.eq(oldest.wish),
+                judged.header_facts.eq(one_hot_mux(grant, (frame.facts for frame in ended))),
                 judged.header_wish.eq(one_hot_mux(grant, (frame.wish for frame in ended))),
                 *(
                     one.eq(one_hot_mux(grant, (frame.fits[index][encapsulation] for frame in ended)))
@@ -216,6 +235,7 @@ class Join(wiring.Component):
                 for by_kind, limit_by_kind in zip(ended.fits, limits, strict=True)
                 for one, limit in zip(by_kind, limit_by_kind, strict=True)
             ),
+            Value.cast(ended.facts).eq(header_facts(header)),
             Value.cast(ended.wish).eq(wished),
         ]
         return ended

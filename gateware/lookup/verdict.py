@@ -1,6 +1,6 @@
 """From a decision and the end of its frame to what happens to the frame."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -22,12 +22,54 @@ from ..tables.mac_entry import MacKind, MacLearn
 from .decision import Decision
 from .ways import BUCKETS, TepWays, bucket
 
-__all__ = ["Judged", "Verdict", "VerdictRules"]
+__all__ = [
+    "DecisionFacts",
+    "HeaderFacts",
+    "Judged",
+    "Verdict",
+    "VerdictRules",
+    "decision_facts",
+    "header_facts",
+]
+
+
+class HeaderFacts(data.Struct):
+    """Of a :class:`~..headers.Header`, what the verdict depends on most."""
+
+    bad: 1
+    """It names a reason to drop the frame."""
+    error: 1
+    """Which is that it was damaged."""
+    foremost: 1
+    """Which comes before any decision."""
+    answered: 1
+    """The TEP itself is asked."""
+
+
+class DecisionFacts(data.Struct):
+    """Of a :class:`Decision`, likewise."""
+
+    bad: 1
+    """It names a reason to drop the frame."""
+    unknown_tep: 1
+    """Which is that nobody known sent it."""
+    encapsulates: 1
+
+
+def header_facts(header: data.View) -> Value:
+    """The :class:`HeaderFacts` of ``header``."""
+    error, bad = header.drop == Drop.RX_ERROR, header.drop != Drop.NONE
+    return Cat(bad, error, error | (header.drop == Drop.NOT_MINE), ~bad & (header.control != Control.NONE))
+
+
+def decision_facts(decision: data.View) -> Value:
+    """The :class:`DecisionFacts` of ``decision``."""
+    return Cat(decision.drop != Drop.NONE, decision.drop == Drop.UNKNOWN_TEP, decision.edit == Edit.ENCAP)
 
 
 class Judged(data.StructLayout):
-    """A frame that has ended, with the decision on it, and what the host wishes if it is as the decision or as the
-    header says."""
+    """A frame that has ended, with the decision on it, facts of both, and what the host wishes if it is as the decision
+    or as the header says."""
 
     def __init__(self, params: Params):
         ways = {"ways": TepWays(params)} if params.has_ways else {}
@@ -37,6 +79,8 @@ class Judged(data.StructLayout):
                 "decision": Decision(params),
                 "header": Header(params),
                 "stored": Stored(params),
+                "decision_facts": DecisionFacts,
+                "header_facts": HeaderFacts,
                 "decision_wish": Wish,
                 "header_wish": Wish,
             }
@@ -110,17 +154,17 @@ class VerdictRules(wiring.Component):
         params = self.params
         header, stored, decision = self.input.header, self.input.stored, self.input.decision
         port = self.input.port
+        said, found = self.input.header_facts, self.input.decision_facts
         from_fabric = port >= params.access_ports
 
         drop = Signal(Drop)
         wished = Signal(Wish)
-        encap = decision.edit == Edit.ENCAP
         # Where the decision's target is a remote TEP, the frame's flow tells the way.
         decided = Signal(params.ports)
         m.d.comb += decided.eq(decision.ports)
         if params.has_ways:
             way = self.input.ways[bucket(header.flow)[: ceil_log2(BUCKETS)]]
-            with m.If(encap & (decision.drop == Drop.NONE)):
+            with m.If(found.encapsulates & ~found.bad):
                 m.d.comb += decided.eq(1 << (params.access_ports + way))
         edit = Signal(Edit)
         is_list = Signal()
@@ -142,17 +186,16 @@ class VerdictRules(wiring.Component):
         # In reverse order of priority: what stands below overrides.
         not_group = decision.rewrites & (header.group == GroupAddress.NONE)
         misplaced = from_fabric & not_group
-        with m.If(misplaced & (decision.drop == Drop.NONE)):
+        with m.If(misplaced & ~found.bad):
             m.d.comb += [*becomes(Drop.MALFORMED), self.learn.eq(0)]
-        too_big = encap & (decided[params.access_ports :] & ~self.fits).any()
-        with m.If(too_big & (decision.drop == Drop.NONE)):
+        too_big = found.encapsulates & (decided[params.access_ports :] & ~self.fits).any()
+        with m.If(too_big & ~found.bad):
             m.d.comb += becomes(Drop.TOO_BIG)
-        not_tunnelled = (header.drop == Drop.RX_ERROR) | (header.drop == Drop.NOT_MINE)
-        with m.If((header.drop != Drop.NONE) & (not_tunnelled | (decision.drop != Drop.UNKNOWN_TEP))):
+        with m.If(said.bad & (said.foremost | ~found.unknown_tep)):
             m.d.comb += [drop.eq(header.drop), wished.eq(self.input.header_wish)]
-        with m.If(header.drop != Drop.NONE):
+        with m.If(said.bad):
             m.d.comb += self.learn.eq(0)
-        with m.Elif(header.control != Control.NONE):
+        with m.If(said.answered):
             # The TEP's own answers need no tenant and go back where the question came from.
             m.d.comb += [
                 *becomes(Drop.NONE),
@@ -160,14 +203,14 @@ class VerdictRules(wiring.Component):
                 is_list.eq(0),
                 edit.eq(Mux(header.control == Control.ECHO, Edit.ECHO_REPLY, Edit.ADVERT)),
             ]
-        with m.If(stored.no_buffer & (header.drop != Drop.RX_ERROR)):
+        no_buffer = stored.no_buffer & ~said.error
+        with m.If(no_buffer):
             m.d.comb += [*becomes(Drop.NO_BUFFER), self.learn.eq(0)]
 
         # Whether ``drop`` is not NONE, but not by way of what it is.
-        answered = (header.drop == Drop.NONE) & (header.control != Control.NONE)
-        bad = (header.drop != Drop.NONE) | (decision.drop != Drop.NONE) | too_big | misplaced
+        bad = said.bad | found.bad | too_big | misplaced
         dropped = Signal()
-        m.d.comb += dropped.eq((bad & ~answered) | (stored.no_buffer & (header.drop != Drop.RX_ERROR)))
+        m.d.comb += dropped.eq((bad & ~said.answered) | no_buffer)
 
         discovery = is_discovery(header.control)
         wanted = Signal(Wish)
@@ -177,7 +220,7 @@ class VerdictRules(wiring.Component):
         m.d.comb += [
             verdict.drop.eq(drop),
             verdict.port.eq(port),
-            verdict.ports.eq(Mux(dropped, 0, Mux(answered, 1 << port, decided))),
+            verdict.ports.eq(Mux(dropped, 0, Mux(said.answered, 1 << port, decided))),
             verdict.exclude.eq(is_list & ~from_fabric),
             verdict.length.eq(header.length),
             verdict.stored.eq(~stored.no_buffer),

@@ -15,7 +15,7 @@ from opentep.gateware.headers import (
 )
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
-from opentep.gateware.lookup.verdict import VerdictRules
+from opentep.gateware.lookup.verdict import VerdictRules, decision_facts, header_facts
 from opentep.gateware.params import Params
 from opentep.gateware.tables.mac_entry import MacKind
 from opentep.sim.formal import ProofError, prove
@@ -57,6 +57,8 @@ class IsolationContract(Component):
             rules.input.decision.eq(stage.output.decision),
             rules.input.header.eq(self.header),
             rules.input.stored.eq(self.stored),
+            Value.cast(rules.input.decision_facts).eq(decision_facts(stage.output.decision)),
+            Value.cast(rules.input.header_facts).eq(header_facts(self.header)),
             rules.fits.eq(self.fits),
         ]
         # What the decision at the output was made of.

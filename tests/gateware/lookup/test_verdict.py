@@ -25,7 +25,7 @@ from opentep.gateware.hostport.format import Reason
 from opentep.gateware.hostport.interest import Interest, wish
 from opentep.gateware.lookup.decision import DecisionStage
 from opentep.gateware.lookup.findings import Findings
-from opentep.gateware.lookup.verdict import Verdict, VerdictRules
+from opentep.gateware.lookup.verdict import Verdict, VerdictRules, decision_facts, header_facts
 from opentep.gateware.lookup.ways import BUCKETS, TepWays
 from opentep.gateware.params import Params
 from opentep.gateware.tables.mac_entry import AGE_FRESH, MacKind, MacLearn
@@ -92,6 +92,8 @@ class Judge(wiring.Component):
             rules.input.header.eq(self.header),
             rules.input.stored.eq(self.stored),
             rules.interest.eq(self.interest),
+            Value.cast(rules.input.decision_facts).eq(decision_facts(stage.output.decision)),
+            Value.cast(rules.input.header_facts).eq(header_facts(self.header)),
             Value.cast(rules.input.decision_wish).eq(wish(self.interest, stage.output.decision.drop)),
             Value.cast(rules.input.header_wish).eq(wish(self.interest, reason)),
             rules.fits.eq(Cat(self.header.packet <= mtu for mtu in self.mtu)),
