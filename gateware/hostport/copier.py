@@ -136,9 +136,10 @@ class Copier(wiring.Component):
             with m.If(at.row == ring - 1):
                 m.d.sync += [at.row.eq(0), at.lap.eq(~at.lap)]
 
-        # ``roomy`` is late by no more than an event: a quarter of the ring has room for another one all the same.
+        # They are late by no more than an event: a quarter of the ring has room for another one all the same.
         tells = Signal()
-        m.d.comb += [tells.eq(roomy | ~self.listening), self.busy.eq(self.events.valid & tells)]
+        m.d.sync += tells.eq(roomy | ~self.listening)
+        m.d.comb += self.busy.eq(self.events.valid & tells)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [

@@ -82,14 +82,13 @@ class Injector(wiring.Component):
                     self.read.row.eq(0),
                     rows.eq((command.length + (octets - 1)) >> ceil_log2(octets)),
                     left.eq(command.length),
-                    last.eq(command.length <= octets),
                     chosen.eq(1 << command.port),
                     nothing.eq((command.length == 0) | (command.port >= params.ports)),
                 ]
                 with m.If(self.busy):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.sync += more.eq(~nothing)
+                m.d.sync += [more.eq(~nothing), last.eq(left <= octets)]
                 m.next = "SEND"
                 with m.If(nothing):
                     m.next = "END"

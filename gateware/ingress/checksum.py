@@ -145,12 +145,12 @@ class ReplySum(wiring.Component):
         with m.If(self.capture & self.at[self.CHECKSUM // self.params.word_bytes]):
             m.d.sync += old_checksum.eq(field(self.word, self.CHECKSUM, UNIT_BYTES))
 
+        one, other = Signal.like(sums[0]), Signal.like(sums[1])
+        m.d.comb += [one.eq(sums[0]), other.eq(sums[1]), self.total.eq(one + other)]
         with m.If(self.is_echo):
-            m.d.comb += self.total.eq(~old_checksum + _ECHO_CHANGE)
+            m.d.comb += [one.eq(~old_checksum), other.eq(_ECHO_CHANGE)]
         with m.Elif(self.unspecified):
-            m.d.comb += self.total.eq(sums[1] + _UNSOLICITED_TO_ALL)
-        with m.Else():
-            m.d.comb += self.total.eq(sums[0] + sums[1])
+            m.d.comb += one.eq(_UNSOLICITED_TO_ALL)
         return m
 
     def checksum(self, total: Value) -> Value:

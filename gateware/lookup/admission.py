@@ -72,6 +72,7 @@ class Admission(wiring.Component):
         params = self.params
         m.submodules.choice = choice = RoundRobin(params.ports)
         grant = Signal(params.ports)
+        granted = Signal()  # to some port; a register of its own, as much hangs on it
         port = Signal(range(max(2, params.ports)))
         m.d.comb += [
             choice.requests.eq(Cat(keys.valid for keys in self.keys) & self.room),
@@ -79,7 +80,8 @@ class Admission(wiring.Component):
             self.admitted.eq(grant),
         ]
         # A gate, not a reset: the way to a flip-flop's reset is long.
-        m.d.sync += [grant.eq(choice.grant & (~grant.any()).replicate(params.ports)), port.eq(choice.index)]
+        next_grant = choice.grant & (~grant.any()).replicate(params.ports)
+        m.d.sync += [grant.eq(next_grant), granted.eq(next_grant.any()), port.eq(choice.index)]
         masks, networks, may_names = [], [], []  # of each port's frame
         for index, keys in enumerate(self.keys):
             m.d.comb += keys.ready.eq(grant[index])
@@ -99,14 +101,14 @@ class Admission(wiring.Component):
         may_name = Signal()
         network = Signal(48)
         m.d.sync += [
-            self.frame.valid.eq(grant.any()),
-            self.key.valid.eq(grant.any() | self.frame.valid),
+            self.frame.valid.eq(granted),
+            self.key.valid.eq(granted | self.frame.valid),
             destination.eq(chosen(keys.payload.dst for keys in self.keys)),
             key.mac.eq(chosen(keys.payload.src for keys in self.keys) | destination),
             key.group.eq(destination[GROUP_BIT]),
             key.may_name.eq(destination[GROUP_BIT] & may_name),
         ]
-        with m.If(grant.any()):
+        with m.If(granted):
             m.d.sync += [
                 frame.port.eq(port),
                 frame.vid.eq(chosen(keys.payload.vid for keys in self.keys)),

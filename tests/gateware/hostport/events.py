@@ -275,7 +275,7 @@ async def who_does_not_listen_any_more_is_told_nothing_later(dut):
         await happen(dut, Event.random(rng))
         await ClockCycles(dut.clk, CLOCKS_APART)
     dut.changes.value = 0
-    await ClockCycles(dut.clk, 3 * QUEUED)
+    await ClockCycles(dut.clk, 1 + 3 * QUEUED)
     assert not int(dut.busy.value)
     dut.changes.value = ALL
     assert len(await host.fetch()) == IN_RING
