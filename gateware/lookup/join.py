@@ -258,9 +258,11 @@ class Join(wiring.Component):
             ("waiting", self.admitted[port], waiting[port]),
         ):
             count = Signal(range(UNDER_WAY + 1), name=f"{name}_{port}")
-            changed = Signal.like(count, name=f"{name}_{port}_next")
-            m.d.comb += changed.eq(count + more - taken)
-            m.d.sync += [count.eq(changed), some.eq(changed != 0)]
+            same = more == taken  # what follows does not wait for the sum
+            m.d.sync += [
+                count.eq(count + more - taken),
+                some.eq(Mux(same, count != 0, more | (count != 1))),
+            ]
             if name == "waiting":
-                m.d.sync += self.room[port].eq(changed < UNDER_WAY)
+                m.d.sync += self.room[port].eq(Mux(same, count < UNDER_WAY, taken | (count < UNDER_WAY - 1)))
         return read.data

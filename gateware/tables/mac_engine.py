@@ -136,12 +136,12 @@ class MacEngine(wiring.Component):
 
         refuses = Signal()
         forgets = Signal()
-        more_refused = Signal(17)
-        m.d.comb += more_refused.eq(refused_count + 1)
+        many_refused = Signal()  # there is time to find that out: no operation takes a single clock
+        m.d.sync += many_refused.eq(refused_count.all())
         with m.If(forgets):
             m.d.sync += refused_count.eq(0)
-        with m.Elif(refuses & from_host & (op == MacOp.INSERT) & ~more_refused[-1]):
-            m.d.sync += refused_count.eq(more_refused)
+        with m.Elif(refuses & from_host & (op == MacOp.INSERT) & ~many_refused):
+            m.d.sync += refused_count.eq(refused_count + 1)
 
         def go(why: Step, ways: Value | int | None = None, *, pick: bool = False, store: bool = False):
             """Pass through the table."""
