@@ -138,7 +138,10 @@ class Copier(wiring.Component):
 
         # They are late by no more than an event: a quarter of the ring has room for another one all the same.
         tells = Signal()
-        m.d.sync += tells.eq(roomy | ~self.listening)
+        listened = (
+            Signal()
+        )  # of the same clock: who begins to listen gets no event by way of not having listened
+        m.d.sync += [tells.eq(roomy | ~self.listening), listened.eq(self.listening)]
         m.d.comb += self.busy.eq(self.events.valid & tells)
         with m.FSM():
             with m.State("IDLE"):
@@ -151,7 +154,7 @@ class Copier(wiring.Component):
                 with m.If(self.events.valid & tells):
                     m.d.sync += [is_event.eq(1), captured.eq(MAC_RECORD_BYTES)]
                     m.next = "FORGET"
-                    with m.If(self.listening):
+                    with m.If(listened):
                         m.next = "HEADER"
                 with m.Elif(self.frames.valid):
                     m.next = "MEASURE"
