@@ -16,7 +16,7 @@ from .devices import DEVICES
 from .hierarchy import Hierarchy
 from .placement import PARALLEL, PRESSURE, Placement, place_and_route
 from .slow_ends import DETAILED, SlowEnd, slow_ends
-from .synthesis import NETLIST, RTLIL, synthesise_component
+from .synthesis import NETLIST, synthesise_component
 from .tools import Progress, ToolError, silent
 
 __all__ = ["BuildReport", "build_component", "build_core"]
@@ -129,7 +129,7 @@ def build_component(
 
 def _slow_ends(where: Path, report: dict, count: int) -> tuple[SlowEnd, ...]:
     netlist = json.loads((where / NETLIST).read_text())["modules"]["top"]
-    return slow_ends(report, netlist, Hierarchy((where / RTLIL).read_text(), netlist), count)
+    return slow_ends(report, netlist, Hierarchy.read(where), count)
 
 
 def _critical_path(report: dict) -> tuple[str, ...]:

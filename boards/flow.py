@@ -1,7 +1,6 @@
 """From a build plan to a bitstream that keeps every clock, or a report that says which it does not."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +64,7 @@ def build_bitstream(
 
     progress("synthesis", "running")
     synthesise(plan.rtlil, where)
-    hierarchy = Hierarchy(plan.rtlil, json.loads((where / NETLIST).read_text())["modules"]["top"])
+    hierarchy = Hierarchy.read(where)
     progress("synthesis", "done")
 
     (where / _CONSTRAINTS).write_text(plan.pressed_constraints)

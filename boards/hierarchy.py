@@ -4,11 +4,14 @@ Yosys flattens the design, keeps one of the names of each wire, and calls what i
 The RTLIL that it began with tells where each of these wires is driven.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from .area import COMB_OF_CELL, ComponentArea, Size, component_tree
+from .synthesis import NETLIST, RTLIL
 from .wires import Bit, Wires
 
 __all__ = ["Hierarchy"]
@@ -43,6 +46,11 @@ class Hierarchy:
                 ):
                     self._known[number] = bit
         self.component_of = cache(self._component_of)
+
+    @classmethod
+    def read(cls, where: Path) -> "Hierarchy":
+        """Of what :func:`.synthesis.synthesise` has left in the folder ``where``."""
+        return cls((where / RTLIL).read_text(), json.loads((where / NETLIST).read_text())["modules"]["top"])
 
     def _driver(self, number: object) -> Bit | None:
         """Of a numbered net of the netlist, if one of its names is known."""

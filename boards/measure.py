@@ -1,17 +1,18 @@
 """The size of each component, by synthesis alone."""
 
-import json
 import tempfile
 from pathlib import Path
 
 from amaranth.lib import wiring
 
+from ..gateware.core import Core
+from ..gateware.params import Params
 from .area import ComponentArea
 from .hierarchy import Hierarchy
 from .registered import INNER
-from .synthesis import NETLIST, RTLIL, synthesise, synthesise_component
+from .synthesis import synthesise, synthesise_component
 
-__all__ = ["measure_component", "measure_design"]
+__all__ = ["measure_component", "measure_core", "measure_design"]
 
 
 def measure_component(component: wiring.Component, depth: int) -> tuple[ComponentArea, ...]:
@@ -21,16 +22,16 @@ def measure_component(component: wiring.Component, depth: int) -> tuple[Componen
     """
     with tempfile.TemporaryDirectory(prefix="opentep-area-") as scratch:
         synthesise_component(component, Path(scratch))
-        return _hierarchy(Path(scratch)).sizes(type(component).__name__, depth, inside=INNER)
+        return Hierarchy.read(Path(scratch)).sizes(type(component).__name__, depth, inside=INNER)
+
+
+def measure_core(params: Params, depth: int) -> tuple[ComponentArea, ...]:
+    """The same for the TEP core."""
+    return measure_component(Core(params), depth)
 
 
 def measure_design(rtlil: str, name: str, depth: int) -> tuple[ComponentArea, ...]:
     """The same for a whole design ``top``, such as a board's, that Amaranth wrote as ``rtlil``."""
     with tempfile.TemporaryDirectory(prefix="opentep-area-") as scratch:
         synthesise(rtlil, Path(scratch))
-        return _hierarchy(Path(scratch)).sizes(name, depth)
-
-
-def _hierarchy(where: Path) -> Hierarchy:
-    netlist = json.loads((where / NETLIST).read_text())["modules"]["top"]
-    return Hierarchy((where / RTLIL).read_text(), netlist)
+        return Hierarchy.read(Path(scratch)).sizes(name, depth)

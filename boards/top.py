@@ -82,7 +82,7 @@ class BoardTop(Elaboratable):
                 connect(m, tep.tx[number], ethernet.tx)
         for number, link in enumerate(tep.links):
             m.d.comb += link.eq(ethernets[0 if board.is_trunk else number].link)
-        for number, ethernet in enumerate(ethernets):
+        for number, ethernet in enumerate(ethernets):  # one MAC for both: counted once
             m.d.comb += tep.faults[number].eq(ethernet.faults)
 
         for led, ethernet in zip(board.leds, ethernets, strict=False):

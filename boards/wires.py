@@ -14,7 +14,6 @@ _WIRE = re.compile(r"  wire width (\d+) (?:(input|output|inout) \d+ +)?\\(\S+)$"
 _CELL = re.compile(r"  cell (?:\\(\S+)|(\$\S+)) (\S+)$")
 _PORT = re.compile(r"    connect \\(\S+) (.*)$")
 _ALIAS = re.compile(r"connect \\(\S+) (.*)$")
-_PROCESS = re.compile(r"  process ")
 _ASSIGNED = re.compile(r"    assign \\(\S+) \[(\d+)(?::(\d+))?\] (.*)$")
 _SWITCH = re.compile(r"    switch ")
 _END = re.compile(r"  end$")
@@ -159,8 +158,6 @@ class Wires:
                 ports[match[1]] = match[2]
                 if match[1] == "CLK":
                     component.clocks |= {name.removeprefix("\\") for name, *_ in _SIGNAL.findall(match[2])}
-            elif _PROCESS.match(line):
-                assigned = {}
             elif match := _ASSIGNED.match(line):
                 high, low = int(match[2]), int(match[3] or match[2])
                 assigned.setdefault(match[1], []).append((low, high, match[4]))

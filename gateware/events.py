@@ -6,27 +6,29 @@ from .params import Params
 __all__ = [
     "MAC_COUNTERS",
     "PORT_COUNTERS",
-    "PORT_LOSSES",
+    "PORT_OVERRUNS",
     "PUNT_EVENTS",
     "SUPPRESSION_EVENTS",
     "TRAFFIC_COUNTERS",
     "counter_names",
 ]
 
-PORT_LOSSES = ("queue_full", "rx_overflow", "tx_underrun")
-"""Per port, what is no decision about a frame: copies that the port's egress queue had no room for, and the
+TRAFFIC_COUNTERS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets")
+"""Per port, see :data:`PORT_COUNTERS`. Per remote TEP: tunnelled frames that were taken from it, and copies sent to it,
+both with outer headers. Per tenant: frames that were taken from its VMs, and copies sent to them. Octets of these two
+are those of the ports; ``queue_full`` and what the host injects make no difference to them."""
+
+PORT_OVERRUNS = ("queue_full", "rx_overflow", "tx_underrun")
+"""Per port, frames lost for want of time or room: copies that the port's egress queue had no room for, and the
 :class:`.mac.faults.MacFaults` of its MAC."""
 
 PORT_COUNTERS = (
-    "rx_frames",
-    "rx_octets",
-    "tx_frames",
-    "tx_octets",
-    *PORT_LOSSES,
+    *TRAFFIC_COUNTERS,
+    *PORT_OVERRUNS,
     *(drop.label for drop in Drop if drop is not Drop.NONE),
 )
 """Per port. Frames are counted when they end, bad ones included; octets are without FCS and wire padding of
-transmitted frames. Behind :data:`PORT_LOSSES` come the reasons why frames that came in on the port were dropped
+transmitted frames. Behind :data:`PORT_OVERRUNS` come the reasons why frames that came in on the port were dropped
 (``too-big`` of a group frame: on the fabric port)."""
 
 MAC_COUNTERS = ("learned", "moved", "aged", "refused", "events_lost")
@@ -38,11 +40,6 @@ PUNT_EVENTS = ("frames", "lost")
 SUPPRESSION_EVENTS = ("answered", "overrun")
 """Per TEP, if it suppresses ARP and ND: requests that were answered, and those that came too fast to be looked at and
 went the usual way."""
-
-TRAFFIC_COUNTERS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets")
-"""Per remote TEP: tunnelled frames that were taken from it, and copies sent to it, both with outer headers. Per tenant:
-frames that were taken from its VMs, and copies sent to them. Octets are those of the ports; ``queue_full`` and what
-the host injects make no difference here."""
 
 
 def counter_names(params: Params) -> list[str]:

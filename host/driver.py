@@ -15,7 +15,7 @@ from typing import Any
 from opentep.gateware.events import (
     MAC_COUNTERS,
     PORT_COUNTERS,
-    PORT_LOSSES,
+    PORT_OVERRUNS,
     SUPPRESSION_EVENTS,
     TRAFFIC_COUNTERS,
     counter_names,
@@ -44,7 +44,7 @@ Progress = Callable[[int, int], None]
 Retagger = Callable[[Stage], Retagged]
 """Sets the tags that the ports of vSwitches have in a stage."""
 
-_PORT_TOTALS = ("rx_frames", "rx_octets", "tx_frames", "tx_octets", *PORT_LOSSES)
+_PORT_TOTALS = (*TRAFFIC_COUNTERS, *PORT_OVERRUNS)
 """Counters of a port that are no drop reasons."""
 
 _CHUNK = 128

@@ -30,9 +30,9 @@ class Replicator(wiring.Component):
 
     The entry's reference is released by the job for a plain entry, and by a job NOTHING behind all replicas
     of a list. On access ports the member equal to ``exclude_vid``, or to the other VLAN ID that its VM has by
-    ``retag``, is left out if the entry says so. On fabric ports the member's entry in ``modes`` completes the
-    program; one whose IPv6 packet would exceed ``mtu`` octets is left out, and ``too_big`` strobes once for a frame
-    with such members.
+    ``retag``, is left out if the entry says so. On fabric ports the member's entry in ``modes``, which must not
+    change while frames for that TEP are under way, completes the program; one whose IPv6 packet would exceed ``mtu``
+    octets is left out, and ``too_big`` strobes once for a frame with such members.
     """
 
     def __init__(self, params: Params, port: int):

@@ -10,6 +10,8 @@ class MacFaults(data.Struct):
 
     ``underrun``  a frame for the wire was spoilt, because it paused for longer than its head start covers.
     ``overflow``  a frame of the wire was lost or marked bad, because ``sync`` is too slow.
+
+    The reset of a clock domain may look like one of either.
     """
 
     underrun: 1

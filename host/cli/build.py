@@ -23,6 +23,7 @@ _BOARD_SEEDS = 4
 _OF_CORE = ("device", "frequency", "slowest")
 _OF_BOARDS = ("all_seeds", "margin")
 """Options that have a meaning for one of the two alone."""
+_OF_PLACEMENT = ("seeds", "directory", *_OF_CORE, *_OF_BOARDS)
 
 
 @click.command(
@@ -126,6 +127,8 @@ def command(
         show_boards(as_json=as_json)
         return
     _refuse(ctx, _OF_CORE if board is not None else _OF_BOARDS, "--core-only" if board is None else "BOARD")
+    if depth is not None:
+        _refuse(ctx, _OF_PLACEMENT, "--components")
     try:
         if board is None:
             changed = change_params(Params(), params)

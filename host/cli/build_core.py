@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 from opentep.boards.area import ComponentArea
 from opentep.boards.build import BuildReport, build_core
-from opentep.boards.measure import measure_component
-from opentep.gateware.core import Core
+from opentep.boards.measure import measure_core
 from opentep.gateware.params import Params
 
 from .build_progress import build_progress
@@ -49,7 +48,7 @@ def core_build(
 
 def core_components(params: Params, depth: int, *, as_json: bool) -> None:
     """Show the size of the core's components."""
-    print_areas(measure_component(Core(params), depth), as_json=as_json)
+    print_areas(measure_core(params, depth), as_json=as_json)
 
 
 def print_areas(areas: Sequence[ComponentArea], *, as_json: bool = False) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from opentep.host.losses import losses
 from rich.console import Console
 from rich.table import Table
 
@@ -66,6 +67,6 @@ def _counter_table(counters: dict[str, dict]) -> Table:
     table = Table("TEP", "port", "frames in", "frames out", "dropped", title="counters")
     for tep, values in counters.items():
         for port, count in values["ports"].items():
-            dropped = ", ".join(f"{reason} {n}" for reason, n in count["drops"].items() if n) or "none"
+            dropped = ", ".join(f"{reason} {n}" for reason, n in losses(count).items() if n) or "none"
             table.add_row(tep, port, str(count["rx_frames"]), str(count["tx_frames"]), dropped)
     return table

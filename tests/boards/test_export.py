@@ -51,6 +51,7 @@ def test_every_port_is_explained(exported):
         "link_rx_data",
         "storm_tick",
         "links2_up",
+        "faults2_overflow",
         "phys_request_port",
     }
     assert names < {row[0] for row in rows}

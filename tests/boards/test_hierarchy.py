@@ -20,14 +20,17 @@ class Register(wiring.Component):
 
 
 class Pass(wiring.Component):
-    """Swaps halves, in wires alone."""
+    """Swaps halves, in wires alone, beside logic."""
 
     input: In(4)
     output: Out(4)
 
     def elaborate(self, platform):
         m = Module()
-        m.d.comb += self.output.eq(self.input.rotate_left(2))
+        gated = Signal(2)
+        with m.If(self.input[3]):
+            m.d.comb += gated.eq(self.input)
+        m.d.comb += [self.output[:2].eq(self.input[2:]), self.output[2:].eq(self.input[:2])]
         return m
 
 
@@ -67,6 +70,7 @@ def test_the_driver_of_any_name():
         ("sink.input", 3, ("source", "value", 1)),
         ("output", 2, ("sink", "value", 2)),
         ("source.value", 3, ("source", "value", 3)),
+        ("swapped.gated", 1, ("swapped", "gated", 1)),
     ):
         bit = wires.bit(name, index)
         assert bit is not None and wires.driver(bit) == expected, name

@@ -9,6 +9,7 @@ from opentep.boards.catalogue import BOARDS
 from opentep.boards.devices import DEVICES
 from opentep.boards.plan import make_plan
 from opentep.boards.top import BoardTop
+from opentep.boards.wires import Wires
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -23,6 +24,11 @@ def test_netlist_and_constraints(name):
         assert f"eth_rgmii_{port.number}__tx_clk__io" in pins
         assert {f"eth_rgmii_{port.number}__rx_data__io[{bit}]" for bit in range(4)} <= pins
     assert {"uart_0__rx__io", "uart_0__tx__io", "eth_rgmii_0__mdc__io", "eth_rgmii_0__mdio__io"} <= pins
+    wires = Wires(plan.rtlil)
+    for number in range(len(board.ports)):
+        for bit, where in enumerate(("underrun", "rx_crossing.overflow")):
+            driver, *_ = wires.driver(wires.bit(f"tep.core.faults__{number}", bit))
+            assert driver.partition("$")[0] == f"eth{board.ports[number].number}.mac.{where}"
     assert board.timing_model in DEVICES
     assert plan.device.replace("UM5G", "UM") in board.timing_model
 

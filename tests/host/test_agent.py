@@ -187,7 +187,12 @@ def test_metrics(bench: Bench) -> None:
     rack = bench.racks["rack1"]
     counters = rack.device.memory_map["counters"].start
     names = counter_names(PARAMS)
-    for name, value in (("port[0].rx_frames", 7), ("port[1].unknown-tep", 5), ("mac.learned", 3)):
+    for name, value in (
+        ("port[0].rx_frames", 7),
+        ("port[1].unknown-tep", 5),
+        ("port[1].rx_overflow", 4),
+        ("mac.learned", 3),
+    ):
         rack.device.words[counters + 2 * names.index(name)] = value
     bench.start(bench.agent(metrics=metrics, count_seconds=0.05).run)
     until(lambda: "opentep_port_frames_total" in scraped() and "server" in scraped())
@@ -197,6 +202,7 @@ def test_metrics(bench: Bench) -> None:
     assert 'opentep_up{tep="rack1"} 1.0' in text
     assert 'opentep_port_frames_total{direction="rx",port="server",tep="rack1"} 7.0' in text
     assert 'opentep_drops_total{port="uplink",reason="unknown-tep",tep="rack1"} 5.0' in text
+    assert 'opentep_drops_total{port="uplink",reason="rx_overflow",tep="rack1"} 4.0' in text
     assert 'opentep_mac_events_total{event="learned",tep="rack1"} 3.0' in text
     assert 'opentep_tunnel_frames_total{direction="tx",remote="rack2",tep="rack1"} 0.0' in text
     rack.cut = True

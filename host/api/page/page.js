@@ -3,8 +3,8 @@
 
 const LOOK_MS = 2000;
 const OCTET = 8;
-/** Counters of a port that tell of lost frames, beside its drops. */
-const LOSSES = ["queue_full", "rx_overflow", "tx_underrun"];
+/** Counters of a port that tell of lost frames, beside its drops: gateware/events.py. */
+const OVERRUNS = ["queue_full", "rx_overflow", "tx_underrun"];
 
 const $ = (id) => document.getElementById(id);
 
@@ -114,7 +114,7 @@ function showDrops(counters) {
   for (const [tep, counted] of Object.entries(counters)) {
     for (const [port, values] of Object.entries(counted.counters.ports)) {
       const rates = counted.rates.ports[port];
-      for (const reason of [...Object.keys(values.drops), ...LOSSES]) {
+      for (const reason of [...Object.keys(values.drops), ...OVERRUNS]) {
         const [count, rate] = [values, rates].map((one) => one.drops[reason] ?? one[reason]);
         if (count) rows.push([rate, count, reason, tep, port]);
       }

@@ -285,6 +285,26 @@ async def who_does_not_listen_any_more_is_told_nothing_later(dut):
 
 
 @cocotb.test()
+async def who_listens_again_gets_nothing_into_a_full_ring(dut):
+    """Whenever that is while what waits is thrown away."""
+    rng = random.Random(5)
+    _, host = await start(dut, rng)
+    dut.changes.value = ALL
+    for _ in range(IN_RING):
+        await happen(dut, Event.random(rng))
+        await ClockCycles(dut.clk, CLOCKS_APART)
+    full = host.produced()
+    for pause in range(1, 12):
+        for _ in range(4):
+            await happen(dut, Event.random(rng))
+        dut.changes.value = 0
+        await ClockCycles(dut.clk, pause)
+        dut.changes.value = ALL
+        await ClockCycles(dut.clk, CLOCKS_APART)
+        assert host.produced() == full, f"after {pause} clocks"
+
+
+@cocotb.test()
 async def events_go_between_frames(dut):
     """The host reads at random; each frame is whole, and all there are; so is each event that was not lost."""
     rng = random.Random(4)

