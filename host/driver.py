@@ -20,7 +20,6 @@ from opentep.gateware.events import (
     TRAFFIC_COUNTERS,
     counter_names,
 )
-from opentep.host.compile import beyond_storm_control, usage, without_storm_control
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
 from opentep.host.fabric.addresses import format_ipv6
@@ -33,6 +32,7 @@ from opentep.host.retagging import Retagged, Stage, next_stage
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, Remote, TepTables
 from opentep.host.transition import vacate
+from opentep.host.usage import beyond_storm_control, usage, without_storm_control
 
 __all__ = ["Driver", "DriverError", "Progress", "Retagger"]
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import click
-from opentep.host.compile import usage
 from opentep.host.fabric import FabricError
+from opentep.host.usage import usage
 
 from .errors import EXIT_WRONG
 from .options import json_option

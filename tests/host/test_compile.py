@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
-from opentep.host.compile import compile_tep, number, usage
+from opentep.host.compile import compile_tep, number
 from opentep.host.fabric import FabricError, State, allocate, loads
 from opentep.host.tables import (
     Group,
@@ -22,6 +22,7 @@ from opentep.host.tables import (
     TepTables,
     Way,
 )
+from opentep.host.usage import usage
 
 TEXT = """\
 version: 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from opentep.gateware.params import Params
-from opentep.host.compile import compile_tep, usage
+from opentep.host.compile import compile_tep
 from opentep.host.diff import diff
 from opentep.host.driver import Driver
 from opentep.host.encode import decode_known, known_key
@@ -12,6 +12,7 @@ from opentep.host.fabric import FabricError, State, allocate, loads
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import KnownAddress, TepTables
 from opentep.host.transition import vacate
+from opentep.host.usage import usage
 
 TEXT = """\
 version: 1
