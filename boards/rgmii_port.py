@@ -38,6 +38,7 @@ class RgmiiPort(wiring.Component):
     link : In(LinkState)
         Whose speed the port works at.
     faults : Out(MacFaults)
+        Of the MAC.
     running : In(1)
         The clocks of the board are. What the PHY's clock drives is in reset until then.
     """

@@ -138,9 +138,8 @@ class Copier(wiring.Component):
 
         # They are late by no more than an event: a quarter of the ring has room for another one all the same.
         tells = Signal()
-        listened = (
-            Signal()
-        )  # of the same clock: who begins to listen gets no event by way of not having listened
+        # Both of the same clock: who begins to listen gets no event by way of not having listened.
+        listened = Signal()
         m.d.sync += [tells.eq(roomy | ~self.listening), listened.eq(self.listening)]
         m.d.comb += self.busy.eq(self.events.valid & tells)
         with m.FSM():
