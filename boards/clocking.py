@@ -1,11 +1,11 @@
 """The clocks of a board: from its oscillator to the core and to the Gigabit side of the PHYs."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal, Value
 from amaranth.lib.cdc import FFSynchronizer
 
 from .pll import Pll, plan_pll
 
-__all__ = ["CORE_DOMAIN", "GIGABIT_DOMAIN", "GIGABIT_HZ", "BoardClocks", "core_clock_hz"]
+__all__ = ["CORE_DOMAIN", "GIGABIT_DOMAIN", "GIGABIT_HZ", "BoardClocks", "core_clock_hz", "gate_clock"]
 
 CORE_DOMAIN = "sync"
 GIGABIT_DOMAIN = "gigabit"
@@ -58,8 +58,11 @@ class BoardClocks(Elaboratable):
             m.d.oscillator += settling.eq(settling + 1)
 
         for name, clock in zip((GIGABIT_DOMAIN, CORE_DOMAIN), pll.outputs, strict=True):
-            # Opens and closes without a short pulse (FPGA-TN-02200, dynamic clock control).
-            m.submodules[f"{name}_gate"] = Instance(
-                "DCCA", i_CLKI=clock, i_CE=self.running, o_CLKO=ClockSignal(name)
-            )
+            gate_clock(m, name, clock, self.running)
         return m
+
+
+def gate_clock(m: Module, domain: str, clock: Value, running: Value) -> None:
+    """Drive ``domain`` with ``clock`` while ``running``, on a global net. Opens and closes without a short pulse
+    (FPGA-TN-02200, dynamic clock control)."""
+    m.submodules[f"{domain}_gate"] = Instance("DCCA", i_CLKI=clock, i_CE=running, o_CLKO=ClockSignal(domain))

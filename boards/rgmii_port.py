@@ -1,8 +1,7 @@
 """A port of a board: from the pins of an RGMII PHY to frames of the core."""
 
-from amaranth.hdl import ClockSignal, DomainRenamer, Module
+from amaranth.hdl import DomainRenamer, Module
 from amaranth.lib import wiring
-from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..gateware.mac.ethernet import EthernetMac
@@ -11,14 +10,14 @@ from ..gateware.packet import PacketSignature
 from ..gateware.phy.link import LinkState, LinkSynchronizer
 from ..gateware.phy.rgmii import RgmiiReceive, RgmiiTransmit
 from ..gateware.phy.rgmii_pads import RgmiiPads, RgmiiPins
-from .clocking import GIGABIT_DOMAIN, GIGABIT_HZ
+from .clocking import GIGABIT_DOMAIN, GIGABIT_HZ, gate_clock
 
 __all__ = ["RgmiiPort"]
 
 
 class RgmiiPort(wiring.Component):
-    """Pads, RGMII and MAC. Drives the domain :attr:`rx_domain`, ``NAME_rx``, which the caller defines, with the PHY's
-    receive clock, and constrains it.
+    """Pads, RGMII and MAC. Drives the domain :attr:`rx_domain`, ``NAME_rx``, which the caller defines without reset,
+    with the PHY's receive clock, and constrains it.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ class RgmiiPort(wiring.Component):
     faults : Out(MacFaults)
         Of the MAC.
     running : In(1)
-        The clocks of the board are. What the PHY's clock drives is in reset until then.
+        The clocks of the board are. The PHY's clock does not get in until then.
     """
 
     def __init__(
@@ -70,8 +69,7 @@ class RgmiiPort(wiring.Component):
         pads, mac = self.pads, self.mac
         m.submodules.pads = pads
         m.submodules.mac = mac
-        m.d.comb += ClockSignal(self.rx_domain).eq(pads.rx_clk)
-        m.submodules.rx_reset = ResetSynchronizer(~self.running, domain=self.rx_domain)
+        gate_clock(m, self.rx_domain, pads.rx_clk, self.running)
         platform.add_clock_constraint(pads.pins.rx_clk.io, GIGABIT_HZ)
 
         to_rx, to_tx = DomainRenamer(self.rx_domain), DomainRenamer(GIGABIT_DOMAIN)

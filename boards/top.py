@@ -144,5 +144,5 @@ class BoardTop(Elaboratable):
             rx_delay_ps=self.board.phy.rx_delay_ps,
             tx_delay_ps=self.board.phy.tx_delay_ps,
         )
-        m.domains += ClockDomain(ethernet.rx_domain)
+        m.domains += ClockDomain(ethernet.rx_domain, reset_less=True)
         return ethernet

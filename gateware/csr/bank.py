@@ -1,6 +1,8 @@
 """Gateware behind a memory map."""
 
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Signature
@@ -11,8 +13,8 @@ from .memory_map import MemoryMap, Resource
 
 __all__ = ["Bank"]
 
-_PART = 4
-"""Bits of an address that are decoded at once: a four-input table."""
+_INPUTS = 4
+"""Of a table in the FPGA: so many bits of an address are decoded at once."""
 
 
 class Bank(Component):
@@ -55,11 +57,11 @@ class Bank(Component):
         staged_next = Signal(ADDR_BITS)
 
         selects = _Selects(bus.addr)
+        readings = _Readings()
         commit, snapshot = Signal(), Signal()
-        registers = [
-            self._register(m, r, staged, commit, snapshot, selects) for r in self.memory_map.registers
-        ]
-        tables = [self._table(m, r, staged, selects) for r in self.memory_map.tables]
+        for resource in self.memory_map.registers:
+            self._register(m, resource, staged, commit, snapshot, selects, readings)
+        tables = [self._table(m, r, staged, selects, readings) for r in self.memory_map.tables]
 
         # Facts about the addressed word, true from the fourth clock of a transfer on.
         first, last, in_order = Signal(), Signal(), Signal()
@@ -75,7 +77,7 @@ class Bank(Component):
         ]
         done = _any(table.interface.done & table.hit for table in tables)
         word = Signal(WORD_BITS)
-        m.d.sync += word.eq(_or(registers + [table.word for table in tables]))
+        m.d.sync += word.eq(readings.merge(m))
 
         strobe_w, strobe_r = Signal(), Signal()
         for table in tables:
@@ -130,10 +132,9 @@ class Bank(Component):
                 m.next = "IDLE"
         return m
 
-    def _register(self, m, resource, staged, commit, snapshot, selects):
-        """Build one register; returns its word on the read bus."""
+    def _register(self, m, resource, staged, commit, snapshot, selects, readings):
         register = resource.element
-        hit, number = selects.add(m, resource)
+        hit, hits = selects.add(m, resource)
         if register.is_constant:
             value = Const(register.reset, register.width)
         elif register.access is Access.READ:
@@ -146,30 +147,26 @@ class Bank(Component):
             value = Value.cast(self.member(resource))
             with m.If(hit & commit):
                 m.d.sync += value.eq(_top(staged, register))
-        return _word_select(m, hit, number, value, register.words)
+        readings.add(hits, value)
 
-    def _table(self, m, resource, staged, selects):
-        hit, number = selects.add(m, resource)
+    def _table(self, m, resource, staged, selects, readings):
+        hit, hits = selects.add(m, resource)
         table, interface = resource.element, self.member(resource)
-        index = self.bus.addr[(table.stride - 1).bit_length() :]
-        m.d.comb += interface.index.eq(index)
+        m.d.comb += interface.index.eq(self.bus.addr[(table.stride - 1).bit_length() :])
         if table.by_word:
-            m.d.comb += [interface.word.eq(number), interface.w_data.eq(self.bus.w_data)]
-            words, number = 1, Const(0)
+            m.d.comb += [interface.word.eq(selects.number(table)), interface.w_data.eq(self.bus.w_data)]
+            hits = [hit]
         else:
             m.d.comb += Value.cast(interface.w_data).eq(_top(staged, table))
-            words = table.words
-        word = Value.cast(0)
         if table.access.readable:
-            word = _word_select(m, hit, number, Value.cast(interface.r_data), words)
-        return _TableParts(hit, interface, word, table.by_word)
+            readings.add(hits, Value.cast(interface.r_data))
+        return _TableParts(hit, interface, table.by_word)
 
 
 class _TableParts:
-    def __init__(self, hit, interface, word, by_word):
+    def __init__(self, hit, interface, by_word):
         self.hit = hit
         self.interface = interface
-        self.word = word
         self.by_word = by_word
 
 
@@ -189,15 +186,19 @@ class _Selects:
             m.d.sync += part.eq(self.addr[start:end] == value)
         return self._parts[key]
 
+    def number(self, element):
+        """Which of the words of ``element`` is addressed, if one is."""
+        return self.addr[: (element.stride - 1).bit_length()]
+
     def add(self, m, resource):
-        """Decode one resource. Returns (hit: an existing word of it is addressed, number of the word)."""
+        """Decode one resource. Returns (hit: an existing word of it is addressed, the same for each of its words)."""
         element = resource.element
-        shift = (element.stride - 1).bit_length()
+        number = self.number(element)
+        shift = len(number)
         size_bits = (element.size - 1).bit_length()
-        number = self.addr[:shift]
         bounds = [
             size_bits,
-            *range(size_bits // _PART * _PART + _PART, len(self.addr), _PART),
+            *range(size_bits // _INPUTS * _INPUTS + _INPUTS, len(self.addr), _INPUTS),
             len(self.addr),
         ]
         parts = [
@@ -209,19 +210,50 @@ class _Selects:
             exists &= number < element.words
         if isinstance(element, Table) and element.depth & (element.depth - 1):
             exists &= self.addr[shift:size_bits] < element.depth
-        hit = Signal(name=f"hit_{'_'.join(str(part) for part in resource.path)}")
+        name = "_".join(str(part) for part in resource.path)
+        hit = Signal(name=f"hit_{name}")
         m.d.sync += hit.eq(exists)
-        self.first.append(hit & (number == 0))
-        self.last.append(hit & (number == element.words - 1))
+        hits = [hit]
+        if element.words > 1:
+            hits = [Signal(name=f"hit_{name}_word{k}") for k in range(element.words)]
+            m.d.sync += [word.eq(exists & self._part_is(m, 0, shift, k)) for k, word in enumerate(hits)]
+        self.first.append(hits[0])
+        self.last.append(hits[-1])
         if element.access.readable:
             self.readable.append(hit)
         if element.access.writable:
             self.writable.append(hit)
-        return hit, number
+        return hit, hits
 
     @staticmethod
     def any(conditions):
         return _any(conditions)
+
+
+class _Readings:
+    """All words that can be read, each with what says that it is addressed. They meet in registers, as many in one as
+    a four-input table takes: what they come from is all over the core. One word alone would be a register with a reset
+    of its own, and tiles have only two of those."""
+
+    def __init__(self):
+        self._words, self._constants = [], []
+
+    def add(self, hits, value):
+        """``value`` of several words, lowest first, with a hit for each."""
+        kind = self._constants if isinstance(value, Const) else self._words
+        kind += [(hit, value[k * WORD_BITS : (k + 1) * WORD_BITS]) for k, hit in enumerate(hits)]
+
+    def merge(self, m):
+        """The addressed word, a clock behind its hit; 0 without."""
+        result = Value.cast(0)
+        for kind, inputs in (self._words, 2), (self._constants, 1):
+            size = _INPUTS // inputs
+            for start in range(0, len(kind), size):
+                word = Signal(WORD_BITS)
+                gated = (Mux(hit, value, 0) for hit, value in kind[start : start + size])
+                m.d.sync += word.eq(reduce(or_, gated))
+                result |= word
+        return result
 
 
 def _is_staged(element: Register | Table) -> bool:
@@ -232,24 +264,7 @@ def _any(conditions):
     return Cat(*conditions).any()
 
 
-def _or(words):
-    result = Value.cast(0)
-    for word in words:
-        result = result | word
-    return result
-
-
 def _top(staged, element: Register | Table):
     """The element's value: its words are the last ones staged."""
     base = len(staged) - element.words * WORD_BITS
     return staged[base : base + element.width]
-
-
-def _word_select(m, hit, number, value, words):
-    """Register the addressed word of ``value``, 0 when another element is addressed."""
-    word = Signal(WORD_BITS)
-    m.d.sync += word.eq(0)
-    for k in range(words):
-        with m.If(hit & (number == k)):
-            m.d.sync += word.eq(value[k * WORD_BITS : (k + 1) * WORD_BITS])
-    return word
