@@ -38,19 +38,21 @@ _FLIP_FLOPS = " ".join(
 _LOGIC_SCRIPT = "abc9.script.flow3"
 """Of those that Yosys has for ABC, one that makes the core 2.8 % smaller than the one that is taken by itself."""
 
-_CHAINED = 9
+_CHAINED = 17
+_CHAINED_ALONE = 9
 """Bits of the shortest sum, difference or comparison that becomes a carry chain. nextpnr gives each chain a cell to
-enter it and most of them another to leave it, and must place it in one piece: with sums of up to eight bits in LUTs the
-core is 4 % smaller and as fast. Those of 16 would save more, and make the 10 Gb/s MAC slower."""
+enter it and most of them another to leave it, and must place it in one piece: sums of up to 16 bits in LUTs make the
+core 5 % smaller. Those of more than eight bits are slower there, which no clock of a board minds, but a block alone that
+is to be as fast as can be, such as the 10 Gb/s MAC."""
 
 _RESET_CROSSINGS = "*.rst_cdc/t:$*dff"
 """Where resets cross between clock domains, as Amaranth and our FrameFifo name it. Those of a domain without reset are
 all the same; made one, they would be far from whatever they serve."""
 
 
-def synthesise(text: str, where: Path) -> None:
+def synthesise(text: str, where: Path, *, chained: int = _CHAINED) -> None:
     """Write ``NETLIST`` and ``STATISTICS`` of the design ``top``, which ``text`` describes in RTLIL, to ``where``, an
-    existing folder. Raises :class:`ToolError`.
+    existing folder. Sums of ``chained`` bits or more become carry chains. Raises :class:`ToolError`.
     """
     (where / RTLIL).write_text(text)
     options = "-top top -nowidelut"
@@ -59,7 +61,7 @@ def synthesise(text: str, where: Path) -> None:
         f"scratchpad -copy {_LOGIC_SCRIPT} abc9.script",
         f"setattr -set keep 1 {_RESET_CROSSINGS}",
         f"synth_ecp5 {options} -run begin:map_gates",
-        f"techmap -map +/techmap.v t:$alu r:Y_WIDTH<{_CHAINED} %i",
+        f"techmap -map +/techmap.v t:$alu r:Y_WIDTH<{chained} %i",
         f"synth_ecp5 {options} -run map_gates:map_ffs",
         f"opt_clean; dfflegalize -mince {_MIN_ENABLED} -minsrst {_MIN_RESET} {_FLIP_FLOPS}",
         f"synth_ecp5 {options} -run map_ffs:json",
@@ -72,4 +74,4 @@ def synthesise(text: str, where: Path) -> None:
 def synthesise_component(component: wiring.Component, where: Path) -> None:
     """The same for ``component`` between registers, then ``top.inner``."""
     text = rtlil.convert(Registered(component), platform=Ecp5Target(), emit_src=False)
-    synthesise(text, where)
+    synthesise(text, where, chained=_CHAINED_ALONE)
