@@ -33,7 +33,7 @@ class BoardClocks(Elaboratable):
     A new start is a new configuration.
 
     ``oscillator``  the board's clock, ``oscillator_hz``
-    ``running``     the clocks are
+    ``running``     the clocks are; those that come from elsewhere may (:func:`gate_clock`)
     """
 
     def __init__(self, oscillator_hz: int, core_hz: int):

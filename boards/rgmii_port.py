@@ -39,7 +39,7 @@ class RgmiiPort(wiring.Component):
     faults : Out(MacFaults)
         Of the MAC.
     running : In(1)
-        The clocks of the board are. The PHY's clock does not get in until then.
+        The clocks of the board are; of the oscillator's domain. The PHY's clock does not get in until then.
     """
 
     def __init__(

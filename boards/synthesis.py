@@ -42,8 +42,8 @@ _CHAINED = 17
 _CHAINED_ALONE = 9
 """Bits of the shortest sum, difference or comparison that becomes a carry chain. nextpnr gives each chain a cell to
 enter it and most of them another to leave it, and must place it in one piece: sums of up to 16 bits in LUTs make the
-core 5 % smaller. Those of more than eight bits are slower there, which no clock of a board minds, but a block alone that
-is to be as fast as can be, such as the 10 Gb/s MAC."""
+core 5 % smaller. Those of more than eight bits are slower there, which no clock of a board minds, but a block alone
+that is to be as fast as can be, such as the 10 Gb/s MAC."""
 
 _RESET_CROSSINGS = "*.rst_cdc/t:$*dff"
 """Where resets cross between clock domains, as Amaranth and our FrameFifo name it. Those of a domain without reset are

@@ -191,7 +191,7 @@ class _Selects:
         return self.addr[: (element.stride - 1).bit_length()]
 
     def add(self, m, resource):
-        """Decode one resource. Returns (hit: an existing word of it is addressed, the same for each of its words)."""
+        """Decode one resource. Returns (hit: an existing word of it is addressed; a list of the same, word by word)."""
         element = resource.element
         number = self.number(element)
         shift = len(number)
