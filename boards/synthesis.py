@@ -21,7 +21,7 @@ _MIN_ENABLED = 8
 _MIN_RESET = 33
 """Flip-flops that share an enable or a reset, at least; fewer get it as logic before them. The eight of a tile have two
 resets and three enables between them, and nextpnr places those that have no table before them last, when others have
-taken these: with a hundred resets of a word each they drive each other out for minutes. Costs five percent of logic."""
+taken these: with a hundred small resets they drive each other out for minutes. Costs five percent of logic."""
 _FLIP_FLOPS = " ".join(
     f"-cell $_{kind}_ {init}"
     for kind, init in (

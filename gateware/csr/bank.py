@@ -152,9 +152,10 @@ class Bank(Component):
     def _table(self, m, resource, staged, selects, readings):
         hit, hits = selects.add(m, resource)
         table, interface = resource.element, self.member(resource)
-        m.d.comb += interface.index.eq(self.bus.addr[(table.stride - 1).bit_length() :])
+        number = selects.number(table)
+        m.d.comb += interface.index.eq(self.bus.addr[len(number) :])
         if table.by_word:
-            m.d.comb += [interface.word.eq(selects.number(table)), interface.w_data.eq(self.bus.w_data)]
+            m.d.comb += [interface.word.eq(number), interface.w_data.eq(self.bus.w_data)]
             hits = [hit]
         else:
             m.d.comb += Value.cast(interface.w_data).eq(_top(staged, table))
