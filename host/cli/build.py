@@ -24,6 +24,7 @@ _OF_CORE = ("device", "frequency", "slowest")
 _OF_BOARDS = ("all_seeds", "margin")
 """Options that have a meaning for one of the two alone."""
 _OF_PLACEMENT = ("seeds", "directory", *_OF_CORE, *_OF_BOARDS)
+_OF_BUILDING = ("params", "depth", *_OF_PLACEMENT)
 
 
 @click.command(
@@ -124,6 +125,7 @@ def command(
             "one of BOARD, --list and --core-only, please (`opentep build --list` tells the boards)"
         )
     if show_list:
+        _refuse(ctx, _OF_BUILDING, "--list")
         show_boards(as_json=as_json)
         return
     _refuse(ctx, _OF_CORE if board is not None else _OF_BOARDS, "--core-only" if board is None else "BOARD")
@@ -155,6 +157,7 @@ def command(
 
 def _refuse(ctx: click.Context, names: tuple[str, ...], built: str) -> None:
     """UsageError if one of the options ``names`` is given, which say nothing about what is ``built``."""
-    for name in names:
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} does not go with {built}")
+    for option in ctx.command.params:
+        given = option.name in names and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if given:
+            raise click.UsageError(f"{max(option.opts, key=len)} does not go with {built}")

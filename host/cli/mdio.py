@@ -13,21 +13,27 @@ __all__ = ["command"]
 
 
 class _Number(click.ParamType):
-    """Decimal, or hexadecimal with 0x."""
+    """Decimal, or hexadecimal with 0x, from 0 to ``last``."""
 
     name = "number"
 
+    def __init__(self, last: int):
+        self.last = last
+
     def convert(self, value, param, ctx):  # type: ignore[no-untyped-def]
         try:
-            return int(value, 0)
+            number = int(value, 0)
         except ValueError:
             self.fail(f"'{value}' is not a number", param, ctx)
+        if not 0 <= number <= self.last:
+            self.fail(f"{value} is not in 0 to {self.last}", param, ctx)
+        return number
 
 
 @click.command()
-@click.argument("port", type=_Number())
-@click.argument("register", type=_Number())
-@click.argument("value", type=_Number(), required=False)
+@click.argument("port", type=_Number(15))
+@click.argument("register", type=_Number(31))
+@click.argument("value", type=_Number(0xFFFF), required=False)
 @fabric_option
 @tep_option
 @link_options

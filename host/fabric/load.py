@@ -199,7 +199,9 @@ def loaded(source: Source) -> Fabric:
         raise FabricError(problems)
     loader = _Loader(source)
     fabric = loader.fabric()
-    problems = loader.problems + check(fabric, source)
+    unread = {problem.keys for problem in loader.problems}
+    # What could not be read stands in the fabric as a zero, about which there is nothing more to say.
+    problems = loader.problems + [problem for problem in check(fabric, source) if problem.keys not in unread]
     if problems:
         raise FabricError(problems)
     return fabric

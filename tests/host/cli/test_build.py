@@ -71,6 +71,8 @@ def test_the_slowest_ends(monkeypatch):
         (["versa-ecp5", "--frequency", "100"], "--frequency does not go with BOARD"),
         (["--core-only", "--all-seeds"], "--all-seeds does not go with --core-only"),
         (["versa-ecp5", "--components", "1", "--seeds", "2"], "--seeds does not go with --components"),
+        (["--list", "--param", "macs=64"], "--param does not go with --list"),
+        (["--list", "--components", "1"], "--components does not go with --list"),
     ],
 )
 def test_an_option_that_would_say_nothing_is_refused(arguments, message):

@@ -106,6 +106,20 @@ def test_replay_wants_port_and_file(document: Path, tmp_path: Path, value: str) 
     assert "PORT=FILE" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("16", "1"), "16 is not in 0 to 15"),
+        (("0", "0x20"), "0x20 is not in 0 to 31"),
+        (("0", "0", "65536"), "65536 is not in 0 to 65535"),
+        (("uplink", "1"), "'uplink' is not a number"),
+    ],
+)
+def test_mdio_refuses_numbers_before_it_opens_a_line(arguments: tuple[str, ...], message: str) -> None:
+    result = run("mdio", *arguments, "--link", "/dev/nothing")
+    assert result.exit_code == 2 and message in result.output
+
+
 def test_replay_model(document: Path, tmp_path: Path) -> None:
     from opentep.sim.pcap import Packet, PcapWriter, read_capture
 

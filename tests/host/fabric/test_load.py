@@ -239,6 +239,18 @@ def test_places(old: str, new: str, line: int, at: str, path: str, message: str,
     assert not path or path in {p.path for p in matching}
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("address: fd00:1::1", "address: 10.0.0.1"),
+        ("next_hop: 02:00:5e:ff:00:01", "router: fe80::g"),
+    ],
+)
+def test_what_cannot_be_read_is_told_once(old: str, new: str) -> None:
+    assert old in GOOD
+    assert "IPv6" in only(GOOD.replace(old, new)).remedy
+
+
 def test_duplicate_key() -> None:
     error = only(GOOD + "tenants: {}\n")
     assert place(error) == (19, 1, "tenants")
