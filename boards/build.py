@@ -14,7 +14,7 @@ from ..gateware.core import Core
 from ..gateware.params import Params
 from .devices import DEVICES
 from .hierarchy import Hierarchy
-from .placement import PARALLEL, PRESSURE, Placement, place_and_route
+from .placement import PARALLEL, Placement, place_and_route
 from .slow_ends import DETAILED, SlowEnd, slow_ends
 from .synthesis import NETLIST, synthesise_component
 from .tools import Progress, ToolError, silent
@@ -105,8 +105,7 @@ def build_component(
         progress("synthesis", "running")
         synthesise_component(component, where)
         progress("synthesis", "done")
-        arguments = [*part.options, "--out-of-context", "--json", NETLIST]
-        arguments += ["--freq", str(round(frequency * PRESSURE, 3))]
+        arguments = [*part.options, "--out-of-context", "--json", NETLIST, "--freq", str(frequency)]
         arguments += [DETAILED] if slowest else []
 
         def route(seed: int) -> Placement:

@@ -67,7 +67,7 @@ def build_bitstream(
     hierarchy = Hierarchy.read(where)
     progress("synthesis", "done")
 
-    (where / _CONSTRAINTS).write_text(plan.pressed_constraints)
+    (where / _CONSTRAINTS).write_text(plan.constraints)
     arguments = [*replace(DEVICES[timing_model], package=plan.package.upper()).options, *plan.place_options]
     arguments += ["--json", NETLIST, "--lpf", _CONSTRAINTS, "--freq", str(UNCONSTRAINED_MHZ)]
 

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from .tools import Cancel, Progress, run_tool, silent
 
-__all__ = ["PARALLEL", "PRESSURE", "Placement", "place_and_route"]
+__all__ = ["PARALLEL", "Placement", "place_and_route"]
 
-PRESSURE = 1.28
-"""The placer is asked for more than what is needed: it stops caring about paths that are fast enough."""
 PARALLEL = 2
 """Runs at a time. Each takes one core and, for a large device, half a gigabyte."""
 

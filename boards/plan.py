@@ -1,20 +1,16 @@
 """What Amaranth makes of a board's platform and a design for it: RTLIL, constraints, and options of the tools."""
 
 import json
-import re
 from dataclasses import dataclass
 
 from amaranth.hdl import Elaboratable
 from amaranth.vendor import LatticeECP5Platform
-
-from .placement import PRESSURE
 
 __all__ = ["UNCONSTRAINED_MHZ", "BuildPlan", "make_plan"]
 
 UNCONSTRAINED_MHZ = 0.9
 """nextpnr's ``--freq``, which it takes for clocks without a constraint. No clock of a board has it: it tells them."""
 
-_FREQUENCY = re.compile(r'(FREQUENCY (?:PORT|NET) "[^"]*" )([\d.]+)')
 _RUN_OPTIONS = {
     "--log": 1,
     "--json": 1,
@@ -44,11 +40,6 @@ class BuildPlan:
     """Of nextpnr, besides device, files and seed: what the platform wants."""
     pack_options: tuple[str, ...]
     """Of ecppack, likewise."""
-
-    @property
-    def pressed_constraints(self) -> str:
-        """``constraints`` with every clock faster by ``PRESSURE``. The clocks of PLLs follow."""
-        return _FREQUENCY.sub(lambda match: f"{match[1]}{float(match[2]) * PRESSURE}", self.constraints)
 
 
 def make_plan(platform: LatticeECP5Platform, top: Elaboratable) -> BuildPlan:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from .hierarchy import Hierarchy
-from .placement import PRESSURE, Placement
+from .placement import Placement
 from .plan import UNCONSTRAINED_MHZ
 
 __all__ = ["ClockTiming", "Crossing", "PathStep", "Timing", "read_timing"]
@@ -91,7 +91,7 @@ class Timing:
 
 
 def read_timing(placement: Placement, hierarchy: Hierarchy) -> Timing:
-    """Judge ``placement``, which was made under pressure, by the clocks as they are.
+    """What ``placement`` reached, by clock.
 
     nextpnr knows clocks in whole picoseconds, so that what is needed may seem some 0.01 % more than it is.
     """
@@ -107,7 +107,7 @@ def read_timing(placement: Placement, hierarchy: Hierarchy) -> Timing:
         clocks.append(
             ClockTiming(
                 name,
-                speed["constraint"] / PRESSURE,
+                speed["constraint"],
                 speed["achieved"],
                 tuple(_steps(path, hierarchy)),
                 hierarchy.register_name(path[0]["from"]["cell"]),
@@ -116,7 +116,7 @@ def read_timing(placement: Placement, hierarchy: Hierarchy) -> Timing:
         )
     for source, destination, achieved, constraint in _RELATED.findall(_final(placement.log)):
         name = f"{hierarchy.domain_of(source)} to {hierarchy.domain_of(destination)}"
-        clocks.append(ClockTiming(name, float(constraint) / PRESSURE, float(achieved)))
+        clocks.append(ClockTiming(name, float(constraint), float(achieved)))
     unconstrained += [hierarchy.domain_of(net) for net in _others_without_constraint(placement, hierarchy)]
     return Timing(
         tuple(sorted(clocks, key=lambda clock: clock.margin)),
