@@ -4,12 +4,13 @@ from functools import reduce
 from itertools import pairwise
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Signature
 
 from .bus import ADDR_BITS, WORD_BITS, Bus
 from .element import Access, Register, Table
 from .memory_map import MemoryMap, Resource
+from .readback import Readback
 
 __all__ = ["Bank"]
 
@@ -21,14 +22,15 @@ class Bank(Component):
     """Target of the register bus for every resource of a :class:`MemoryMap`.
 
     Beside ``bus`` the signature has one member per register and per table (``MemoryMap.signature``). ``ack``
-    comes within 8 clocks of the strobe, plus the time of the table.
+    comes within 8 clocks of the strobe, plus the time of the table, or one for each word of a register that is
+    written. After reset the first transfer may wait for as many clocks as registers have words.
 
     Elements wider than a word are transferred whole. A write of any word but the last is only kept; the last
     word commits all of them at once. The words of an element must be written one after the other from word 0,
     else the write that breaks the order, and those that follow it up to the next word 0, are errors without
     effect. Reading word 0 takes a snapshot of the whole element that its further words are read from;
-    registers that only the host changes need none. Tables ``by_word`` get and give each word at once, and do the
-    keeping themselves.
+    registers that only the host changes are read from a copy of what it wrote (:class:`Readback`). Tables
+    ``by_word`` get and give each word at once, and do the keeping themselves.
 
     Words behind the end of an element, indices beyond a table's depth and addresses without element are
     errors, as is reading what is write only, and the reverse. A strobe without ``done`` from a table stalls
@@ -59,8 +61,12 @@ class Bank(Component):
         selects = _Selects(bus.addr)
         readings = _Readings()
         commit, snapshot = Signal(), Signal()
+        copied, hits = [], []
         for resource in self.memory_map.registers:
-            self._register(m, resource, staged, commit, snapshot, selects, readings)
+            hit = self._register(m, resource, staged, commit, snapshot, selects, readings)
+            if _is_copied(resource.element):
+                copied.append(resource)
+                hits.append(hit)
         tables = [self._table(m, r, staged, selects, readings) for r in self.memory_map.tables]
 
         # Facts about the addressed word, true from the fourth clock of a transfer on.
@@ -75,9 +81,16 @@ class Bank(Component):
             is_table.eq(_any(table.hit for table in tables)),
             by_word.eq(_any(table.hit for table in tables if table.by_word)),
         ]
+        m.submodules.readback = readback = Readback(copied)
+        m.d.comb += [
+            readback.addr.eq(bus.addr),
+            readback.hits.eq(Cat(hits)),
+            readback.commit.eq(commit),
+            readback.words.eq(staged[-len(readback.words) :]),
+        ]
         done = _any(table.interface.done & table.hit for table in tables)
         word = Signal(WORD_BITS)
-        m.d.sync += word.eq(readings.merge(m))
+        m.d.sync += word.eq(readings.merge(m) | readback.data)
 
         strobe_w, strobe_r = Signal(), Signal()
         for table in tables:
@@ -87,7 +100,7 @@ class Bank(Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                with m.If((bus.r_stb | bus.w_stb) & ~bus.ack):
+                with m.If((bus.r_stb | bus.w_stb) & ~bus.ack & readback.ready):
                     m.next = "DECODE"
             with m.State("DECODE"):
                 m.next = "FIND"
@@ -119,7 +132,10 @@ class Bank(Component):
                         m.next = "TABLE"
             with m.State("COMMIT"):
                 m.d.comb += commit.eq(1)
-                m.next = "FINISH"
+                m.next = "COPY"
+            with m.State("COPY"):
+                with m.If(readback.ready):
+                    m.next = "FINISH"
             with m.State("TABLE"):
                 with m.If(done):
                     m.next = "GATHER"
@@ -133,21 +149,20 @@ class Bank(Component):
         return m
 
     def _register(self, m, resource, staged, commit, snapshot, selects, readings):
+        """Returns whether a word of it is addressed."""
         register = resource.element
         hit, hits = selects.add(m, resource)
-        if register.is_constant:
-            value = Const(register.reset, register.width)
-        elif register.access is Access.READ:
+        if register.access is Access.READ_WRITE:
+            with m.If(hit & commit):
+                m.d.sync += Value.cast(self.member(resource)).eq(_top(staged, register))
+        elif not register.is_constant:
             value = Value.cast(self.member(resource))
             if register.words > 1:
                 current, value = value, Signal(register.width)
                 with m.If(hit & snapshot):
                     m.d.sync += value.eq(current)
-        else:
-            value = Value.cast(self.member(resource))
-            with m.If(hit & commit):
-                m.d.sync += value.eq(_top(staged, register))
-        readings.add(hits, value)
+            readings.add(hits, value)
+        return hit
 
     def _table(self, m, resource, staged, selects, readings):
         hit, hits = selects.add(m, resource)
@@ -232,29 +247,31 @@ class _Selects:
 
 
 class _Readings:
-    """All words that can be read, each with what says that it is addressed. They meet in registers, as many in one as
+    """The words that the core changes, each with what says that it is addressed. They meet in registers, two in one, as
     a four-input table takes: what they come from is all over the core. One word alone would be a register with a reset
     of its own, and tiles have only two of those."""
 
     def __init__(self):
-        self._words, self._constants = [], []
+        self._words = []
 
     def add(self, hits, value):
         """``value`` of several words, lowest first, with a hit for each."""
-        kind = self._constants if isinstance(value, Const) else self._words
-        kind += [(hit, value[k * WORD_BITS : (k + 1) * WORD_BITS]) for k, hit in enumerate(hits)]
+        self._words += [(hit, value[k * WORD_BITS : (k + 1) * WORD_BITS]) for k, hit in enumerate(hits)]
 
     def merge(self, m):
         """The addressed word, a clock behind its hit; 0 without."""
         result = Value.cast(0)
-        for kind, inputs in (self._words, 2), (self._constants, 1):
-            size = _INPUTS // inputs
-            for start in range(0, len(kind), size):
-                word = Signal(WORD_BITS)
-                gated = (Mux(hit, value, 0) for hit, value in kind[start : start + size])
-                m.d.sync += word.eq(reduce(or_, gated))
-                result |= word
+        for start in range(0, len(self._words), 2):
+            word = Signal(WORD_BITS)
+            m.d.sync += word.eq(
+                reduce(or_, (Mux(hit, value, 0) for hit, value in self._words[start : start + 2]))
+            )
+            result |= word
         return result
+
+
+def _is_copied(register: Register) -> bool:
+    return register.is_constant or register.access is Access.READ_WRITE
 
 
 def _is_staged(element: Register | Table) -> bool:

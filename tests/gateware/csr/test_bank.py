@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import data, enum
 from amaranth.sim import Simulator
 from opentep.gateware.csr.bank import Bank
@@ -44,12 +44,12 @@ def small_map():
     return builder.as_memory_map()
 
 
-def start(dut, bench, *, seed=1):
+def start(dut, bench, *, seed=1, reset=None):
     """Run ``bench(ctx, bus)`` against the bank with tables that answer after a random number of clocks."""
     rng = random.Random(seed)
     contents = {}
     top = Module()
-    top.submodules.dut = dut
+    top.submodules.dut = dut if reset is None else ResetInserter(reset)(dut)
     sim = Simulator(top)
     sim.add_clock(1e-8)
 
@@ -111,7 +111,7 @@ async def transfer(ctx, bus, address, data=None):
     ctx.set(bus.w_stb, data is not None)
     ctx.set(bus.r_stb, data is None)
     ctx.set(bus.w_data, data or 0)
-    for _ in range(100):
+    for _ in range(200):
         _, _, ack, word, error = await ctx.tick().sample(bus.ack, bus.r_data, bus.error)
         if ack:
             ctx.set(bus.w_stb, 0)
@@ -169,6 +169,7 @@ def test_wide_registers_change_at_once_and_are_read_as_a_snapshot():
         mac, clock = memory_map["port[0].mac"].start, memory_map["clock"].start
         assert await transfer(ctx, bus, mac, 0x11111111) == (0, 0)
         assert ctx.get(dut.port[0].mac) == 0xAABBCCDDEEFF
+        assert await read(ctx, bus, memory_map["port[0].mac"]) == 0xAABBCCDDEEFF
         assert await transfer(ctx, bus, mac + 1, 0x2222) == (0, 0)
         assert ctx.get(dut.port[0].mac) == 0x222211111111
         ctx.set(dut.clock, 0xFFFFFFFF)
@@ -177,6 +178,35 @@ def test_wide_registers_change_at_once_and_are_read_as_a_snapshot():
         assert await transfer(ctx, bus, clock + 1) == (0, 0)
 
     start(dut, bench)
+
+
+def test_bits_that_a_register_does_not_have_are_read_as_zeros():
+    dut = Bank(small_map())
+
+    async def bench(ctx, bus, _contents):
+        for resource in dut.memory_map.registers:
+            if resource.element.access is Access.READ_WRITE:
+                await write(ctx, bus, resource, -1)
+                assert await read(ctx, bus, resource) == (1 << resource.element.width) - 1
+
+    start(dut, bench)
+
+
+def test_a_reset_brings_all_registers_back():
+    dut, reset = Bank(small_map()), Signal()
+
+    async def bench(ctx, bus, _contents):
+        registers = [r for r in dut.memory_map.registers if r.element.access is Access.READ_WRITE]
+        for resource in registers:
+            await write(ctx, bus, resource, ~resource.element.reset)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        for resource in registers:
+            assert await read(ctx, bus, resource) == resource.element.reset
+        assert ctx.get(dut.port[0].mtu) == 1500
+
+    start(dut, bench, reset=reset)
 
 
 def test_broken_order_commits_nothing():

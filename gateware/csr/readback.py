@@ -1,0 +1,107 @@
+"""What the host reads back of registers that the core never changes."""
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..tables.memory import BlockRAM
+from .bus import ADDR_BITS, WORD_BITS
+from .memory_map import Resource
+
+__all__ = ["Readback"]
+
+
+class Readback(wiring.Component):
+    """A copy of ``registers`` in one RAM, for reading. The registers are all over the core, beside what they tell; a
+    multiplexer of them all and the wires to it would be the largest part of a :class:`~.bank.Bank`.
+
+    ``addr``     of a word, which ``hits`` belongs to.
+    ``hits``     a bit for each of ``registers``: set if the word at ``addr`` is its.
+    ``data``     the word three clocks after ``addr`` and two after ``hits``; 0 if it belongs to none.
+    ``commit``   for a clock: the register that ``hits`` tells takes its words from ``words``, the last one topmost,
+                 whose bits beyond the register do not count. ``addr``, that of the last word, and the others stay as
+                 they are until ``ready`` is high again.
+    ``ready``    low for as many clocks as a register has words after ``commit``, and after reset, while all registers
+                 get their values of then; ``data`` and ``commit`` have no meaning meanwhile.
+    """
+
+    def __init__(self, registers: Sequence[Resource]):
+        self.registers = registers
+        self.longest = max(resource.element.words for resource in registers)
+        super().__init__(
+            {
+                "addr": In(ADDR_BITS),
+                "hits": In(len(registers)),
+                "data": Out(WORD_BITS),
+                "commit": In(1),
+                "words": In(self.longest * WORD_BITS),
+                "ready": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        resets = self._resets()
+        m.submodules.ram = ram = BlockRAM(WORD_BITS, len(resets))
+
+        # Facts about the addressed register.
+        is_one, last_word, mask = Signal(), Signal(range(self.longest)), Signal(WORD_BITS)
+        elements = [resource.element for resource in self.registers]
+        tops = [(element.width - 1) % WORD_BITS for element in elements]
+        m.d.sync += [
+            is_one.eq(self.hits.any()),
+            last_word.eq(
+                reduce(or_, (Mux(self.hits[k], element.words - 1, 0) for k, element in enumerate(elements)))
+            ),
+            mask.eq(
+                Cat(
+                    _any(self.hits[k] for k, top in enumerate(tops) if top >= bit) for bit in range(WORD_BITS)
+                )
+            ),
+        ]
+        m.d.comb += ram.r_addr.eq(self.addr)
+        m.d.sync += self.data.eq(Mux(is_one, ram.r_data, 0))
+
+        # After reset ``index`` walks over all words; then ``behind`` walks from a register's last word to its first.
+        walk = Signal(range(len(resets) + 1))
+        index, is_reset = walk[:-1], walk[-1]
+        behind, copying = Signal.like(last_word), Signal()
+        word = Array(self.words.word_select(self.longest - 1 - k, WORD_BITS) for k in range(self.longest))[
+            behind
+        ]
+        m.d.comb += self.ready.eq(is_reset & ~copying)
+        with m.If(~is_reset):
+            m.d.sync += [
+                walk.eq(walk + 1),
+                ram.w_en.eq(1),
+                ram.w_addr.eq(index),
+                ram.w_data.eq(Array(resets)[index]),
+            ]
+        with m.Else():
+            m.d.sync += [
+                ram.w_en.eq(copying),
+                ram.w_addr.eq(self.addr - behind),
+                ram.w_data.eq(word & (mask | (behind != 0).replicate(WORD_BITS))),
+            ]
+        with m.If(copying):
+            m.d.sync += [behind.eq(behind + 1), copying.eq(behind != last_word)]
+        with m.Else():
+            m.d.sync += [behind.eq(0), copying.eq(self.commit)]
+        return m
+
+    def _resets(self) -> list[int]:
+        """All words after reset, by address."""
+        words = [0] * (1 << ceil_log2(max(resource.end for resource in self.registers)))
+        for resource in self.registers:
+            for k in range(resource.element.words):
+                words[resource.start + k] = resource.element.reset >> k * WORD_BITS & (1 << WORD_BITS) - 1
+        return words
+
+
+def _any(conditions: Iterable[Value]) -> Value:
+    return Cat(*conditions).any()
