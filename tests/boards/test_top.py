@@ -24,6 +24,11 @@ def test_netlist_and_constraints(name):
         assert f"eth_rgmii_{port.number}__tx_clk__io" in pins
         assert {f"eth_rgmii_{port.number}__rx_data__io[{bit}]" for bit in range(4)} <= pins
     assert {"uart_0__rx__io", "uart_0__tx__io", "eth_rgmii_0__mdc__io", "eth_rgmii_0__mdio__io"} <= pins
+    gates = re.findall(r"cell \\DCCA .*\n.*\n *connect \\CE (.*)\n *connect \\CLKO (.*)", plan.rtlil)
+    gated = {"gigabit_clk", "clk", *(f"eth{port.number}_rx_clk" for port in board.ports)}
+    assert sorted(gates) == sorted((r"\running [0]", f"\\{clock}") for clock in gated), (
+        "no reset without these"
+    )
     wires = Wires(plan.rtlil)
     for number in range(len(board.ports)):
         for bit, where in enumerate(("underrun", "rx_crossing.overflow")):
