@@ -23,7 +23,7 @@ class Bank(Component):
 
     Beside ``bus`` the signature has one member per register and per table (``MemoryMap.signature``). ``ack``
     comes within 8 clocks of the strobe, plus the time of the table, or one for each word of a register that is
-    written. After reset the first transfer may wait for as many clocks as registers have words.
+    written. After reset the first transfer waits for the :class:`Readback`.
 
     Elements wider than a word are transferred whole. A write of any word but the last is only kept; the last
     word commits all of them at once. The words of an element must be written one after the other from word 0,
@@ -54,7 +54,7 @@ class Bank(Component):
         bus = self.bus
 
         # Words arrive in order, so the last n words written are the n topmost of this shift register.
-        staged_words = max(r.element.words for r in self.memory_map if _is_staged(r.element))
+        staged_words = max((r.element.words for r in self.memory_map if _is_staged(r.element)), default=1)
         staged = Signal(staged_words * WORD_BITS)
         staged_next = Signal(ADDR_BITS)
 
@@ -247,9 +247,9 @@ class _Selects:
 
 
 class _Readings:
-    """The words that the core changes, each with what says that it is addressed. They meet in registers, two in one, as
-    a four-input table takes: what they come from is all over the core. One word alone would be a register with a reset
-    of its own, and tiles have only two of those."""
+    """The words of tables and of registers that the core changes, each with what says that it is addressed. They meet
+    in registers, two in one, as a four-input table takes: what they come from is all over the core. One word alone
+    would be a register with a reset of its own, and tiles have only two of those."""
 
     def __init__(self):
         self._words = []

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -20,19 +20,22 @@ class Readback(wiring.Component):
     """A copy of ``registers`` in one RAM, for reading. The registers are all over the core, beside what they tell; a
     multiplexer of them all and the wires to it would be the largest part of a :class:`~.bank.Bank`.
 
-    ``addr``     of a word, which ``hits`` belongs to.
+    ``addr``     of a word.
     ``hits``     a bit for each of ``registers``: set if the word at ``addr`` is its.
-    ``data``     the word three clocks after ``addr`` and two after ``hits``; 0 if it belongs to none.
+    ``data``     that word, 0 if it belongs to none: once ``addr`` has been what it is for three clocks and ``hits`` for
+                 two, all of them later than the last one in which ``ready`` was low.
     ``commit``   for a clock: the register that ``hits`` tells takes its words from ``words``, the last one topmost,
                  whose bits beyond the register do not count. ``addr``, that of the last word, and the others stay as
                  they are until ``ready`` is high again.
-    ``ready``    low for as many clocks as a register has words after ``commit``, and after reset, while all registers
-                 get their values of then; ``data`` and ``commit`` have no meaning meanwhile.
+    ``ready``    low for as many clocks as a register has words after ``commit``. After reset it is low for a clock per
+                 word of the address space up to the end of the last register, rounded up to a power of two, while all
+                 get their values of then.
     """
 
     def __init__(self, registers: Sequence[Resource]):
         self.registers = registers
-        self.longest = max(resource.element.words for resource in registers)
+        self.written = [k for k, resource in enumerate(registers) if not resource.element.is_constant]
+        self.longest = max((registers[k].element.words for k in self.written), default=1)
         super().__init__(
             {
                 "addr": In(ADDR_BITS),
@@ -51,18 +54,12 @@ class Readback(wiring.Component):
 
         # Facts about the addressed register.
         is_one, last_word, mask = Signal(), Signal(range(self.longest)), Signal(WORD_BITS)
-        elements = [resource.element for resource in self.registers]
-        tops = [(element.width - 1) % WORD_BITS for element in elements]
+        written = [(self.registers[k].element, self.hits[k]) for k in self.written]
+        tops = [((element.width - 1) % WORD_BITS, hit) for element, hit in written]
         m.d.sync += [
             is_one.eq(self.hits.any()),
-            last_word.eq(
-                reduce(or_, (Mux(self.hits[k], element.words - 1, 0) for k, element in enumerate(elements)))
-            ),
-            mask.eq(
-                Cat(
-                    _any(self.hits[k] for k, top in enumerate(tops) if top >= bit) for bit in range(WORD_BITS)
-                )
-            ),
+            last_word.eq(reduce(or_, (Mux(hit, element.words - 1, 0) for element, hit in written), Const(0))),
+            mask.eq(Cat(_any(hit for top, hit in tops if top >= bit) for bit in range(WORD_BITS))),
         ]
         m.d.comb += ram.r_addr.eq(self.addr)
         m.d.sync += self.data.eq(Mux(is_one, ram.r_data, 0))
@@ -71,9 +68,7 @@ class Readback(wiring.Component):
         walk = Signal(range(len(resets) + 1))
         index, is_reset = walk[:-1], walk[-1]
         behind, copying = Signal.like(last_word), Signal()
-        word = Array(self.words.word_select(self.longest - 1 - k, WORD_BITS) for k in range(self.longest))[
-            behind
-        ]
+        words = Array(self.words.word_select(self.longest - 1 - k, WORD_BITS) for k in range(self.longest))
         m.d.comb += self.ready.eq(is_reset & ~copying)
         with m.If(~is_reset):
             m.d.sync += [
@@ -86,7 +81,7 @@ class Readback(wiring.Component):
             m.d.sync += [
                 ram.w_en.eq(copying),
                 ram.w_addr.eq(self.addr - behind),
-                ram.w_data.eq(word & (mask | (behind != 0).replicate(WORD_BITS))),
+                ram.w_data.eq(words[behind] & (mask | (behind != 0).replicate(WORD_BITS))),
             ]
         with m.If(copying):
             m.d.sync += [behind.eq(behind + 1), copying.eq(behind != last_word)]
@@ -96,7 +91,8 @@ class Readback(wiring.Component):
 
     def _resets(self) -> list[int]:
         """All words after reset, by address."""
-        words = [0] * (1 << ceil_log2(max(resource.end for resource in self.registers)))
+        end = max((resource.end for resource in self.registers), default=0)
+        words = [0] * (1 << ceil_log2(max(2, end)))
         for resource in self.registers:
             for k in range(resource.element.words):
                 words[resource.start + k] = resource.element.reset >> k * WORD_BITS & (1 << WORD_BITS) - 1

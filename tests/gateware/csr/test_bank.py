@@ -111,7 +111,7 @@ async def transfer(ctx, bus, address, data=None):
     ctx.set(bus.w_stb, data is not None)
     ctx.set(bus.r_stb, data is None)
     ctx.set(bus.w_data, data or 0)
-    for _ in range(200):
+    for _ in range(400):
         _, _, ack, word, error = await ctx.tick().sample(bus.ack, bus.r_data, bus.error)
         if ack:
             ctx.set(bus.w_stb, 0)
@@ -192,13 +192,20 @@ def test_bits_that_a_register_does_not_have_are_read_as_zeros():
     start(dut, bench)
 
 
-def test_a_reset_brings_all_registers_back():
+@pytest.mark.parametrize("clock", [None, *range(3, 14)])
+def test_a_reset_brings_all_registers_back(clock):
+    """Also one in a ``clock`` of the write of a register's last word."""
     dut, reset = Bank(small_map()), Signal()
 
     async def bench(ctx, bus, _contents):
         registers = [r for r in dut.memory_map.registers if r.element.access is Access.READ_WRITE]
         for resource in registers:
             await write(ctx, bus, resource, ~resource.element.reset)
+        if clock is not None:
+            ctx.set(bus.addr, dut.memory_map["address"].start + 3)
+            ctx.set(bus.w_stb, 1)
+            await ctx.tick().repeat(clock)
+            ctx.set(bus.w_stb, 0)
         ctx.set(reset, 1)
         await ctx.tick()
         ctx.set(reset, 0)
@@ -207,6 +214,46 @@ def test_a_reset_brings_all_registers_back():
         assert ctx.get(dut.port[0].mtu) == 1500
 
     start(dut, bench, reset=reset)
+
+
+def registers_map(*widths, constant=None):
+    builder = Builder()
+    if constant is not None:
+        builder.add("constant", Register(constant, "Of the build.", access=Access.READ, constant=3))
+    for index, width in enumerate(widths):
+        builder.add(f"r{index}", Register(width, "Some.", reset=index % 2))
+    builder.add("table", Table(20, 4, "One word."))
+    return builder.as_memory_map()
+
+
+@pytest.mark.parametrize(
+    "memory_map",
+    [
+        registers_map(),
+        registers_map(7),
+        registers_map(32, 1, 20),
+        registers_map(32, 20, constant=96),
+        registers_map(constant=64),
+        registers_map(*[1 + 37 * k % 160 for k in range(40)]),
+    ],
+)
+def test_registers_of_any_map(memory_map):
+    dut = Bank(memory_map)
+
+    async def bench(ctx, bus, contents):
+        rng = random.Random(len(memory_map.registers))
+        expected = {resource.name: resource.element.reset for resource in memory_map.registers}
+        for _ in range(5 * len(expected)):
+            resource = rng.choice(memory_map.registers)
+            if resource.name != "constant" and rng.random() < 0.5:
+                expected[resource.name] = rng.getrandbits(resource.element.width)
+                await write(ctx, bus, resource, expected[resource.name])
+                assert ctx.get(dut.member(resource)) == expected[resource.name]
+            assert await read(ctx, bus, resource) == expected[resource.name]
+        await write(ctx, bus, memory_map["table"], 0xABCDE, 3)
+        assert contents["table"][3] == await read(ctx, bus, memory_map["table"], 3) == 0xABCDE
+
+    start(dut, bench)
 
 
 def test_broken_order_commits_nothing():
