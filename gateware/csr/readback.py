@@ -1,10 +1,10 @@
 """What the host reads back of registers that the core never changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -59,7 +59,7 @@ class Readback(wiring.Component):
         m.d.sync += [
             is_one.eq(self.hits.any()),
             last_word.eq(reduce(or_, (Mux(hit, element.words - 1, 0) for element, hit in written), Const(0))),
-            mask.eq(Cat(_any(hit for top, hit in tops if top >= bit) for bit in range(WORD_BITS))),
+            mask.eq(Cat(Cat(hit for top, hit in tops if top >= bit).any() for bit in range(WORD_BITS))),
         ]
         m.d.comb += ram.r_addr.eq(self.addr)
         m.d.sync += self.data.eq(Mux(is_one, ram.r_data, 0))
@@ -97,7 +97,3 @@ class Readback(wiring.Component):
             for k in range(resource.element.words):
                 words[resource.start + k] = resource.element.reset >> k * WORD_BITS & (1 << WORD_BITS) - 1
         return words
-
-
-def _any(conditions: Iterable[Value]) -> Value:
-    return Cat(*conditions).any()
