@@ -1,5 +1,7 @@
 """Ways to carry the octets of the host link."""
 
+import errno
+import os
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -32,6 +34,14 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
+def _reason(error: Exception) -> str:
+    """Without what pyserial says a second time."""
+    number = getattr(error, "errno", None)
+    if number is None:
+        return str(error)
+    return "another program has it open" if number == errno.EAGAIN else os.strerror(number)
+
+
 class SerialTransport:
     """A serial device, or a pty that stands for one."""
 
@@ -40,7 +50,7 @@ class SerialTransport:
         try:
             self._port = serial.Serial(device, baud, timeout=0, write_timeout=10, exclusive=True)
         except (OSError, ValueError, serial.SerialException) as error:
-            raise TransportError(f"cannot open {device}: {error}") from error
+            raise TransportError(f"cannot open {device}: {_reason(error)}") from error
         try:
             # USB adapters collect octets for 16 ms otherwise, which empties the window.
             self._port.set_low_latency_mode(True)

@@ -21,7 +21,8 @@ def free_port() -> int:
 
 
 class Etcd:
-    """A cluster of one, with its data in ``folder``, that can be killed and started again.
+    """A cluster of one, with its data in ``folder``, that can be killed and started again, and does not outlive who
+    started it.
 
     ``tls``: a folder with ``ca.pem``, ``server.pem`` and ``server.key``; clients need a certificate as well, then.
     """
@@ -48,7 +49,8 @@ class Etcd:
         metrics = f"http://127.0.0.1:{self._metrics}"
         with (self.folder / "etcd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["etcd", "--data-dir", str(self.folder / "data"), "--listen-client-urls", client]
+                ["setpriv", "--pdeathsig", "KILL"]
+                + ["etcd", "--data-dir", str(self.folder / "data"), "--listen-client-urls", client]
                 + ["--advertise-client-urls", client, "--listen-peer-urls", peer]
                 + ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
                 + ["--listen-metrics-urls", metrics]

@@ -76,7 +76,7 @@ def test_following_tells_what_changes(tep) -> None:
         while states[-1]["mac"] != SECOND:
             states.append(json.loads(process.stdout.readline()))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert next_hops(tep) == {SECOND}
 
 

@@ -55,8 +55,26 @@ def test_silence_is_reported():
 
 
 def test_missing_device():
-    with pytest.raises(TransportError, match="cannot open /nowhere/tty"):
+    with pytest.raises(TransportError, match="cannot open /nowhere/tty: No such file"):
         SerialTransport("/nowhere/tty")
+
+
+def test_device_in_use():
+    ours, theirs = os.openpty()
+    name = os.ttyname(theirs)
+    transport = SerialTransport(name)
+    with pytest.raises(TransportError, match=f"cannot open {name}: another program has it open"):
+        SerialTransport(name)
+    transport.close()
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_no_serial_device(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(TransportError, match=f"cannot open {file}: "):
+        SerialTransport(str(file))
 
 
 def test_device_that_goes_away():
