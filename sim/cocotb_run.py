@@ -22,7 +22,7 @@ from .toolchain import (
     verilator_environment,
     yosys_command,
 )
-from .verilate import cache_folder, locked
+from .verilate import cache_folder, locked, without_zeros
 
 __all__ = ["run_cocotb", "run_cocotb_on", "verilog_of"]
 
@@ -54,7 +54,7 @@ def run_cocotb(component: Any, module: Path, *, parameters: Mapping[str, str] | 
     require_tools()
     with amaranth_yosys():
         text = verilog.convert(component, name=TOP, ports=_pins(component), strip_internal_attrs=True)
-    _run(text, TOP, module, (), _WITHOUT_TIME, parameters)
+    _run(without_zeros(text), TOP, module, (), _WITHOUT_TIME, parameters)
 
 
 def run_cocotb_on(

@@ -35,7 +35,15 @@ from .toolchain import (
     verilator_environment,
 )
 
-__all__ = ["Design", "Progress", "board_library", "cache_folder", "generate_verilog", "locked"]
+__all__ = [
+    "Design",
+    "Progress",
+    "board_library",
+    "cache_folder",
+    "generate_verilog",
+    "locked",
+    "without_zeros",
+]
 
 Design = Callable[[Params], Any]
 """Makes a component with the ports of the complete TEP (docs/architecture.md); a class, or any callable."""
@@ -89,7 +97,7 @@ _MEMORY_INIT = re.compile(r"  initial begin\n((?:    \S+ ?\[\d+\] = \d+'[hd][0-9
 _ZERO_ROW = re.compile(r"    \S+ ?\[\d+\] = \d+'[hd]0+;\n")
 
 
-def _without_zeros(verilog: str) -> str:
+def without_zeros(verilog: str) -> str:
     """Drop the statements that set rows of memories to zero, as Verilator does anyway (``--x-initial 0``).
 
     Yosys writes one per row; they would be a quarter of the text and most of the compiler's work.
@@ -111,7 +119,7 @@ def generate_verilog(params: Params, design: Design | None = None) -> str:
     with amaranth_yosys():
         top = BoardTop(params, (design or _tep)(params))
         # Source locations would make the text, and so the key, depend on where the project is installed.
-        return _without_zeros(verilog.convert(top, name=TOP, strip_internal_attrs=True))
+        return without_zeros(verilog.convert(top, name=TOP, strip_internal_attrs=True))
 
 
 def _digest(*parts: object) -> str:
