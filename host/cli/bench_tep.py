@@ -8,7 +8,6 @@ from opentep.host.bench import measure_link
 from opentep.host.fill import fill_tenant_tables
 from opentep.host.link.transport import SerialTransport
 
-from .errors import CommandError, MissingExtraError
 from .options import fabric_option, json_option, link_options, params_option, tep_option
 from .output import print_json, print_table, progress_bar
 from .target import one_target
@@ -76,15 +75,9 @@ def link(
 
 
 def _simulated_link(as_json: bool) -> None:
-    try:
-        from opentep.sim.link_line import BAUD, measure
-        from opentep.sim.toolchain import ToolError
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("opentep bench link --simulated", error, "sim") from None
-    try:
-        shares = {"write": measure(), "read": measure(read=True)}
-    except ToolError as error:
-        raise CommandError(str(error)) from None
+    from opentep.sim.link_line import BAUD, measure
+
+    shares = {"write": measure(), "read": measure(read=True)}
     if as_json:
         print_json([{"what": what, "baud": BAUD, "payload_share": share} for what, share in shares.items()])
         return
@@ -116,19 +109,14 @@ def load(params: Params, baud: int, fill: int, as_json: bool) -> None:
     opentep bench load --fill 20
     opentep bench load --param tenants=64 --param macs=512 --baud 115200 --json
     """
-    try:
-        from opentep.sim.table_load import measure_table_load
-        from opentep.sim.toolchain import ToolError
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("opentep bench load", error, "sim") from None
+    from opentep.sim.table_load import measure_table_load
+
     try:
         loads = list(
             measure_table_load(params, baud, fill / 100, lambda what: click.echo(f"{what} …", err=True))
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--param") from None
-    except ToolError as error:
-        raise CommandError(str(error)) from None
     if as_json:
         print_json([load.as_dict() for load in loads])
         return

@@ -7,13 +7,12 @@ from click.core import ParameterSource
 from opentep.boards.board import Board
 from opentep.boards.devices import DEVICES
 from opentep.boards.flow import BuildOptions
-from opentep.boards.tools import ToolError
 from opentep.gateware.params import Params
 
 from .boards import BoardName, show_boards
 from .build_board import board_build, board_components
 from .build_core import core_build, core_components
-from .errors import EXIT_FAILED, CommandError
+from .errors import EXIT_FAILED
 from .options import change_params, json_option, params_changes_option
 
 __all__ = ["command"]
@@ -129,28 +128,21 @@ def command(
         show_boards(as_json=as_json)
         return
     _refuse(ctx, _OF_CORE if board is not None else _OF_BOARDS, "--core-only" if board is None else "BOARD")
+    changed = change_params(Params() if board is None else board.params, params)
     if depth is not None:
         _refuse(ctx, _OF_PLACEMENT, "--components")
-    try:
         if board is None:
-            changed = change_params(Params(), params)
-            if depth is None:
-                numbers = tuple(range(1, (seeds or _CORE_SEEDS) + 1))
-                ok = core_build(changed, device, numbers, frequency, slowest, directory, as_json=as_json)
-            else:
-                core_components(changed, depth, as_json=as_json)
-                ok = True
+            core_components(changed, depth, as_json=as_json)
         else:
-            changed = change_params(board.params, params)
-            if depth is None:
-                numbers = tuple(range(1, (seeds or _BOARD_SEEDS) + 1))
-                options = BuildOptions(numbers, all_seeds, margin / 100)
-                ok = board_build(board, changed, directory, options, as_json=as_json)
-            else:
-                board_components(board, changed, depth, as_json=as_json)
-                ok = True
-    except ToolError as error:
-        raise CommandError(str(error)) from None
+            board_components(board, changed, depth, as_json=as_json)
+        return
+    if board is None:
+        numbers = tuple(range(1, (seeds or _CORE_SEEDS) + 1))
+        ok = core_build(changed, device, numbers, frequency, slowest, directory, as_json=as_json)
+    else:
+        numbers = tuple(range(1, (seeds or _BOARD_SEEDS) + 1))
+        options = BuildOptions(numbers, all_seeds, margin / 100)
+        ok = board_build(board, changed, directory, options, as_json=as_json)
     if not ok:
         ctx.exit(EXIT_FAILED)
 

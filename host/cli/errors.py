@@ -53,6 +53,7 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
     # Imported late, so that `opentep --help` and shell completion do without.
+    from opentep.boards.tools import ToolError as BuildToolError
     from opentep.host.controller import ConflictError
     from opentep.host.driver import DriverError
     from opentep.host.fabric import FabricError, StateError
@@ -63,6 +64,8 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     from opentep.host.registers import WrongDeviceError
     from opentep.host.store import StoreError
     from opentep.host.vswitch import VSwitchError
+    from opentep.sim.lab.shell import LabError
+    from opentep.sim.toolchain import ToolError
 
     if isinstance(error, FabricError):
         return DocumentError(error.problems)
@@ -77,6 +80,9 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
         InjectError,
         PhyError,
         VSwitchError,
+        BuildToolError,
+        ToolError,
+        LabError,
     )
     if isinstance(error, expected):
         return CommandError(str(error))

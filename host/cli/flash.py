@@ -5,10 +5,8 @@ from pathlib import Path
 import click
 from opentep.boards.board import Board
 from opentep.boards.loader import Memory, check_bitstream, load_command
-from opentep.boards.tools import ToolError
 
 from .boards import BoardName
-from .errors import CommandError
 
 __all__ = ["command"]
 
@@ -42,12 +40,9 @@ def command(board: Board, bitstream: Path | None, memory: str, dry_run: bool) ->
     opentep flash versa-ecp5 --file versa-ecp5.bit --dry-run
     """
     path = bitstream or Path("build") / board.name / f"{board.name}.bit"
-    try:
-        loading = load_command(board, path, Memory(memory))
-        check_bitstream(board, path)
-        if dry_run:
-            click.echo(loading)
-        else:
-            loading.run()
-    except ToolError as error:
-        raise CommandError(str(error)) from None
+    loading = load_command(board, path, Memory(memory))
+    check_bitstream(board, path)
+    if dry_run:
+        click.echo(loading)
+    else:
+        loading.run()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from opentep.gateware.params import Params
 
-from .errors import EXIT_FAILED, CommandError, MissingExtraError
+from .errors import EXIT_FAILED, CommandError
 from .options import json_option, params_option
 from .output import print_json, progress_bar
 
@@ -72,17 +72,10 @@ def command(
     opentep fuzz --param access_ports=3 --param width=64
     opentep fuzz --reproduce build/fuzz/4294967296.json
     """
-    try:
-        from opentep.sim.toolchain import ToolError
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("opentep fuzz", error, "sim") from None
-    try:
-        if reproduce is not None:
-            _reproduce(reproduce, as_json)
-        else:
-            _attack(frames, seed, skip, jobs, out, params, as_json)
-    except ToolError as error:
-        raise CommandError(str(error)) from None
+    if reproduce is not None:
+        _reproduce(reproduce, as_json)
+    else:
+        _attack(frames, seed, skip, jobs, out, params, as_json)
 
 
 def _attack(frames: int, seed: int, skip: int, jobs: int, out: Path, params: Params, as_json: bool) -> None:

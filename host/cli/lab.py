@@ -9,7 +9,6 @@ from opentep.sim.lab.demo import run_demo
 from opentep.sim.lab.shell import LabError
 from opentep.sim.lab.state import Lab
 from opentep.sim.lab.topology import build
-from opentep.sim.toolchain import ToolError
 
 from .errors import EXIT_FAILED, CommandError
 from .options import json_option
@@ -59,10 +58,8 @@ def up(lab: Lab) -> None:
     began = time.monotonic()
     try:
         build(lab, lambda message: click.echo(f"{time.monotonic() - began:6.1f} s  {message}", err=True))
-    except BaseException as error:
+    except BaseException:
         lab.destroy()
-        if isinstance(error, LabError | ToolError):
-            raise CommandError(str(error)) from None
         raise
     click.echo(f"Lab '{lab.name}' is up: {', '.join(lab.hosts())}.")
     click.echo(f"Its document is {lab.document}, captures grow in {lab.captures}.")
@@ -111,10 +108,7 @@ def status(lab: Lab, as_json: bool) -> None:
 @_name_option
 def down(lab: Lab) -> None:
     """Take a lab down: processes, namespaces, folder. Safe to call at any time."""
-    try:
-        lab.destroy()
-    except LabError as error:
-        raise CommandError(str(error)) from None
+    lab.destroy()
 
 
 @command.command()
@@ -136,10 +130,7 @@ def demo(ctx: click.Context, lab: Lab, captures: Path, as_json: bool) -> None:
     """
     if lab.exists and any(process.alive for process in lab.processes()):
         raise CommandError(f"lab '{lab.name}' is up; remedy: opentep lab down --name {lab.name}")
-    try:
-        outcomes = run_demo(lab, stderr_console() if as_json else stdout_console(), captures=captures)
-    except (LabError, ToolError) as error:
-        raise CommandError(str(error)) from None
+    outcomes = run_demo(lab, stderr_console() if as_json else stdout_console(), captures=captures)
     if as_json:
         print_json([{"check": o.title, "passed": o.passed, "seen": o.detail} for o in outcomes])
     if not all(outcome.passed for outcome in outcomes):

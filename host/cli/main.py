@@ -60,7 +60,7 @@ _COMMANDS = {
     "flash": _Lazy("flash", "Load a bitstream into a board.", "build,flash"),
     "export": _Lazy("export", "Write the stored fabric, or the TEP for tools of FPGA vendors."),
     "bench": _Lazy(
-        "bench", "Measure the gateware by RFC 2544 and RFC 2889, the host link, or the controller."
+        "bench", "Measure the gateware by RFC 2544 and RFC 2889, the host link, or the controller.", "sim"
     ),
     "fuzz": _Lazy("fuzz", "Attack the gateware, and compare it with the model.", "sim"),
     "schema": _Lazy("schema", "Print the JSON Schema of the fabric document."),
@@ -113,6 +113,9 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our output went away, which is its right
             ctx.exit(1)
+        except ModuleNotFoundError as error:  # of what the command imports only where it needs it
+            name = ctx.invoked_subcommand or ""
+            raise MissingExtraError(f"opentep {name}", error, _COMMANDS[name].extra) from error
         except Exception as error:
             raise explain(error, verbose=ctx.params.get("verbose", 0) > 1) from error
 

@@ -7,7 +7,7 @@ import click
 from opentep.sim.pcap import CaptureError
 from opentep.sim.replay import ReplayError, replay
 
-from .errors import CommandError, MissingExtraError
+from .errors import CommandError
 from .options import fabric_option, json_option
 from .output import print_json, print_table, progress_bar
 from .store import fabric_of
@@ -94,8 +94,6 @@ def command(
         raise click.UsageError(str(error)) from None
     except CaptureError as error:
         raise CommandError(str(error)) from None
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the back end '{backend}'", error, "sim") from None
     if as_json:
         print_json({"entered": result.entered, "left": result.left, "out": str(out)})
         return
