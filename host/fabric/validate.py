@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -77,8 +77,9 @@ _TYPES = {
 def _describe(source: Source, error: ValidationError) -> Iterator[Problem]:
     path: KeyPath = tuple(error.absolute_path)
     value: Any = error.instance
-    schema = error.schema if isinstance(error.schema, dict) else {}
-    description = schema.get("description", "what the schema says")
+    schema = error.schema
+    assert isinstance(schema, Mapping), "a rule stands in one"
+    description = schema["description"]
     rule = error.validator
     if rule == "additionalProperties":
         known = sorted(schema["properties"])

@@ -106,6 +106,24 @@ def test_several_schema_errors_at_once() -> None:
     [
         ("version: 1\n", "", 1, "teps", "(document)", "'version' is missing", "add 'version'"),
         (
+            "version: 1\n",
+            "version: 1\nrouters: {}\n",
+            2,
+            "routers",
+            "routers",
+            "in a fabric document",
+            "rules",
+        ),
+        (
+            "vswitch: sw1}",
+            "vswitch: sw1, addresses: [1]}",
+            14,
+            "1]",
+            "vms.a.addresses[0]",
+            "found a number",
+            "fd10",
+        ),
+        (
             "oui: 12:00:01",
             "oi: 12:00:01",
             10,
