@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Annotated, Any
 
+import starlette.exceptions
 from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -78,8 +79,15 @@ def create_app(location: str, version: str = "") -> FastAPI:
             return _error(413, f"more than {MAX_OCTETS} octets")
         return await call_next(request)
 
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+    @app.middleware("http")
+    async def as_json(request: Request, call_next: Any) -> Any:
+        """Bodies are JSON, whatever they are said to be: `curl -d` calls them a form."""
+        others = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+        request.scope["headers"] = [*others, (b"content-type", b"application/json")]
+        return await call_next(request)
+
+    @app.exception_handler(starlette.exceptions.HTTPException)  # also of paths and methods that there are not
+    async def refused(_: Request, error: starlette.exceptions.HTTPException) -> JSONResponse:
         response = _error(error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
@@ -208,7 +216,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
         key = Key(kind, name)
         stored = repository.get(key)
         if stored is None:
-            raise HTTPException(404, f"there is no {kind} '{name}'")
+            raise HTTPException(404, f"there is no {key.title}")
         given = allocated(repository.allocations([key]))
         return {"revision": stored.revision, "spec": stored.spec, "allocated": given.get(key, {})}
 
@@ -221,9 +229,10 @@ def create_app(location: str, version: str = "") -> FastAPI:
 
     @app.delete("/v1/{kind}/{name:path}", summary="Remove an object")
     def delete_object(repository: Writing, kind: Kind, name: str, dry_run: DryRun = False) -> dict[str, Any]:
-        if repository.get(Key(kind, name)) is None:
-            raise HTTPException(404, f"there is no {kind} '{name}'")
-        return _edit(repository, f"DELETE /v1/{kind}/{name}", {Key(kind, name): None}, dry_run)
+        key = Key(kind, name)
+        if repository.get(key) is None:
+            raise HTTPException(404, f"there is no {key.title}")
+        return _edit(repository, f"DELETE /v1/{kind}/{name}", {key: None}, dry_run)
 
     add_page(app)
     return app

@@ -108,7 +108,7 @@ class Migration:
         stored = self._repository.get(key)
         if stored is None:
             command = TITLES[key.kind].lower()
-            raise self._error(f"there is no {key}", f"`opentep {command} list` shows those there are")
+            raise self._error(f"there is no {key.title}", f"`opentep {command} list` shows those there are")
         return stored.spec
 
     def _error(self, message: str, remedy: str) -> FabricError:

@@ -24,6 +24,7 @@ KINDS = ("settings", "teps", "tenants", "vswitches", "vms", "groups", "rules")
 """In the order of a document, so that what is referred to comes before what refers to it, but for TEPs."""
 
 TITLES = {
+    "settings": "setting",
     "teps": "TEP",
     "tenants": "tenant",
     "vswitches": "vSwitch",
@@ -43,6 +44,11 @@ class Key:
     kind: str
     """One of :data:`KINDS`."""
     name: str
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return f"{TITLES[self.kind]} '{self.name}'"
 
     def __str__(self) -> str:
         return f"{self.kind}.{self.name.replace('/', ' → ')}"

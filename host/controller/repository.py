@@ -23,7 +23,7 @@ from .claims import CLAIMING, StoredClaims, complete, store_claims, upgrade_clai
 from .conflict import ConflictError
 from .history import Entry, changes_of, concerns, entries, keep, timestamp
 from .kept import allocated, load_indices, load_state, store_indices, store_state
-from .objects import KINDS, TENANT_KEY, TITLES, Key, as_document, misnamed, objects_of, references
+from .objects import KINDS, TENANT_KEY, Key, as_document, misnamed, objects_of, references
 from .reader import OBJECTS, REFERRERS, Reader, Stored, to_path
 from .slices import neighbourhood, part_of_tep
 
@@ -328,9 +328,7 @@ class Repository:
                     continue
                 path = (change.key.kind, change.key.name, *_place_of(named.name, change.after))
                 remedy = suggest(named.name, [key.name for key in reader.every(named.kind)])
-                problems.append(
-                    source.problem(path, f"there is no {TITLES[named.kind]} '{named.name}'", remedy)
-                )
+                problems.append(source.problem(path, f"there is no {named.title}", remedy))
         if problems:
             raise FabricError(problems)
 

@@ -110,7 +110,7 @@ class Settlement:
         """With all that names it."""
         self._wanted.pop(key, None)
         for other in [other for other, spec in self._wanted.items() if key in references(other, spec)]:
-            self.refused.setdefault(other, f"there is no {key}")
+            self.refused.setdefault(other, f"there is no {key.title}")
             if other in self._own and other.kind not in _PLACES:
                 self._wanted[other] = self._own[other]
             else:

@@ -41,13 +41,14 @@ class Service:
         *,
         token: str | None = "admin",
         raw: bytes | None = None,
+        content: str = "application/json",
     ) -> tuple[int, Any]:
         """Status and JSON."""
         data = raw
         if raw is None and method == "PUT":
             data = json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, method=method)
-        request.add_header("Content-Type", "application/json")
+        request.add_header("Content-Type", content)
         if token is not None:
             request.add_header("Authorization", f"Bearer {self.tokens.get(token, token)}")
         try:
@@ -109,7 +110,7 @@ def test_objects_come_and_go(service: Service) -> None:
     assert service.ask("PUT", "/v1/rules/red/blue", {"from": "red", "to": "blue"})[0] == 200
     assert service.ask("GET", "/v1/rules/red/blue")[1]["spec"] == {"from": "red", "to": "blue"}
     assert service.ask("DELETE", "/v1/vms/web")[0] == 200
-    assert service.ask("GET", "/v1/vms/web") == (404, {"error": "there is no vms 'web'"})
+    assert service.ask("GET", "/v1/vms/web") == (404, {"error": "there is no VM 'web'"})
     assert service.ask("DELETE", "/v1/vms/web")[0] == 404
     status, log = service.ask("GET", "/v1/log")
     assert [(entry["author"], entry["action"]) for entry in log][1:] == [
@@ -169,6 +170,20 @@ def test_a_revoked_token_is_worth_nothing(service: Service) -> None:
     assert service.ask("GET", "/v1/vms", token="read")[0] == 401
 
 
+@pytest.mark.parametrize(
+    "content", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
+)
+def test_bodies_are_json_whatever_they_are_said_to_be(service: Service, content: str) -> None:
+    body = json.dumps({"tenant": "red", "vswitch": "ovs1"}).encode()
+    assert service.ask("PUT", "/v1/vms/web", raw=body, content=content)[0] == 200
+    assert service.ask("PUT", "/v1/vms/web", raw=b"tenant=red", content=content)[0] == 422
+    _, fabric = service.ask("GET", "/v1/fabric")
+    assert (
+        service.ask("PUT", "/v1/fabric", raw=json.dumps(fabric["document"]).encode(), content=content)[0]
+        == 200
+    )
+
+
 def test_mistakes_are_explained(service: Service) -> None:
     status, answer = service.ask("PUT", "/v1/vms/web", {"tenant": "read", "vswitch": "ovs1", "vlan": 20})
     assert status == 422
@@ -178,6 +193,10 @@ def test_mistakes_are_explained(service: Service) -> None:
     assert service.ask("PUT", "/v1/fabric", {"teps": True})[0] == 422
     assert service.ask("GET", "/v1/nothing")[0] == 422
     assert service.ask("GET", "/v1/nothing/at/all")[0] == 422
+    assert service.ask("GET", "/nothing") == (404, {"error": "Not Found"})
+    assert service.ask("PATCH", "/v1/vms/red1") == (405, {"error": "Method Not Allowed"})
+    status, answer = service.ask("POST", "/v1/vms/red1/migrate?to=ovs9&step=move")
+    assert (status, answer["problems"][0]["message"]) == (422, "there is no vSwitch 'ovs9'")
     assert service.ask("PUT", "/v1/vms/web", raw=b"{")[0] == 422
     assert service.ask("PUT", "/v1/vms/a%20b", {"tenant": "red", "vswitch": "ovs1"})[0] == 422
     assert service.ask("GET", "/healthz", token=None) == (200, {"revision": 1})
