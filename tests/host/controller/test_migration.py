@@ -133,7 +133,7 @@ def test_what_changes_between_the_steps(repository):
     with pytest.raises(FabricError, match=r"'late' has VLAN ID 2 .* by now"):
         migration.move("move")
     repository.edit("remove", lambda get: {Key("vms", "mover"): None})
-    with pytest.raises(FabricError, match="no VM .mover"):
+    with pytest.raises(FabricError, match="no VM 'mover'"):
         migration.move("move")
 
 
