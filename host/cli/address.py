@@ -1,8 +1,14 @@
-"""Where to listen, as people write it."""
+"""Where to listen, as people write it, and why that cannot be."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-__all__ = ["to_address"]
+from .errors import CommandError
+
+__all__ = ["listening", "to_address"]
 
 
 def to_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
@@ -13,3 +19,15 @@ def to_address(ctx: click.Context, parameter: click.Parameter, value: str | None
     if not port.isdecimal() or int(port) > 0xFFFF:
         raise click.BadParameter(f"'{value}' is not [HOST:]PORT", ctx, parameter)
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+@contextmanager
+def listening(address: tuple[str, int]) -> Iterator[None]:
+    """Around what begins to listen there."""
+    try:
+        yield
+    except OSError as error:
+        # Of a name that nobody knows the number is negative; else Python may have said more than the reason.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        raise CommandError(f"cannot listen at port {address[1]} of {address[0]}: {reason}") from None

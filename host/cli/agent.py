@@ -3,7 +3,7 @@
 import click
 from opentep.host.agent import Metrics, Supervisor
 
-from .address import to_address
+from .address import listening, to_address
 from .service import begin_service
 from .store import chosen_location
 
@@ -75,7 +75,9 @@ def command(
     collected = None
     if metrics is not None:
         collected = Metrics()
-        click.echo(f"metrics: http://{metrics[0]}:{collected.serve(*metrics)}/metrics", err=True)
+        with listening(metrics):
+            port = collected.serve(*metrics)
+        click.echo(f"metrics: http://{metrics[0]}:{port}/metrics", err=True)
     options = {
         "verify_seconds": verify,
         "vswitches": vswitches,

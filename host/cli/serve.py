@@ -1,13 +1,17 @@
 """`opentep serve`."""
 
 import ipaddress
+import socket
+import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import uvicorn
 from opentep.host.api import create_app
 
-from .address import to_address
+from .address import listening, to_address
+from .errors import CommandError
 from .main import version
 from .store import chosen_location
 
@@ -47,17 +51,27 @@ def command(listen: tuple[str, int], certificate: Path | None, key: Path | None)
     opentep serve --listen '[::]:8443' --certificate server.pem --key server.key
     curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8480/v1/vms
     """
-    host, port = listen
+    host, _ = listen
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key go together")
     if certificate is None and not _is_loopback(host):
         raise click.UsageError(f"--listen {host} needs TLS: give --certificate and --key")
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(chosen_location(), version()),
-        host=host,
-        port=port,
         ssl_certfile=certificate,
         ssl_keyfile=key,
         access_log=False,
         server_header=False,
     )
+    try:
+        config.load()
+    except ssl.SSLError as error:
+        raise CommandError(
+            f"{certificate} and {key} are no certificate and its key: {error.strerror}"
+        ) from None
+    with listening(listen):
+        listener = socket.create_server(listen, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    scheme, shown = "http" if certificate is None else "https", f"[{host}]" if ":" in host else host
+    click.echo(f"serving at {scheme}://{shown}:{listener.getsockname()[1]}/", err=True)
+    with listener, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listener])

@@ -86,3 +86,16 @@ def test_tokens(tmp_path: Path) -> None:
 )
 def test_what_would_not_be_safe_is_refused(arguments: list[str], message: str) -> None:
     assert message in run("serve", *arguments, code=2)
+
+
+@pytest.mark.parametrize("command", [["serve", "--listen"], ["agent", "--metrics"]])
+def test_where_another_program_listens(command: list[str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        output = run("--store", tmp_path / "fabric.db", *command, port, code=1)
+    assert output == f"opentep: cannot listen at port {port} of 127.0.0.1: Address already in use\n"
+
+
+def test_files_that_are_no_certificate() -> None:
+    output = run("serve", "--listen", "0", "--certificate", __file__, "--key", __file__, code=1)
+    assert f"{__file__} and {__file__} are no certificate and its key" in output
