@@ -14,19 +14,17 @@ import threading
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import click
 from opentep.gateware.params import Params
 
 from .board import LiveError, LiveStats, VirtualBoard, ffi
 from .interfaces import Attachment, InterfaceError, open_attachment
 from .signals import terminable
-from .toolchain import ToolError
 from .verilate import Design, Progress
 
-__all__ = ["BoardConfig", "PortConfig", "board_command", "run_board"]
+__all__ = ["BoardConfig", "PortConfig", "run_board"]
 
 
 @dataclass(frozen=True)
@@ -155,86 +153,3 @@ def run_board(
             where = f"port {config.ports[error.port].name}" if error.port >= 0 else "host link"
             raise InterfaceError(f"{where}: {error}") from None
         return {port.name: counters for port, counters in zip(config.ports, stats, strict=True)}
-
-
-def _parse_params(settings: tuple[str, ...]) -> Params:
-    values = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not value.isdigit():
-            raise click.BadParameter(f"{setting!r} is not NAME=NUMBER", param_hint="--param")
-        values[name] = int(value)
-    try:
-        return Params(**values)
-    except (TypeError, ValueError) as error:
-        raise click.BadParameter(str(error), param_hint="--param") from None
-
-
-def _parse_port(text: str) -> PortConfig:
-    name, equals, attachment = text.partition("=")
-    if not equals or not name or "/" in name:
-        raise click.BadParameter(f"{text!r} is not NAME=KIND:INTERFACE[@NETNS]", param_hint="--port")
-    try:
-        return PortConfig(name, Attachment.parse(attachment))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--port") from None
-
-
-@click.command("board")
-@click.option(
-    "--port",
-    "ports",
-    multiple=True,
-    required=True,
-    metavar="NAME=KIND:IFACE[@NETNS]",
-    help="Attach the next port (access ports first). KIND is tap (made if missing) or dev (an existing "
-    "interface); NAME=none leaves the port open. NETNS is a network namespace by name or path.",
-)
-@click.option(
-    "--link",
-    type=click.Path(path_type=Path),
-    help="Where the pty of the host link shall appear; use it like a serial port.",
-)
-@click.option("--rate", type=click.IntRange(min=1), help="Simulated speed into the core, in bit/s.")
-@click.option(
-    "--capture",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write what passes each port to FOLDER/NAME.pcap.",
-)
-@click.option(
-    "--param", "settings", multiple=True, metavar="NAME=NUMBER", help="Build parameter of the core."
-)
-def board_command(
-    ports: tuple[str, ...],
-    link: Path | None,
-    rate: int | None,
-    capture: Path | None,
-    settings: tuple[str, ...],
-) -> None:
-    """Run the gateware as a live virtual board: ports on network interfaces, host link on a pty.
-
-    Runs until SIGINT or SIGTERM. The first start builds the simulator, which takes a while.
-    """
-    params = _parse_params(settings)
-    try:
-        config = BoardConfig(params, tuple(map(_parse_port, ports)), link, rate, capture)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    attached = ", ".join(f"{port.name} = {port.attachment}" for port in config.ports)
-    try:
-        stats = run_board(
-            config,
-            progress=lambda message: click.echo(message, err=True),
-            ready=lambda: click.echo(f"running: {attached}" + (f", link {link}" if link else "")),
-        )
-    except (InterfaceError, ToolError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{where}{error.strerror or error}") from None
-    for name, counters in stats.items():
-        click.echo(f"{name}: " + ", ".join(f"{what} {count}" for what, count in asdict(counters).items()))
-
-
-if __name__ == "__main__":
-    board_command()

@@ -24,7 +24,7 @@ main()
         ("serve", "api"),
         ("token list", "api"),
         ("--store etcd://127.0.0.1:1 vm list", "etcd"),
-        ("board --help", "sim"),
+        ("board --port a=none", "sim"),
         ("fuzz", "sim"),
         ("bench rfc2544", "sim"),
         ("bench load", "sim"),
@@ -46,7 +46,9 @@ def test_the_message_names_the_extra(arguments: str, extra: str, tmp_path) -> No
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", ["--help", "bench --help", "fuzz --help", "export --help", "schema"])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "bench --help", "board --help", "fuzz --help", "export --help", "schema"]
+)
 def test_what_needs_none_works(arguments: str, tmp_path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", _COMMAND, *arguments.split()], cwd=tmp_path, capture_output=True, check=True

@@ -15,8 +15,9 @@ import pytest
 import serial
 from click.testing import CliRunner
 from opentep.gateware.params import Params
+from opentep.host.cli import main
 from opentep.sim.interfaces import Attachment, InterfaceError, network_namespace
-from opentep.sim.live import BoardConfig, PortConfig, board_command, run_board
+from opentep.sim.live import BoardConfig, PortConfig, run_board
 from scapy.utils import RawPcapReader
 
 BOARD = """
@@ -226,9 +227,12 @@ def test_configuration_is_checked():
 
 
 def test_command_line_explains_itself():
-    run = CliRunner().invoke
-    assert "live virtual board" in run(board_command, ["--help"]).output
-    assert "the core has 2 ports" in run(board_command, ["--port", "a=none"]).output
-    assert "NAME=KIND:INTERFACE" in run(board_command, ["--port", "a"]).output
-    result = run(board_command, ["--port", "a=none", "--port", "b=none", "--param", "width=33"])
+    def run(*arguments):
+        return CliRunner().invoke(main, ["board", *arguments])
+
+    assert "live virtual board" in run("--help").output
+    assert "the core has 2 ports" in run("--port", "a=none").output
+    assert "'a' is not NAME=KIND:IFACE[@NETNS]" in run("--port", "a").output
+    assert "kind must be tap, dev or none" in run("--port", "a=eth:x").output
+    result = run("--port", "a=none", "--port", "b=none", "--param", "width=33")
     assert "width must be 32" in result.output
