@@ -125,6 +125,28 @@ class MacBench(ABC):
             for before, after in itertools.pairwise(packets)
         ]
 
+    async def check_truncations(self, reference, max_frame):
+        """Packets that end at any octet, each with a whole one behind it; what comes is what ``reference`` says."""
+        rng = self.rng
+        await self.start()
+        whole = Packet.of(rng.randbytes(100))
+        packets = []
+        for end in range(1, len(whole.octets)):
+            packets += [Packet(whole.octets[:end]), Packet.of(rng.randbytes(60))]
+        await self.receive(packets)
+        assert self.frames.frames == of_frames(packets, reference, max_frame)
+
+    async def check_giants(self, reference, max_frame):
+        """Packets around the longest one that is allowed, and one far above."""
+        rng = self.rng
+        await self.start()
+        packets = []
+        for length in (9014, 9015, 9013, 30000, 9014):
+            packets += [Packet.of(rng.randbytes(length)), Packet.of(rng.randbytes(60))]
+        await self.receive(packets)
+        assert self.frames.frames == of_frames(packets, reference, max_frame)
+        assert self.strobes == {"underrun": 0, "overflow": 0}
+
     async def check_resets(self, rounds, within_ns, is_good):
         """Domains are reset at any time ``within_ns``, in any order: frames are lost or marked, never torn or merged.
         ``is_good`` tells of a packet in the sink."""
