@@ -1,6 +1,5 @@
 """`opentep bench`."""
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from opentep.gateware.params import Params
 
 from .bench_fabric import agents, controller
 from .bench_tep import link, load, tables
-from .errors import EXIT_FAILED, MissingExtraError
-from .options import json_option, params_option
+from .errors import EXIT_FAILED
+from .options import json_option, params_option, plots_option
 from .output import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -77,11 +76,7 @@ def _to_rate(ctx: click.Context, parameter: click.Parameter, value: str) -> int 
 def _bench_options(function: Callable[..., None]) -> Callable[..., None]:
     """What the benchmarks of the RFCs have in common; in the order of --help from below."""
     for option in (
-        click.option(
-            "--plots",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Folder for plots (SVG); needs matplotlib.",
-        ),
+        plots_option,
         json_option,
         click.option("--quick", is_flag=True, help="Three sizes and short trials, for a first look."),
         click.option(
@@ -168,8 +163,6 @@ class _Options:
 
 def _run(suites: tuple[str, ...], arguments: dict[str, Any]) -> None:
     options = _Options(**arguments)
-    if options.plots is not None and importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("--plots", ModuleNotFoundError(name="matplotlib"), "bench")
     reports = [_measure(suite, options) for suite in suites]
     if options.plots is not None:
         from opentep.sim.bench.plot import plot_report

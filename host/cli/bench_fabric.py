@@ -1,6 +1,5 @@
 """`opentep bench controller` and `opentep bench agents`."""
 
-import importlib.util
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +8,8 @@ import click
 from opentep.host.controller.bench import measure_controller
 from opentep.host.store import open_store
 
-from .errors import CommandError, MissingExtraError
-from .options import json_option
+from .errors import CommandError
+from .options import json_option, plots_option
 from .output import print_json, print_table
 
 __all__ = ["agents", "controller"]
@@ -69,12 +68,7 @@ def controller(teps: int, tenants: int, vms: int, as_json: bool) -> None:
     metavar="SECONDS",
     help="How long to measure what agents cost while nothing changes. They tell their counters every 30 seconds.",
 )
-@click.option(
-    "--plots",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    help="Folder for a plot (SVG); needs matplotlib.",
-)
+@plots_option
 @json_option
 def agents(sizes: tuple[int, ...], look_on: float, plots: Path | None, as_json: bool) -> None:
     """How fast the agents of a whole fabric follow a change, and what that costs their store.
@@ -89,8 +83,6 @@ def agents(sizes: tuple[int, ...], look_on: float, plots: Path | None, as_json: 
     opentep bench agents
     opentep bench agents --teps 10 --teps 50 --plots plots --json
     """
-    if plots is not None and importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("--plots", ModuleNotFoundError(name="matplotlib"), "bench")
     from opentep.sim.fleet import EtcdError, FleetError, measure_fleet
 
     fleets = []

@@ -85,6 +85,7 @@ def _attack(frames: int, seed: int, skip: int, jobs: int, out: Path, params: Par
         raise click.BadParameter(
             f"must be whole rounds of {ROUND:,}, less than --frames", param_hint="--skip"
         )
+    out.mkdir(parents=True, exist_ok=True)  # or tell that it cannot be, before there is something to keep
     sent = delivered = 0
     rounds_done: set[int] = set()
     found: Round | None = None

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import click
 from opentep.gateware.params import Params
 from opentep.host.fabric.validate import suggest
+
+from .errors import MissingExtraError
 
 __all__ = [
     "COMMAND_LINE",
@@ -18,6 +21,7 @@ __all__ = [
     "params_changes_option",
     "params_option",
     "parts_options",
+    "plots_option",
     "store_option",
     "tep_option",
 ]
@@ -50,6 +54,28 @@ store_option = click.option(
 """Of `opentep` itself, since nearly every command looks there."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _to_plots(ctx: click.Context, parameter: click.Parameter, folder: Path | None) -> Path | None:
+    """What would keep plots from being drawn is told before anything is measured for them."""
+    if folder is None or ctx.resilient_parsing:
+        return folder
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("--plots", ModuleNotFoundError(name="matplotlib"), "bench")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"cannot make '{folder}': {error.strerror}", ctx, parameter) from None
+    return folder
+
+
+plots_option = click.option(
+    "--plots",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    callback=_to_plots,
+    help="Folder for plots (SVG); needs matplotlib.",
+)
 
 tep_option = click.option("-t", "--tep", metavar="NAME", help="TEP in the document.")
 

@@ -31,7 +31,6 @@ class Reproducer:
     shots: tuple[Shot, ...]
 
     def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
             json.dumps(
                 {

@@ -106,6 +106,13 @@ def test_plots_without_matplotlib(asked, monkeypatch, tmp_path):
     assert not asked
 
 
+def test_plots_that_cannot_be_kept(asked):
+    result = run("--plots", "/proc/plots")
+    assert result.exit_code == 2
+    assert "cannot make '/proc/plots'" in result.output
+    assert not asked
+
+
 def test_a_real_run(tmp_path):
     result = CliRunner().invoke(
         main,

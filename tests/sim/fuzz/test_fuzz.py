@@ -211,6 +211,8 @@ def test_command(tmp_path: Path) -> None:
     file.write_text("no")
     result = CliRunner().invoke(main, ["fuzz", "--reproduce", str(file)])
     assert result.exit_code == 1 and "no file that `opentep fuzz` has written" in result.output
+    result = CliRunner().invoke(main, ["fuzz", "-o", "/proc/nowhere"])
+    assert (result.exit_code, result.output) == (1, "opentep: /proc/nowhere: No such file or directory\n")
 
 
 def test_going_on(tmp_path: Path) -> None:
