@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 
 import pytest
+import requests
 from opentep.host.store import StoreError
 from opentep.host.store.etcd import EtcdStore
 
@@ -69,13 +70,29 @@ def test_a_death_at_any_step(location, deaths):
         assert store.steps > 0, "the last one lived"
 
 
+class Deaf(EtcdStore):
+    """Loses etcd when only what nobody sees is left to be removed."""
+
+    def _in_chunks(self, lock, operations) -> None:
+        if any("request_delete_range" in operation for operation in operations):
+            raise requests.ConnectionError
+        super()._in_chunks(lock, operations)
+
+
+def test_what_is_stored_is_not_told_to_have_failed(location):
+    with closing(Deaf(location)) as store, closing(EtcdStore(location)) as other:
+        change(store, {f"{number}": "old" for number in range(250)})
+        change(store, {"1": "new"})
+        assert contents(other) == {"1": "new"}
+
+
 def test_compaction_to_now(location):
     """Requests elsewhere in etcd may let it forget the revision that ours were made with."""
     with closing(EtcdStore(location)) as store:
         change(store, {"a": "1"})
-        store._post("/kv/put", {"key": "eA==", "value": "eA=="})
-        now = store._post("/kv/range", {"key": "eA=="})["header"]["revision"]
-        store._post("/kv/compaction", {"revision": now})
+        store._keys.post("/kv/put", {"key": "eA==", "value": "eA=="})
+        now = store._keys.post("/kv/range", {"key": "eA=="})["header"]["revision"]
+        store._keys.post("/kv/compaction", {"revision": now})
         assert contents(store) == {"a": "1"}
         begun = time.monotonic()
         thread = threading.Thread(target=change, args=(EtcdStore(location), {"b": "2"}))
@@ -91,5 +108,5 @@ def test_a_lock_that_expired_stores_nothing(location):
         change(store, {"a": "1"})
         with pytest.raises(StoreError, match="nothing was changed"), store.transaction() as transaction:
             transaction.put("a", "2")
-            store._post("/kv/deleterange", {"key": base64.b64encode(store.lock_key.encode()).decode()})
+            store._keys.post("/kv/deleterange", {"key": base64.b64encode(store.lock_key.encode()).decode()})
         assert contents(store) == {"a": "1"}
