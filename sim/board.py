@@ -316,7 +316,7 @@ class VirtualBoard:
 
     def link_client(self) -> LinkClient:
         """The host link's client in this process. It is patient: nothing gets lost, but a busy machine may be slow."""
-        return LinkClient(self.link_transport(), timeout=60.0)
+        return LinkClient(self.link_transport(), timeout=60.0, attempts=2)
 
     def link_exchange(self, timeout: float) -> bytes:
         """Run the clock until the core sends octets, for at most ``timeout`` seconds of real time.

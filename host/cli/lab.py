@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from opentep.sim.lab.demo import run_demo
-from opentep.sim.lab.shell import LabError
+from opentep.sim.lab.shell import LabError, check_machine
 from opentep.sim.lab.state import Lab
 from opentep.sim.lab.topology import build
 
@@ -53,9 +53,9 @@ def command() -> None:
 @_name_option
 def up(lab: Lab) -> None:
     """Bring a lab up and leave it running."""
-    if lab.exists:
-        raise CommandError(f"lab '{lab.name}' is up already; remedy: opentep lab down --name {lab.name}")
     began = time.monotonic()
+    check_machine()
+    lab.create()
     try:
         build(lab, lambda message: click.echo(f"{time.monotonic() - began:6.1f} s  {message}", err=True))
     except BaseException:
@@ -128,8 +128,6 @@ def demo(ctx: click.Context, lab: Lab, captures: Path, as_json: bool) -> None:
     Exits with 1 if a check failed. The lab is gone afterwards, also after Ctrl-C or kill. With --json the progress
     and the tables go to standard error.
     """
-    if lab.exists and any(process.alive for process in lab.processes()):
-        raise CommandError(f"lab '{lab.name}' is up; remedy: opentep lab down --name {lab.name}")
     outcomes = run_demo(lab, stderr_console() if as_json else stdout_console(), captures=captures)
     if as_json:
         print_json([{"check": o.title, "passed": o.passed, "seen": o.detail} for o in outcomes])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from opentep.sim.signals import terminable
 
 from .errors import MissingExtraError, explain
 from .options import COMMAND_LINE, store_option
@@ -149,7 +150,8 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Print the version.",
 )
 @store_option
-def main(verbose: int, store: str | None) -> None:
+@click.pass_context
+def main(ctx: click.Context, verbose: int, store: str | None) -> None:
     """Hardware tunnel end points for network virtualization.
 
     \b
@@ -158,5 +160,6 @@ def main(verbose: int, store: str | None) -> None:
     opentep apply                         make it so
     opentep show counters --watch 1       see it work
     """
+    ctx.with_resource(terminable())
     level = _LEVELS[min(verbose, len(_LEVELS) - 1)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)

@@ -73,5 +73,5 @@ def command(listen: tuple[str, int], certificate: Path | None, key: Path | None)
         listener = socket.create_server(listen, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     scheme, shown = "http" if certificate is None else "https", f"[{host}]" if ":" in host else host
     click.echo(f"serving at {scheme}://{shown}:{listener.getsockname()[1]}/", err=True)
-    with listener, suppress(KeyboardInterrupt):
+    with listener, suppress(KeyboardInterrupt, SystemExit):  # both signals are how it is told to end
         uvicorn.Server(config).run([listener])

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -61,9 +62,11 @@ def run_round(params: Params, count: int, seed: int, believed: TepTables | None 
             fired += len(volley)
             finding = trial.fire(volley)
             if finding is not None:
-                suspects = tuple(shot for volley in history for shot in volley)
-                return Round(seed, fired, trial.delivered, finding, suspects)
-        return Round(seed, fired, trial.delivered, trial.check_counters())
+                break
+        else:
+            finding = trial.check_counters()
+        suspects = tuple(shot for volley in history for shot in volley) if finding is not None else ()
+        return Round(seed, fired, trial.delivered, finding, suspects)
 
 
 def shown(
@@ -108,7 +111,10 @@ def run_campaign(
     seeds = [(seed << 32) + skip // ROUND + number for number in range(len(sizes))]
     done = skip
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(jobs) as pool:
+    # SIGTERM ends a worker at once, whatever it does to the process that started it.
+    with ProcessPoolExecutor(
+        jobs, initializer=signal.signal, initargs=(signal.SIGTERM, signal.SIG_DFL)
+    ) as pool:
         futures = [
             pool.submit(run_round, params, size, number) for size, number in zip(sizes, seeds, strict=True)
         ]

@@ -10,6 +10,7 @@ from typing import Self
 from opentep.gateware.params import CELL_BYTES, Params
 from opentep.host.driver import Driver
 from opentep.host.events import ALL_CHANGES
+from opentep.host.link.client import LinkError
 from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Local, TepTables
@@ -113,6 +114,12 @@ class Trial:
 
     def fire(self, volley: Sequence[Shot]) -> Finding | None:
         """Send ``volley`` and a probe; compare what leaves, and what the host is told, with what the model says."""
+        try:
+            return self._fire(volley)
+        except LinkError as error:
+            return Finding(Kind.HANG, f"the host link: {error}")
+
+    def _fire(self, volley: Sequence[Shot]) -> Finding | None:
         wanted: _Departures = Counter()
         # Behind what fills more than its share of packet memory the probe would find no room.
         waits = sum(map(_cells, (*volley, self._probe))) > share(self._board.params)
@@ -166,7 +173,10 @@ class Trial:
 
     def check_counters(self) -> Finding | None:
         """Compare all counters, which no shot of a volley should have torn."""
-        got = self._driver.counters(self.tables)
+        try:
+            got = self._driver.counters(self.tables)
+        except LinkError as error:
+            return Finding(Kind.HANG, f"the host link: {error}")
         wanted = self._model.counters()
         if got == wanted:
             return None

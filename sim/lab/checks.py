@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 from .migration import migration
 from .openvswitch import OpenVSwitch
@@ -238,7 +238,7 @@ class Check:
     def run(self, demo: Demo) -> Outcome:
         try:
             return Outcome(self.title, True, self.action(demo))
-        except Failed as failure:
+        except (Failed, LabError, TimeoutExpired, ValueError) as failure:
             return Outcome(self.title, False, str(failure))
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from .checks import CHECKS, Outcome
 from .guard import guarded
 from .scene import Demo
+from .shell import LabError, check_machine
 from .state import Lab
 from .topology import build
 
@@ -29,9 +30,12 @@ def run_demo(lab: Lab, console: Console, *, captures: Path | None = None) -> lis
     def progress(message: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  {message}", highlight=False)
 
+    check_machine()
+    if lab.in_use:
+        raise LabError(f"lab '{lab.name}' is up; remedy: opentep lab down --name {lab.name}")
+    lab.destroy()  # what one that was killed together with its guard has left
+    lab.create()
     with guarded(lab):
-        # What a lab that was killed together with its guard left behind.
-        lab.destroy()
         demo = Demo(lab, build(lab, progress))
         outcomes = [_step(check.run, check.title, demo, console, progress) for check in CHECKS]
         counters = {tep.name: demo.counters(tep.name) for tep in demo.fabric.teps.values() if not tep.foreign}

@@ -25,18 +25,13 @@ _WITNESS = "red1"
 @contextmanager
 def _agents(demo: Demo, store: str) -> Iterator[None]:
     """Of both racks."""
-    with (demo.lab.folder / "agent.log").open("ab") as log:
-        agent = Popen(
-            [sys.executable, "-m", "opentep.host.cli", "-v", "--store", store, "agent"],
-            stdin=DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+    agent = demo.lab.start(
+        "agent", [sys.executable, "-m", "opentep.host.cli", "-v", "--store", store, "agent"]
+    )
     try:
         yield
     finally:
-        agent.terminate()
-        agent.wait()
+        demo.lab.stop(agent)
 
 
 @contextmanager

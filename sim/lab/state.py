@@ -1,5 +1,6 @@
 """What a lab has made, on disk, so that it can be taken down from any process."""
 
+import fcntl
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ __all__ = ["Lab", "Process"]
 
 _BASE = Path("/run/opentep")
 _STOP_SECONDS = 5.0
+
+_CLAIM = "owner"
+"""File that whoever makes a lab holds a lock on until it has made it, or has ended."""
 
 _children: list[Popen[bytes]] = []
 """Processes started by this one, kept so that they can be collected when they end."""
@@ -58,10 +62,29 @@ class Lab:
             raise LabError(f"a lab's name is 1 to 20 letters and digits, not {name!r}")
         self.name = name
         self.folder = _BASE / name
+        self._claim: int | None = None
 
     @property
     def exists(self) -> bool:
         return self.folder.exists()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is more than what a lab that was killed has left: it runs, or somebody is making it."""
+        return any(process.alive for process in self.processes()) or self._is_claimed()
+
+    def _is_claimed(self) -> bool:
+        try:
+            claim = os.open(self.folder / _CLAIM, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(claim, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(claim)
+        return False
 
     @property
     def document(self) -> Path:
@@ -82,10 +105,22 @@ class Lab:
         return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
 
     def create(self) -> None:
+        """Claim the name, before anything is made. Raises :class:`LabError` if it is in use."""
         try:
             self.folder.mkdir(parents=True)
         except FileExistsError:
-            raise LabError(f"lab {self.name!r} is up already; `opentep lab down` takes it down") from None
+            raise LabError(
+                f"lab '{self.name}' is up, or was left behind; remedy: opentep lab down --name {self.name}"
+            ) from None
+        self._claim = os.open(self.folder / _CLAIM, os.O_CREAT | os.O_RDONLY)  # closed with this process
+        fcntl.flock(self._claim, fcntl.LOCK_EX)
+        foreign = self.hosts()
+        if foreign:
+            _remove_tree(self.folder)
+            names = ", ".join(self.host(name).name for name in foreign)
+            raise LabError(
+                f"there are network namespaces {names}, which no lab has made; remedy: another --name"
+            )
         self.captures.mkdir()
 
     def start(
@@ -107,8 +142,15 @@ class Lab:
             file.write(json.dumps([process.name, process.pid, process.started]) + "\n")
         return process
 
+    def stop(self, process: Process) -> None:
+        """End one of them that is needed no more."""
+        _end([process])
+        lines = (self.folder / "processes").read_text().splitlines(keepends=True)
+        kept = [line for line in lines if Process(*json.loads(line)) != process]
+        (self.folder / "processes").write_text("".join(kept))
+
     def processes(self) -> list[Process]:
-        """All processes ever started, in order."""
+        """All that are to run, in the order in which they were started."""
         try:
             lines = (self.folder / "processes").read_text().splitlines()
         except FileNotFoundError:
@@ -124,19 +166,24 @@ class Lab:
                 raise LabError(f"{process.name} has ended unexpectedly; the end of {log}:\n{tail}")
 
     def destroy(self) -> None:
-        """End the lab's processes, remove its namespaces and its folder. Does what is left to do, any time."""
-        processes = list(reversed(self.processes()))
+        """End the lab's processes and all others in its namespaces, remove these and its folder. Does what is left to
+        do, any time."""
+        if not self.exists:
+            return
+        _end(list(reversed(self.processes())))
+        for host in self.hosts():
+            self.host(host).delete()
+        _remove_tree(self.folder)
+
+
+def _end(processes: list[Process]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
-            process.signal(signal.SIGTERM)
+            process.signal(number)
         deadline = time.monotonic() + _STOP_SECONDS
         while any(process.alive for process in processes) and time.monotonic() < deadline:
             _reap()
             time.sleep(0.02)
-        for process in processes:
-            process.signal(signal.SIGKILL)
-        for host in self.hosts():
-            run(["ip", "netns", "delete", self.host(host).name], check=False)
-        _remove_tree(self.folder)
 
 
 def _reap() -> None:
@@ -151,4 +198,5 @@ def _remove_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         with suppress(FileNotFoundError):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    folder.rmdir()
+    with suppress(FileNotFoundError):  # somebody else was faster
+        folder.rmdir()

@@ -18,7 +18,7 @@ from opentep.sim.verilate import board_library
 from . import srv6, vxlan
 from .namespace import Namespace, link
 from .openvswitch import OpenVSwitch
-from .shell import LabError, check_machine, run
+from .shell import LabError, run
 from .state import Lab
 
 __all__ = ["CORE", "build", "make_port", "opentep", "start_vm"]
@@ -40,12 +40,10 @@ def opentep(*arguments: str) -> str:
 
 
 def build(lab: Lab, progress: Progress) -> Fabric:
-    """Bring ``lab`` up completely. Raises :class:`LabError`; what was made until then is for `destroy`."""
-    check_machine()
+    """Bring ``lab``, which was created, up completely. Raises :class:`LabError`; what was made until then is for
+    `destroy`."""
     progress("building the virtual board (only the first time takes a while)")
     board_library(_params(), progress=progress)
-
-    lab.create()
     template = string.Template(resources.files(__package__).joinpath("two-racks.yaml").read_text())
     core = yaml.safe_dump(CORE, default_flow_style=True).strip()
     lab.document.write_text(template.substitute(folder=lab.folder, core=core))

@@ -59,6 +59,7 @@ def test_tls_and_a_token(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             _, log = process.communicate(timeout=30)
             assert "Traceback" not in log and secret not in log
+            assert process.returncode == 0
         finally:
             process.kill()
 

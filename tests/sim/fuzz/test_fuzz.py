@@ -15,6 +15,9 @@ import pytest
 from click.testing import CliRunner
 from opentep.gateware.params import Params
 from opentep.host.cli.main import main
+from opentep.host.driver import Driver
+from opentep.host.link.client import LinkTimeoutError
+from opentep.host.punt import Punts
 from opentep.host.tables import Local, MacTableEntry, Rule, TepTables
 from opentep.sim.fuzz.adversary import Adversary, Shot
 from opentep.sim.fuzz.campaign import reproducer_of, run_round, shown, tables_of
@@ -122,6 +125,36 @@ def test_a_fault_is_found_and_made_small(change, kinds, tmp_path: Path) -> None:
     assert shown(again.params, again.tables, again.shots, believed) is not None
     # The gateware itself is right.
     assert shown(again.params, again.tables, again.shots) is None
+
+
+def test_a_tep_that_does_not_answer_its_host_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(self, *arguments):  # type: ignore[no-untyped-def]
+        raise LinkTimeoutError("no answer")
+
+    monkeypatch.setattr(Punts, "fetch_all", silent)
+    found = run_round(PARAMS, 100, 1)
+    assert found.finding == Finding(Kind.HANG, "the host link: no answer")
+    assert found.suspects
+    monkeypatch.undo()
+    monkeypatch.setattr(Driver, "counters", silent)
+    found = run_round(PARAMS, 100, 1)
+    assert found.finding is not None and found.finding.kind is Kind.HANG
+
+
+def test_wrong_counters_are_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the last shots of the round, as far as they have to do with it."""
+    right = TepModel.counters
+
+    def wrong(self):  # type: ignore[no-untyped-def]
+        counters = right(self)
+        next(iter(counters["ports"].values()))["rx_frames"] += 1
+        return counters
+
+    monkeypatch.setattr(TepModel, "counters", wrong)
+    found = run_round(PARAMS, 100, 1)
+    assert found.finding is not None and found.finding.kind is Kind.COUNTERS
+    reproducer = reproducer_of(found, PARAMS, "test")
+    assert reproducer is not None and len(reproducer.shots) <= 1
 
 
 def test_volleys_fit_into_packet_memory() -> None:
@@ -233,3 +266,24 @@ def test_what_an_interrupted_run_tells() -> None:
     assert process.returncode == 1
     assert "interrupted: 0 frames sent" in told and "--seed 5 --skip 0" in told
     assert "Traceback" not in told
+
+
+def session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def test_terminating_it_ends_its_workers() -> None:
+    command = [sys.executable, "-m", "opentep.host.cli", "fuzz", "-n", "10000000", "--seed", "5"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        time.sleep(5)
+        process.terminate()
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in told
+    others = [
+        int(path.name) for path in Path("/proc").glob("[0-9]*") if session_of(int(path.name)) == process.pid
+    ]
+    assert not others

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from opentep.gateware.params import Params
+from opentep.host.cli import main
+from opentep.sim.lab.shell import LabError
 from opentep.sim.lab.state import Lab
 from opentep.sim.lab.topology import CORE
 from opentep.sim.verilate import board_library, locked
@@ -78,6 +81,56 @@ def assert_gone(lab: Lab) -> None:
     deadline = time.monotonic() + GONE_SECONDS
     while remains(lab) and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert remains(lab) == {}
+
+
+@pytest.mark.parametrize("lab", ["two"], indirect=True)
+def test_a_second_one_of_that_name_leaves_the_first_alone(lab: Lab) -> None:
+    lab.create()
+    other = Lab(lab.name)
+    assert other.in_use, "somebody is making it"
+    with pytest.raises(
+        LabError, match=f"lab '{lab.name}' is up, or was left behind; remedy: opentep lab down"
+    ):
+        other.create()
+    for command in ("up", "demo"):
+        result = CliRunner().invoke(main, ["lab", command, "--name", lab.name])
+        assert result.exit_code == 1 and f"lab '{lab.name}' is up" in result.output
+    assert lab.captures.exists()
+    os.close(lab._claim)  # as when its maker has been killed
+    assert other.exists and not other.in_use
+    other.destroy()
+    assert remains(lab) == {}
+
+
+@pytest.mark.parametrize("lab", ["foreign"], indirect=True)
+def test_namespaces_that_no_lab_made(lab: Lab) -> None:
+    foreign = lab.host("router")
+    foreign.create()
+    try:
+        with pytest.raises(LabError, match=f"network namespaces {foreign.name}, which no lab has made"):
+            lab.create()
+        lab.destroy()
+        assert lab.hosts() == ["router"] and not lab.exists
+    finally:
+        foreign.delete()
+
+
+@pytest.mark.parametrize("lab", ["inside"], indirect=True)
+def test_what_runs_in_its_namespaces_ends_with_it(lab: Lab) -> None:
+    lab.create()
+    lab.host("red1").create()
+    sleeper = subprocess.Popen(lab.host("red1").wrap(["sleep", "600"]))
+    kept, stopped = (lab.start(name, ["sleep", "600"]) for name in ("kept", "stopped"))
+    deadline = time.monotonic() + 10
+    while lab.host("red1").run("pgrep", "sleep", check=False).returncode:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    lab.stop(stopped)
+    assert not stopped.alive and lab.processes() == [kept]
+    lab.require_alive()
+    lab.destroy()
+    assert sleeper.wait(10) == -signal.SIGKILL and not kept.alive
     assert remains(lab) == {}
 
 
