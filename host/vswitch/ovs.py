@@ -1,8 +1,9 @@
 """Open vSwitch, through OVSDB: one transaction brings a bridge to what is wanted."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from opentep.host.diff import Change
@@ -22,6 +23,18 @@ _OWNER = "opentep-vm"
 
 _PORT_COLUMNS = ["_uuid", "name", "tag", "trunks", "vlan_mode", "external_ids", "interfaces"]
 _SETTLE_SECONDS = 10.0
+
+
+def _mutations(ids: Mapping[str, str | None]) -> list[Any]:
+    """Of ``external_ids``: these keys get these values or go. Others keep what others write meanwhile."""
+    if not ids:
+        return []
+    values = {key: value for key, value in ids.items() if value is not None}
+    # An insertion alone leaves a key that is there as it is (RFC 7047, 5.1).
+    return [
+        ["external_ids", "delete", to_set(list(ids))],
+        *([["external_ids", "insert", to_map(values)]] if values else []),
+    ]
 
 
 class _Bridge:
@@ -100,19 +113,32 @@ class OvsDriver:
                 f"bridge '{self._bridge}' at {self._target} has no port '{self._uplink}' for the uplink"
             )
 
-        def update(table: str, row: dict[str, Any], columns: dict[str, Any], after: str) -> None:
-            """``columns``: name → (plain value now, plain value wanted, value as OVSDB takes it)."""
+        def update(
+            table: str,
+            row: dict[str, Any],
+            columns: dict[str, Any],
+            after: str,
+            ids: Mapping[str, str | None] = MappingProxyType({}),
+        ) -> None:
+            """``columns``: name → (plain value now, plain value wanted, value as OVSDB takes it). ``ids``: what keys
+            of ``external_ids`` shall have; ``None``: they go."""
             nonlocal lets_go
             differing = {name: raw for name, (now, then, raw) in columns.items() if now != then}
+            known = as_map(row["external_ids"])
+            mutations = _mutations({key: value for key, value in ids.items() if known.get(key) != value})
+            if not differing and not mutations:
+                return
+            before = [f"{name} {now}" for name, (now, _, _) in columns.items() if name in differing]
+            before += [f"external_ids {known}"] if mutations else []
+            name = f"{self._wanted.vswitch.name} {row['name']}"
+            changes.append(Change("vswitch", name, ", ".join(before), after))
+            where = [["_uuid", "==", row["_uuid"]]]
             if differing:
-                before = ", ".join(
-                    f"{name} {now}" for name, (now, _, _) in columns.items() if name in differing
-                )
-                changes.append(Change("vswitch", f"{self._wanted.vswitch.name} {row['name']}", before, after))
-                where = [["_uuid", "==", row["_uuid"]]]
                 operations.append({"op": "update", "table": table, "where": where, "row": differing})
-                # Without a tag it was in all VLANs.
-                lets_go |= "tag" in differing and columns["tag"][0] != [NOWHERE]
+            if mutations:
+                operations.append({"op": "mutate", "table": table, "where": where, "mutations": mutations})
+            # Without a tag it was in all VLANs.
+            lets_go |= "tag" in differing and columns["tag"][0] != [NOWHERE]
 
         missing = []
         for item in self._wanted.attachments:
@@ -141,23 +167,16 @@ class OvsDriver:
     def _attach(bridge: _Bridge, item: Attachment, update: Any) -> None:
         mac = format_mac(item.mac)
         port = bridge.ports[item.interface]
-        owner = as_map(port["external_ids"])
         settings: dict[str, Any] = {
             "tag": (as_set(port["tag"]), [item.vlan], item.vlan),
             "trunks": (as_set(port["trunks"]), [], to_set([])),
             "vlan_mode": (as_set(port["vlan_mode"]), ["access"], "access"),
-            "external_ids": (owner, {**owner, _OWNER: item.vm}, to_map({**owner, _OWNER: item.vm})),
         }
-        update("Port", port, settings, f"VLAN {item.vlan} for VM {item.vm}")
+        update("Port", port, settings, f"VLAN {item.vlan} for VM {item.vm}", {_OWNER: item.vm})
         interface = bridge.interface(item.interface)
-        known = as_map(interface["external_ids"])
-        attached = {**known, "attached-mac": mac}
         # `mac` takes effect on internal interfaces only; others carry it for whoever plugs the VM in.
-        columns: dict[str, Any] = {
-            "mac": (as_set(interface["mac"]), [mac], mac),
-            "external_ids": (known, attached, to_map(attached)),
-        }
-        update("Interface", interface, columns, f"MAC {mac}")
+        columns: dict[str, Any] = {"mac": (as_set(interface["mac"]), [mac], mac)}
+        update("Interface", interface, columns, f"MAC {mac}", {"attached-mac": mac})
 
     @staticmethod
     def _isolate(row: dict[str, Any], update: Any, after: str, *, forget: bool = False) -> None:
@@ -166,8 +185,4 @@ class OvsDriver:
             "trunks": (as_set(row["trunks"]), [], to_set([])),
             "vlan_mode": (as_set(row["vlan_mode"]), ["access"], "access"),
         }
-        if forget:
-            owner = as_map(row["external_ids"])
-            kept = {key: value for key, value in owner.items() if key != _OWNER}
-            columns["external_ids"] = (owner, kept, to_map(kept))
-        update("Port", row, columns, after)
+        update("Port", row, columns, after, {_OWNER: None} if forget else {})

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentep.host.fabric import VSwitch
+from opentep.host.ovsdb import Ovsdb
 from opentep.host.vswitch import Attachment, VSwitchError, Wanted, driver_for
-from opentep.host.vswitch.ovs import NOWHERE
+from opentep.host.vswitch.ovs import NOWHERE, OvsDriver
 
 from .open_vswitch import IS_INSTALLED, Ovs
 
@@ -63,6 +65,29 @@ def test_a_changed_vlan(ovs: Ovs) -> None:
     (change, uplink) = driver_for(wanted(ovs, replace(A, vlan=12))).apply().changes
     assert (change.name, change.before, change.after) == ("sw1 a", "tag [10]", "VLAN 12 for VM vm-a")
     assert uplink.after == "trunk of VLANs 12"
+
+
+def test_what_others_write_meanwhile_stays(ovs: Ovs, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver_for(wanted(ovs, A)).apply()
+    commit = OvsDriver._commit
+
+    def late(driver: OvsDriver, database: Ovsdb, operations: list[Any]) -> None:
+        ovs.vsctl(
+            "set", "interface", "a", "external_ids:iface-id=x", "--", "set", "port", "a", "external_ids:y=z"
+        )
+        commit(driver, database, operations)
+
+    monkeypatch.setattr(OvsDriver, "_commit", late)
+    for attachments in ([Attachment("vm-x", "a", 0x120001000003, 10)], []):
+        ovs.vsctl("clear", "interface", "a", "external_ids", "--", "remove", "port", "a", "external_ids", "y")
+        driver_for(wanted(ovs, *attachments)).apply()
+        names = [item.vm for item in attachments]
+        assert ovs.get("port", "a", "external_ids") == [
+            "map",
+            [*(["opentep-vm", name] for name in names), ["y", "z"]],
+        ]
+        assert dict(ovs.get("interface", "a", "external_ids")[1])["iface-id"] == "x"  # type: ignore[index]
+    ovs.vsctl("clear", "port", "a", "external_ids")
 
 
 def test_an_interface_that_is_not_there_yet(ovs: Ovs) -> None:
