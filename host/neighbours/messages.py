@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from opentep.gateware.headers import ETHERTYPE_IPV6, IPV6_BYTES, NEXT_HEADER_ICMPV6
+from opentep.host.fabric.addresses import GROUP_BIT, oui_of
 
 __all__ = ["Advertisement", "Solicitation", "parse", "solicitation"]
 
@@ -104,14 +105,16 @@ def _is_group(address: int) -> bool:
 
 
 def _options(octets: bytes) -> dict[int, int] | None:
-    """MAC addresses by kind of option; ``None`` if an option has no length or a wrong one."""
+    """MAC addresses of nodes by kind of option; ``None`` if an option has no length or a wrong one."""
     found = {}
     while octets:
         size = 8 * octets[1] if len(octets) > 1 else 0
         if not 0 < size <= len(octets):
             return None
         if octets[0] in (_SOURCE_MAC, _TARGET_MAC):
-            found[octets[0]] = int.from_bytes(octets[2:8], "big")
+            mac = int.from_bytes(octets[2:8], "big")
+            if mac and not oui_of(mac) & GROUP_BIT:  # nobody can be reached at others
+                found[octets[0]] = mac
         octets = octets[size:]
     return found
 

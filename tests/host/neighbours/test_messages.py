@@ -61,6 +61,14 @@ def test_advertisement(solicited: bool, override: bool) -> None:
     assert parse(frame(message, other)) == Advertisement(PEER_NUMBER, PEER_MAC_NUMBER, solicited, override)
 
 
+@pytest.mark.parametrize("mac", ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"])
+def test_nobody_is_at_the_mac_of_a_group(mac: str) -> None:
+    octets = frame(advertisement(), ICMPv6NDOptDstLLAddr(lladdr=mac))
+    assert parse(octets) == Advertisement(PEER_NUMBER, None, True, True)
+    octets = frame(ICMPv6ND_NS(tgt=OWN), ICMPv6NDOptSrcLLAddr(lladdr=mac))
+    assert parse(octets) == Solicitation(PEER_NUMBER, OWN_NUMBER, None)
+
+
 def test_solicitations_that_come() -> None:
     here = ICMPv6NDOptSrcLLAddr(lladdr=PEER_MAC)
     assert parse(frame(ICMPv6ND_NS(tgt=OWN), here)) == Solicitation(PEER_NUMBER, OWN_NUMBER, PEER_MAC_NUMBER)
