@@ -127,6 +127,11 @@ class NeighbourCache:
             neighbour.mac = message.mac
             self._enter(neighbour, State.STALE, now + DELAY)
 
+    def give_up(self) -> None:
+        """Who has not settled counts as silent: one that never sets the Solicited flag is never reachable."""
+        for neighbour in self:
+            neighbour.silent |= not neighbour.settled
+
     @staticmethod
     def _enter(neighbour: Neighbour, state: State, due: float) -> None:
         neighbour.state = state

@@ -18,6 +18,8 @@ __all__ = ["NeighbourService", "known_next_hops", "routers", "with_next_hops"]
 
 _PAUSE = 0.02
 """Seconds between two looks at the TEP."""
+_PATIENCE = 15.0
+"""Seconds: more than it takes to find that one is silent who told where it is only once."""
 _WHOLE = 1518
 """Octets: messages are taken with all their options."""
 
@@ -97,9 +99,16 @@ class NeighbourService:
             time.sleep(_PAUSE)
 
     def settle(self) -> dict[Key, int]:
-        """Go on until every router has answered or failed to; the MACs that are known then."""
+        """Go on until every router has answered or failed to; the MACs that are known then.
+
+        Who has done neither after some seconds counts as silent, with the MAC that is known.
+        """
+        deadline = self._clock() + _PATIENCE
         for _ in self.steps():
             if all(neighbour.settled for neighbour in self.neighbours):
+                break
+            if self._clock() >= deadline:
+                self.neighbours.give_up()
                 break
         return self.macs
 

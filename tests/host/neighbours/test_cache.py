@@ -141,3 +141,16 @@ def test_who_asks_tells_where_it_is() -> None:
     ):
         scene.cache.solicited(PORT, message, scene.now)
     assert scene.it.mac == B
+
+
+def test_one_that_never_says_that_it_was_asked_is_given_up() -> None:
+    scene = Scene()
+    while scene.now < 60:
+        if scene.asked(scene.now + 0.5):
+            scene.answer(solicited=False)
+        assert not scene.it.settled
+    scene.cache.give_up()
+    assert scene.it.silent and scene.it.settled and scene.it.mac == A
+    scene = reachable()
+    scene.cache.give_up()
+    assert not scene.it.silent
