@@ -78,8 +78,17 @@ def vm_interface(
             f"interface '{vm.interface}' of '{vm.vswitch}' already belongs to VM '{owner}'",
             "give every VM its own interface",
         )
-    form, message = _INTERFACES.get(fabric.vswitches[vm.vswitch].driver, (None, ""))
+    vswitch = fabric.vswitches[vm.vswitch]
+    given = "interface" in source.data["vms"][vm.name]
+    path: KeyPath = ("vms", vm.name, "interface") if given else ("vms", vm.name)
+    form, message = _INTERFACES.get(vswitch.driver, (None, ""))
     if form is not None and not form.fullmatch(vm.interface):
-        given = "interface" in source.data["vms"][vm.name]
-        path: KeyPath = ("vms", vm.name, "interface") if given else ("vms", vm.name)
         yield source.problem(path, f"'{vm.interface}': {message}", "give another 'interface'", key=not given)
+    own = {vswitch.bridge: "bridge", vswitch.uplink: "uplink"}
+    if vswitch.driver == "ovs" and vm.interface in own:
+        yield source.problem(
+            path,
+            f"'{vm.interface}' is the {own[vm.interface]} of '{vm.vswitch}'",
+            "give the 'interface' that the VM is plugged in with",
+            key=not given,
+        )

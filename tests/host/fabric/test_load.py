@@ -269,6 +269,21 @@ def test_what_cannot_be_read_is_told_once(old: str, new: str) -> None:
     assert "IPv6" in only(GOOD.replace(old, new)).remedy
 
 
+@pytest.mark.parametrize(("name", "what"), [("eth1", "uplink"), ("br0", "bridge")])
+def test_a_vm_has_neither_the_uplink_nor_the_bridge(name: str, what: str) -> None:
+    text = GOOD.replace("port: server}", "port: server, driver: ovs, ovsdb: 'unix:/x', uplink: eth1}")
+    problem = only(text.replace("vlan: 7}", f"vlan: 7, interface: {name}}}"))
+    assert place(problem) == (15, 78, "vms.b.interface")
+    assert problem.message == f"'{name}' is the {what} of 'sw1'" and "plugged in" in problem.remedy
+    problem = only(text.replace("  a: {", f"  {name}: {{").replace("[a, c]", "[c]"))
+    assert place(problem) == (14, 3, f"vms.{name}")
+    loads(
+        text.replace("driver: ovs, ovsdb: 'unix:/x', ", "").replace(
+            "vlan: 7}", f"vlan: 7, interface: {name}}}"
+        )
+    )
+
+
 def test_duplicate_key() -> None:
     error = only(GOOD + "tenants: {}\n")
     assert place(error) == (19, 1, "tenants")
