@@ -8,7 +8,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -22,6 +22,10 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 
 _MAX_DEPTH = 50
 """No fabric document nests deeper; guards against aliases that contain themselves."""
+_MAX_REPEATED = 1 << 20
+"""Values that aliases may stand for; guards against aliases of aliases of aliases."""
+_MAX_DIGITS = 100
+"""No number that a document may have is longer."""
 
 
 @dataclass
@@ -66,17 +70,25 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, y
 
 
 class _Builder:
-    def __init__(self, file: str):
+    def __init__(self, file: str, characters: int):
         self.file = file
         self.problems: list[Problem] = []
+        self._room = characters + _MAX_REPEATED  # whatever stands there itself takes a character or more
 
     def _report(self, path: KeyPath, node: yaml.Node, message: str, remedy: str) -> None:
         self.problems.append(Problem(*_place(node), format_path(path), message, remedy, self.file))
 
+    def _refuse(self, path: KeyPath, node: yaml.Node, message: str, remedy: str) -> NoReturn:
+        """What comes after this is not worth looking at."""
+        self._report(path, node, message, remedy)
+        raise FabricError(self.problems)
+
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
+        self._room -= 1
         if len(path) > _MAX_DEPTH:
-            self._report(path, node, "nested too deeply", "remove the alias that contains itself")
-            return None
+            self._refuse(path, node, "nested too deeply", "remove the alias that contains itself")
+        if self._room < 0:
+            self._refuse(path, node, "too much by way of aliases", "use fewer, or none")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -111,6 +123,10 @@ class _Builder:
         if node.style:  # quoted, or a block
             return text
         if _INTEGER.fullmatch(text):
+            if len(text) > _MAX_DIGITS:
+                message = f"a number of {len(text):,} digits"
+                self._report(path, node, message, "give a smaller one, or text in quotes")
+                return None
             return int(text, 0)
         if text in _NULLS:
             return None
@@ -157,7 +173,7 @@ def read_source(text: str | bytes, file: str) -> Source:
         raise FabricError(
             [Problem(1, 1, "(document)", "the document is empty", "start with 'version: 1'", file)]
         )
-    builder = _Builder(file)
+    builder = _Builder(file, len(text))
     data = builder.build(node, ())
     if builder.problems:
         raise FabricError(builder.problems)

@@ -309,6 +309,10 @@ def test_nested_duplicate_keys_are_all_reported() -> None:
         ("- 1\n", 1),
         ("? [1]\n: 2\n", 1),
         ("a: \x00\n", 1),
+        ("version: 1\nteps: &a {x: *a, y: *a}\n", 2),
+        ("a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)), 2),
+        (f"version: {'9' * 5000}\n", 1),
+        (f"version: 0x{'f' * 5000}\n", 1),
     ],
 )
 def test_bad_yaml(text: str, line: int) -> None:
