@@ -20,6 +20,7 @@ __all__ = [
     "parse_ipv6",
     "parse_mac",
     "parse_oui",
+    "parse_vm_address",
     "refusal",
 ]
 
@@ -66,6 +67,16 @@ def parse_host(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         if int(length) <= host.max_prefixlen:
             return host
     return ipaddress.ip_interface(text).ip
+
+
+def parse_vm_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The same of a VM: unicast, without zone; raises ``ValueError``."""
+    if "%" in text:
+        raise ValueError(f"'{text}' has a zone, which means nothing outside the VM")
+    address = parse_host(text)
+    if address.is_multicast or address.is_unspecified:
+        raise ValueError(f"{address} is not an address of a VM")
+    return address
 
 
 def parse_group_prefix(text: str) -> int:

@@ -337,12 +337,7 @@ def addresses(fabric: Fabric, source: Source) -> Iterator[Problem]:
             continue
         for index, address in enumerate(vm.ip_addresses):
             path: KeyPath = ("vms", name, "addresses", index)
-            if (
-                address.is_multicast
-                or address.is_unspecified
-                or address.is_loopback
-                or address == _ALL_IPV4_NODES
-            ):
+            if address.is_loopback or address == _ALL_IPV4_NODES:
                 yield source.problem(
                     path, f"{address} is not an address of a VM", "give the VM's own unicast address"
                 )

@@ -8,7 +8,15 @@ from opentep.gateware.headers import Encapsulation
 from opentep.host.memory import without_collection
 from opentep.host.tables import OUI_KEY, KeyMask, Storm
 
-from .addresses import group_mac, oui_of, parse_group_prefix, parse_host, parse_ipv6, parse_mac, parse_oui
+from .addresses import (
+    group_mac,
+    oui_of,
+    parse_group_prefix,
+    parse_ipv6,
+    parse_mac,
+    parse_oui,
+    parse_vm_address,
+)
 from .check import check
 from .errors import FabricError, KeyPath, Problem
 from .model import Fabric, Group, Link, NextHop, Port, Rule, Tenant, Tep, Vm, VSwitch
@@ -129,11 +137,11 @@ class _Loader:
         )
 
     def vm(self, name: str, raw: dict[str, Any]) -> Vm:
-        remedy = "give an IP address, with a prefix length if you like, such as 10.0.0.1/24"
+        remedy = "give the VM's own IP address, with a prefix length if you like, such as 10.0.0.1/24"
         addresses = tuple(
             text
             for index, text in enumerate(raw.get("addresses", ()))
-            if self.convert(("vms", name, "addresses", index), text, parse_host, None, remedy)
+            if self.convert(("vms", name, "addresses", index), text, parse_vm_address, None, remedy)
         )
         return Vm(
             name=name,

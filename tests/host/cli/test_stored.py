@@ -152,6 +152,11 @@ def test_every_kind(folder):
         (1, "log 99", "there is no revision 99; the newest one is 1"),
         (2, "import nothing.yaml", "does not exist"),
         (2, "agent --metrics x", "'x' is not [HOST:]PORT"),
+        (2, "vm set red1 --addresses ff02::1", "ff02::1 is not an address of a VM"),
+        (2, "vm set red1 --addresses 0.0.0.0/0", "0.0.0.0 is not an address of a VM"),
+        (2, "vm set red1 --addresses fe80::1%eth0", "'fe80::1%eth0' has a zone"),
+        (2, "vm set red1 --interface eth1", "'eth1' is the uplink of 'ovs1'"),
+        (2, "vswitch set ovs1 --uplink red1", "'red1' is the uplink of 'ovs1'"),
     ],
 )
 def test_mistakes_change_nothing(folder, code, command, message):
