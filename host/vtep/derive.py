@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from opentep.host.controller.objects import Key
-from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, parse_oui
+from opentep.host.fabric.addresses import format_mac, format_oui, parse_mac, parse_oui, parse_vm_address
 from opentep.host.tables import OUI_KEY, KeyMask
 
 from .document import Document
@@ -95,6 +95,8 @@ class _Derivation:
             (spec["tep"], spec["port"]): name for name, spec in document.others("vswitches").items()
         }
         self._peers = {_canonical(tep["address"]): name for name, tep in document.others("teps").items()}
+        self._strangers: dict[str, dict[str, Any]] = {}
+        """Foreign TEPs that the fabric does not know (:meth:`meet`)."""
         vms = document.others("vms").values()
         self._at_vlan = {(vm["vswitch"], vm["vlan"]): vm for vm in vms if "vswitch" in vm}
         self._at_mac = {(vm["tenant"], vm["mac"]): vm for vm in vms if "mac" in vm}
@@ -277,9 +279,13 @@ class _Derivation:
         if known is not None:
             return known
         name = self.document.prefix + str(parsed).replace(":", "-")
-        spec = {"foreign": True, "address": str(parsed), "encapsulation": "vxlan"}
-        self.add("teps", name, spec, Refusal(""))
+        self._strangers[name] = {"foreign": True, "address": str(parsed), "encapsulation": "vxlan"}
         return name
+
+    def meet(self, peer: str) -> None:
+        """Have the fabric know a foreign TEP that something goes to."""
+        if peer in self._strangers:
+            self.add("teps", peer, self._strangers[peer], Refusal(""))
 
     def flood(self, flood: Flood) -> None:
         """TEPs that a tenant is present at."""
@@ -290,6 +296,8 @@ class _Derivation:
         # Of service nodes one is enough, and which is healthy nobody knows here.
         count = None if self.logical[flood.switch].source_node else 1
         peers = list(islice((peer for peer in found if peer is not None), count))
+        for peer in peers:
+            self.meet(peer)
         spec = self.done.objects.get(Key("tenants", tenant))
         if spec is not None:
             if peers:
@@ -327,12 +335,13 @@ class _Derivation:
             if there.get("tep") != tep:
                 self.refuse(f"logical switch '{remote.switch}': {mac} is somewhere else by the fabric")
             return None
+        self.meet(tep)
         spec: dict[str, Any] = {"tenant": tenant, "tep": tep, "mac": mac}
         try:
             if remote.ip:
-                spec["addresses"] = [_canonical(remote.ip)]
+                spec["addresses"] = [str(parse_vm_address(remote.ip))]
         except ValueError:
-            self.refuse(f"logical switch '{remote.switch}': '{remote.ip}' of {mac} is no IP address")
+            self.refuse(f"logical switch '{remote.switch}': '{remote.ip}' of {mac} is no IP address of a VM")
         name = self.name(tenant.removeprefix(self.document.prefix), mac.replace(":", ""))
         if not self.add("vms", name, spec, Refusal("")):
             self.refuse(f"logical switch '{remote.switch}': {mac} is at two places")

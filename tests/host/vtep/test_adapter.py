@@ -119,7 +119,7 @@ def test_remote_macs_are_vms_behind_foreign_teps(bench: Bench) -> None:
     bench.vtep.ctl("add-ucast-remote", "green", f"{oui}:00:77:01", "vxlan_over_ipv4", "fd00:77::1")
     bench.vtep.ctl("add-ucast-remote", "green", f"{oui}:00:77:02", "fd00:77:0::1")
     bench.vtep.ctl("add-ucast-remote", "green", f"{oui}:00:77:03", "10.1.2.3")
-    bench.vtep.ctl("add-ucast-remote", "green", "0a:00:00:00:00:01", "fd00:77::1")
+    bench.vtep.ctl("add-ucast-remote", "green", "0a:00:00:00:00:01", "fd00:77::2")
     # What a controller heard from another VTEP, which here is of the same fabric.
     bench.vtep.ctl("add-ucast-remote", "green", f"{oui}:00:77:04", "fd00:2::1")
     bench.go()
