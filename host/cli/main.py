@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import logging
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ _COMMANDS = {
 }
 
 
+def _is_utf8(word: str) -> bool:
+    """Octets of an argument that are none come as halves of surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
 class _Commands(click.Group):
     """Group whose commands are loaded one by one, with one place for all errors."""
 
@@ -117,6 +123,12 @@ class _Commands(click.Group):
         except ModuleNotFoundError as error:  # of what the command imports only where it needs it
             name = ctx.invoked_subcommand or ""
             raise MissingExtraError(f"opentep {name}", error, _COMMANDS[name].extra) from error
+        except UnicodeEncodeError as error:
+            wrong = [word for word in shlex.split(ctx.meta[COMMAND_LINE]) if not _is_utf8(word)]
+            if wrong:
+                shown = ", ".join(repr(os.fsencode(word)).removeprefix("b") for word in wrong)
+                raise click.UsageError(f"not UTF-8: {shown}", ctx) from None
+            raise explain(error, verbose=ctx.params.get("verbose", 0) > 1) from error
         except Exception as error:
             raise explain(error, verbose=ctx.params.get("verbose", 0) > 1) from error
 
