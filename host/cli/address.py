@@ -8,7 +8,7 @@ import click
 
 from .errors import CommandError
 
-__all__ = ["listening", "to_address"]
+__all__ = ["in_url", "listening", "to_address"]
 
 
 def to_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
@@ -21,6 +21,11 @@ def to_address(ctx: click.Context, parameter: click.Parameter, value: str | None
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def in_url(host: str, port: int) -> str:
+    """As a URL has it (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @contextmanager
 def listening(address: tuple[str, int]) -> Iterator[None]:
     """Around what begins to listen there."""
@@ -31,3 +36,7 @@ def listening(address: tuple[str, int]) -> Iterator[None]:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror
         raise CommandError(f"cannot listen at port {address[1]} of {address[0]}: {reason}") from None
+    except UnicodeError:
+        raise CommandError(
+            f"cannot listen at port {address[1]} of {address[0]}: no host can have this name"
+        ) from None

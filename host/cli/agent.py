@@ -3,7 +3,7 @@
 import click
 from opentep.host.agent import Metrics, Supervisor
 
-from .address import listening, to_address
+from .address import in_url, listening, to_address
 from .service import begin_service
 from .store import chosen_location
 
@@ -77,7 +77,7 @@ def command(
         collected = Metrics()
         with listening(metrics):
             port = collected.serve(*metrics)
-        click.echo(f"metrics: http://{metrics[0]}:{port}/metrics", err=True)
+        click.echo(f"metrics: http://{in_url(metrics[0], port)}/metrics", err=True)
     options = {
         "verify_seconds": verify,
         "vswitches": vswitches,

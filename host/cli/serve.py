@@ -10,7 +10,7 @@ import click
 import uvicorn
 from opentep.host.api import create_app
 
-from .address import listening, to_address
+from .address import in_url, listening, to_address
 from .errors import CommandError
 from .main import version
 from .store import chosen_location
@@ -23,6 +23,25 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Whether they are what they should be."""
+
+    def pass_phrase() -> str:
+        raise CommandError(
+            f"{key} is encrypted, and a service has nobody to type its pass phrase;"
+            f" remedy: `openssl pkey -in {key} -out KEY` writes one that is not"
+        )
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, pass_phrase)
+    except ssl.SSLError as error:
+        raise CommandError(
+            f"{certificate} and {key} are no certificate and its key: {error.strerror}"
+        ) from None
+    except OSError as error:
+        raise CommandError(f"cannot read {certificate} and {key}: {error.strerror}") from None
 
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -56,6 +75,8 @@ def command(listen: tuple[str, int], certificate: Path | None, key: Path | None)
         raise click.UsageError("--certificate and --key go together")
     if certificate is None and not _is_loopback(host):
         raise click.UsageError(f"--listen {host} needs TLS: give --certificate and --key")
+    if certificate is not None and key is not None:
+        _check_pair(certificate, key)
     config = uvicorn.Config(
         create_app(chosen_location(), version()),
         ssl_certfile=certificate,
@@ -63,15 +84,10 @@ def command(listen: tuple[str, int], certificate: Path | None, key: Path | None)
         access_log=False,
         server_header=False,
     )
-    try:
-        config.load()
-    except ssl.SSLError as error:
-        raise CommandError(
-            f"{certificate} and {key} are no certificate and its key: {error.strerror}"
-        ) from None
+    config.load()
     with listening(listen):
         listener = socket.create_server(listen, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    scheme, shown = "http" if certificate is None else "https", f"[{host}]" if ":" in host else host
-    click.echo(f"serving at {scheme}://{shown}:{listener.getsockname()[1]}/", err=True)
+    scheme = "http" if certificate is None else "https"
+    click.echo(f"serving at {scheme}://{in_url(host, listener.getsockname()[1])}/", err=True)
     with listener, suppress(KeyboardInterrupt, SystemExit):  # both signals are how it is told to end
         uvicorn.Server(config).run([listener])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from opentep.host.cli import main
+from opentep.host.cli.address import in_url
 
 from .conftest import EXAMPLE, OPENTEP
 
@@ -100,3 +101,29 @@ def test_where_another_program_listens(command: list[str], tmp_path: Path) -> No
 def test_files_that_are_no_certificate() -> None:
     output = run("serve", "--listen", "0", "--certificate", __file__, "--key", __file__, code=1)
     assert f"{__file__} and {__file__} are no certificate and its key" in output
+
+
+def test_a_key_with_a_pass_phrase(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-passout",
+            "pass:secret",
+            "-subj",
+            "/CN=localhost",
+        ]
+        + ["-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    output = run("serve", "--listen", "0", "--certificate", certificate, "--key", key, code=1)
+    assert f"{key} is encrypted" in output and "openssl pkey" in output
+
+
+def test_addresses_in_urls() -> None:
+    assert [in_url("127.0.0.1", 80), in_url("::1", 80)] == ["127.0.0.1:80", "[::1]:80"]

@@ -152,6 +152,7 @@ def test_every_kind(folder):
         (1, "log 99", "there is no revision 99; the newest one is 1"),
         (2, "import nothing.yaml", "does not exist"),
         (2, "agent --metrics x", "'x' is not [HOST:]PORT"),
+        (1, "agent --metrics ..x:9469", "cannot listen at port 9469 of ..x: no host can have this name"),
         (2, "vm show \udcff", r"not UTF-8: '\xff'"),
         (2, "find \udcff", r"not UTF-8: '\xff'"),
         (2, "vm set red1 --interface \udcff", r"not UTF-8: '\xff'"),
