@@ -5,7 +5,7 @@ from opentep.host.agent import Metrics, Supervisor
 
 from .address import in_url, listening, to_address
 from .service import begin_service
-from .store import chosen_location
+from .store import existing_location
 
 __all__ = ["command"]
 
@@ -85,4 +85,4 @@ def command(
         "learn_seconds": learned,
         "metrics": collected,
     }
-    Supervisor(chosen_location(), teps, **options).run(stop)
+    Supervisor(existing_location(), teps, **options).run(stop)

@@ -77,10 +77,14 @@ def _shown(name: str) -> str:
 
 
 def _change(
-    kind: _Kind, edits: Callable[[Callable[[Key], Any]], Mapping[Key, Any]], dry_run: bool, as_json: bool
+    edits: Callable[[Callable[[Key], Any]], Mapping[Key, Any]],
+    dry_run: bool,
+    as_json: bool,
+    *,
+    create: bool = False,
 ) -> None:
-    """Do it, and tell what was done."""
-    with open_stored(create=not dry_run) as repository:
+    """Do it, and tell what was done. ``create``: a store that is not there yet."""
+    with open_stored(create=create and not dry_run) as repository:
         revision, changes, fabric = repository.edit(command_line(), edits, dry_run=dry_run)
     show_edited(revision, changes, fabric, dry_run=dry_run, as_json=as_json)
 
@@ -128,11 +132,6 @@ def _spec_options(kind: _Kind) -> Callable[[Any], Any]:
     return decorate
 
 
-def _rule_spec(name: str) -> dict[str, str]:
-    source, _, target = name.partition("/")
-    return {"from": source, "to": target}
-
-
 def _objects(kind: _Kind) -> click.Group:
     """The commands of one kind."""
     word = kind.word
@@ -156,6 +155,7 @@ def _objects(kind: _Kind) -> click.Group:
     @_dry_run
     @json_option
     def add(dry_run: bool, as_json: bool, **options: Any) -> None:
+        ends = {"from": options["source"], "to": options["target"]} if kind.kind == "rules" else None
         name = _name(options)
         key = Key(kind.kind, name)
 
@@ -167,9 +167,9 @@ def _objects(kind: _Kind) -> click.Group:
                     else f"`opentep {word} set {name} …` changes it"
                 )
                 raise CommandError(f"{title} '{_shown(name)}' exists; remedy: {remedy}")
-            return {key: _rule_spec(name) if kind.kind == "rules" else given_values(kind.properties, options)}
+            return {key: ends or given_values(kind.properties, options)}
 
-        _change(kind, edits, dry_run, as_json)
+        _change(edits, dry_run, as_json, create=True)
 
     if kind.kind != "rules":
 
@@ -204,7 +204,7 @@ def _objects(kind: _Kind) -> click.Group:
                         _known(repository, kind, name)
                 return {key: {k: v for k, v in {**(spec or {}), **given}.items() if k not in leave}}
 
-            _change(kind, edits, dry_run, as_json)
+            _change(edits, dry_run, as_json)
 
     @group.command(
         "remove",
@@ -225,7 +225,7 @@ def _objects(kind: _Kind) -> click.Group:
             return {Key(kind.kind, name): None}
 
         try:
-            _change(kind, edits, dry_run, as_json)
+            _change(edits, dry_run, as_json)
         except FabricError:
             with open_stored() as repository:
                 users = _users(repository, Key(kind.kind, name))

@@ -13,7 +13,7 @@ from opentep.host.document import Document, default_store, open_document, open_r
 from .errors import CommandError
 from .options import COMMAND_LINE
 
-__all__ = ["chosen_location", "command_line", "fabric_of", "next_step", "open_stored"]
+__all__ = ["chosen_location", "command_line", "existing_location", "fabric_of", "next_step", "open_stored"]
 
 _DOCUMENT = Path("fabric.yaml")
 
@@ -44,13 +44,19 @@ def next_step() -> str:
     return f"if no agents bring it to TEPs and vSwitches, {export}`opentep apply` does"
 
 
-@contextmanager
-def open_stored(*, create: bool = False) -> Iterator[Repository]:
-    """The fabric in the store, for commands that need no document."""
+def existing_location() -> str:
+    """The same; a store that the user chose must be there."""
     chosen = _chosen()
-    if chosen and not create and "://" not in chosen and not Path(chosen).exists():
+    if chosen and "://" not in chosen and not Path(chosen).exists():
         raise CommandError(
             f"there is no store at {chosen}; remedy: `opentep --store {chosen} import` makes one"
         )
-    with open_repository(chosen_location(), create=create) as repository:
+    return chosen_location()
+
+
+@contextmanager
+def open_stored(*, create: bool = False) -> Iterator[Repository]:
+    """The fabric in the store, for commands that need no document."""
+    location = chosen_location() if create else existing_location()
+    with open_repository(location, create=create) as repository:
         yield repository

@@ -149,6 +149,9 @@ def test_every_kind(folder):
         (2, "apply -f typo.yaml", "typo.yaml: cannot read"),
         (1, "--store typo.db vm list", "there is no store at typo.db"),
         (1, "--store typo.db status", "there is no store at typo.db"),
+        (1, "--store typo.db vm remove red1", "there is no store at typo.db"),
+        (1, "--store typo.db vm set red1 --vlan 9", "there is no store at typo.db"),
+        (1, "--store typo.db agent", "there is no store at typo.db"),
         (1, "log 99", "there is no revision 99; the newest one is 1"),
         (2, "import nothing.yaml", "does not exist"),
         (2, "agent --metrics x", "'x' is not [HOST:]PORT"),
@@ -156,6 +159,7 @@ def test_every_kind(folder):
         (2, "vm show \udcff", r"not UTF-8: '\xff'"),
         (2, "find \udcff", r"not UTF-8: '\xff'"),
         (2, "vm set red1 --interface \udcff", r"not UTF-8: '\xff'"),
+        (2, "rule add a/b c", '"a/b" is not valid'),
         (2, "vm set red1 --addresses ff02::1", "ff02::1 is not an address of a VM"),
         (2, "vm set red1 --addresses 0.0.0.0/0", "0.0.0.0 is not an address of a VM"),
         (2, "vm set red1 --addresses fe80::1%eth0", "'fe80::1%eth0' has a zone"),
@@ -168,6 +172,7 @@ def test_mistakes_change_nothing(folder, code, command, message):
     assert message in failed(code, *command.split())
     assert done("export", "fabric", "--complete") == before
     assert len(json.loads(done("log", "--json"))) == 1
+    assert not Path("typo.db").exists()
 
 
 def test_a_copy_that_needs_no_store(folder, tmp_path):
