@@ -1,5 +1,6 @@
 """`opentep export`."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -12,6 +13,23 @@ from .options import params_option
 from .store import chosen_location, open_stored
 
 __all__ = ["command"]
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing: where the disk is full, what was there stays."""
+    if path.exists() and not path.is_file():  # a pipe, or a terminal
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        if path.exists():
+            shutil.copymode(path, new)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 @click.group()
@@ -54,7 +72,7 @@ def fabric(output: Path | None, complete: bool) -> None:
         if output is None:
             click.echo(text, nl=False)
             return
-        output.write_text(text, encoding="utf-8")
+        _write(output, text)
         WorkingCopy(output).goes_by(repository.identity, revision)
 
 

@@ -1,5 +1,6 @@
 """The stored fabric from the command line: objects, documents, the log, and what several operators do to each other."""
 
+import errno
 import json
 import os
 import subprocess
@@ -185,6 +186,26 @@ def test_a_copy_that_needs_no_store(folder, tmp_path):
     done("--store", "other/new.db", "import", "other/fabric.yaml")
     again = json.loads(done("--store", "other/new.db", "vm", "list", "--json"))
     assert {name: (vm.get("mac"), vm.get("vlan")) for name, vm in again.items()} == macs
+
+
+def test_a_full_disk_leaves_the_document_that_was_there(folder, monkeypatch):
+    before = Path("fabric.yaml").read_text()
+
+    def full(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text.encode()[:9])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        assert "No space left on device" in failed(1, "export", "fabric", "-o", "fabric.yaml")
+    assert Path("fabric.yaml").read_text() == before
+    assert not list(folder.glob(".fabric.yaml.new"))
+    Path("link.yaml").symlink_to("fabric.yaml")
+    Path("fabric.yaml").chmod(0o640)
+    done("export", "fabric", "-o", "link.yaml")
+    assert Path("link.yaml").is_symlink() and Path("fabric.yaml").stat().st_mode & 0o777 == 0o640
+    assert Path("fabric.yaml").read_text() == done("export", "fabric") != before
+    done("export", "fabric", "-o", "/dev/null")
 
 
 def test_two_operators_and_one_store(folder, monkeypatch):
