@@ -15,6 +15,10 @@ from .store import next_step
 __all__ = ["describe", "show_edited", "tell"]
 
 
+_FOLLOWS = {"oui": ("oui", "ouis", "block"), "mac": ("mac", "tenant"), "vlan": ("vlan", "vswitch", "tenant")}
+"""What is allocated, and keys whose change may give an object another one."""
+
+
 def _complete(key: Key, fabric: Fabric) -> dict[str, Any]:
     """What an object got, however it got it."""
     if key.kind == "tenants":
@@ -31,6 +35,15 @@ def _got(change: Change, fabric: Fabric | None) -> dict[str, Any]:
     return {} if change.after is None or fabric is None else _complete(change.key, fabric)
 
 
+def _may_be_new(change: Change, name: str) -> bool:
+    """Whether what is allocated as ``name`` need not be what it was."""
+    if change.before is None:
+        return True
+    if change.before == change.after:  # a VM that makes room for another one
+        return name == "vlan"
+    return any(change.before.get(key) != change.after.get(key) for key in _FOLLOWS[name])
+
+
 def describe(changes: Sequence[Change], fabric: Fabric | None) -> list[dict[str, Any]]:
     """For programs."""
     return [{**change.as_dict(), "complete": _got(change, fabric)} for change in changes]
@@ -43,7 +56,7 @@ def tell(changes: Sequence[Change], fabric: Fabric | None) -> None:
             click.echo(line)
         given: Mapping[str, Any] = change.after or {}
         for name, value in _got(change, fabric).items():
-            if name not in given:
+            if name not in given and _may_be_new(change, name):
                 click.echo(f"    {name}: {value} (allocated)")
 
 

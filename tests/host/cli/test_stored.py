@@ -64,7 +64,10 @@ def test_a_vm_from_cradle_to_grave(folder):
         "vlan": 4,
     }
     assert "vlan: — → 77" in done("vm", "set", "web", "--vlan", "0x4d")
-    assert "vlan: 77 → —" in done("vm", "set", "web", "--unset", "vlan")
+    out = done("vm", "set", "web", "--unset", "vlan")
+    assert "vlan: 77 → —" in out and "vlan: 5 (allocated)" in out and "mac" not in out
+    assert "allocated" not in done("vm", "set", "web", "--interface", "tap7")
+    assert "interface: tap7 → —" in done("vm", "set", "web", "--unset", "interface")
     assert "nothing to change" in done("vm", "set", "web", "--tenant", "red")
     assert list(json.loads(done("vm", "list", "-w", "vswitch=ovs1", "-w", "tenant=red", "--json"))) == [
         "red1",
