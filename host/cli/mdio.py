@@ -51,13 +51,13 @@ def command(
     """Read REGISTER of the PHY of PORT, or write VALUE to it.
 
     Ports count from 0 as `opentep show ports` shows them. Registers 0 to 15 are those of IEEE 802.3, clause 22; writing
-    the wrong ones takes the link down until the board is reset.
+    the wrong ones takes the link down until the board is configured anew.
 
     \b
     opentep mdio 0 1 --tep rack1            status of the first port's PHY
     opentep mdio 0 0 0x1340 --link /dev/ttyUSB0
     """
-    with one_target(fabric, tep, link, baud).connect() as driver:
+    with one_target(fabric, tep, link, baud, nameless=True).connect() as driver:
         result = access_phy(driver.registers, port, register, value)
     if as_json:
         print_json({"port": port, "register": register, "value": result})

@@ -71,7 +71,7 @@ def command(
     as_json: bool,
     watch: float | None,
 ) -> None:
-    target = one_target(fabric, tep, link, baud)
+    target = one_target(fabric, tep, link, baud, nameless=subject == "id")
     with target.connect() as driver:
 
         def view() -> View:

@@ -67,9 +67,12 @@ def targets(document: Document, name: str | None, link: str | None, baud: int | 
     return found
 
 
-def one_target(fabric: Path, name: str | None, link: str | None, baud: int | None) -> Target:
-    """The TEP that is meant. With ``link`` the document may be missing: the tables then have no names."""
-    if link is not None and name is None and not fabric.exists():
+def one_target(
+    fabric: Path, name: str | None, link: str | None, baud: int | None, *, nameless: bool = False
+) -> Target:
+    """The TEP that is meant. With ``link`` the document may be missing: the tables then have no names. Where none are
+    wanted (``nameless``), it does not count then."""
+    if link is not None and name is None and (nameless or not fabric.exists()):
         return Target(link, link, baud, None)
     document = fabric_of(fabric, save=False)
     candidates = [each for each in document.tables if link or document.fabric.teps[each].link]

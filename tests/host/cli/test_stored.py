@@ -169,6 +169,9 @@ def test_every_kind(folder):
         (2, "vm set red1 --addresses fe80::1%eth0", "'fe80::1%eth0' has a zone"),
         (2, "vm set red1 --interface eth1", "'eth1' is the uplink of 'ovs1'"),
         (2, "vswitch set ovs1 --uplink red1", "'red1' is the uplink of 'ovs1'"),
+        (1, "show id --link nothing", "cannot open nothing"),
+        (1, "mdio 0 1 --link nothing", "cannot open nothing"),
+        (2, "show macs --link nothing", "which TEP?"),
     ],
 )
 def test_mistakes_change_nothing(folder, code, command, message):
