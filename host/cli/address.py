@@ -16,7 +16,7 @@ def to_address(ctx: click.Context, parameter: click.Parameter, value: str | None
     if value is None:
         return None
     host, _, port = value.rpartition(":")
-    if not port.isdecimal() or int(port) > 0xFFFF:
+    if not port.isdecimal() or len(port) > 5 or int(port) > 0xFFFF:
         raise click.BadParameter(f"'{value}' is not [HOST:]PORT", ctx, parameter)
     return host.strip("[]") or "127.0.0.1", int(port)
 

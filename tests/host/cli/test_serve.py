@@ -83,6 +83,7 @@ def test_tokens(tmp_path: Path) -> None:
         (["--listen", "0.0.0.0:8480"], "needs TLS"),
         (["--listen", "rack7:8480"], "needs TLS"),
         (["--listen", "x"], "is not [HOST:]PORT"),
+        (["--listen", "9" * 5000], "is not [HOST:]PORT"),
         (["--certificate", __file__], "go together"),
     ],
 )
