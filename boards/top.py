@@ -17,7 +17,7 @@ from ..gateware.ticks import Ticks
 from ..gateware.trunk import TrunkSplit
 from .board import Board, EthernetPort
 from .clocking import CORE_DOMAIN, GIGABIT_DOMAIN, BoardClocks
-from .rgmii_port import RgmiiPort
+from .rgmii_port import MAX_FRAME, RgmiiPort
 
 __all__ = ["BoardTop", "check_params"]
 
@@ -28,6 +28,8 @@ def check_params(board: Board, params: Params) -> None:
         raise ValueError(f"{board.name} has an access and a fabric port, not {params.ports} ports")
     if params.clock_hz != board.params.clock_hz:
         raise ValueError(f"clock_hz is {board.params.clock_hz} on {board.name}, not {params.clock_hz}")
+    if params.max_frame > MAX_FRAME:
+        raise ValueError(f"max_frame is at most {MAX_FRAME} on a board, whose MACs count the FCS as well")
 
 
 class BoardTop(Elaboratable):

@@ -7,9 +7,6 @@ using opentep::Frame;
 
 extern "C" {
 
-int board_ports(void) { return BOARD_PORTS; }
-int board_width(void) { return BOARD_WIDTH; }
-
 board *board_new(uint64_t clock_hz) { return new board(clock_hz); }
 void board_free(board *b) { delete b; }
 
@@ -24,8 +21,6 @@ void board_set_stalls(board *b, uint64_t seed, uint32_t tx_stall, uint32_t rx_ga
 }
 
 void board_set_baud(board *b, uint64_t baud) { b->set_baud(baud); }
-void board_set_auto_second(board *b, int on) { b->auto_second = on; }
-void board_strobe_second(board *b) { b->strobe = true; }
 
 void board_send(board *b, int port, const uint8_t *octets, size_t length, uint64_t start_ns, int pad, int error) {
   Frame frame;
@@ -55,7 +50,6 @@ void board_link_write(board *b, const uint8_t *octets, size_t length) {
 }
 
 size_t board_link_available(const board *b) { return b->link_out.size(); }
-size_t board_link_pending(const board *b) { return b->link_in.size(); }
 
 size_t board_link_read(board *b, uint8_t *octets, size_t room) {
   auto &out = b->link_out;

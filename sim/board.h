@@ -37,9 +37,6 @@ typedef struct {
   uint64_t underruns; /* frames during which the wire had to wait for the core */
 } board_port_stats;
 
-int board_ports(void);
-int board_width(void);
-
 board *board_new(uint64_t clock_hz);
 void board_free(board *b);
 /* Speed of the wires towards and from the core. Returns 0, or -1 if one is faster than the datapath.
@@ -49,9 +46,6 @@ int board_set_rate(board *b, int port, uint64_t rx_bits_per_second, uint64_t tx_
 void board_set_stalls(board *b, uint64_t seed, uint32_t tx_stall, uint32_t rx_gap);
 /* 0: octets move at one per clock. */
 void board_set_baud(board *b, uint64_t baud);
-/* Strobe `second` and storm control's ticks by simulated time (default), or `second` only by board_strobe_second(). */
-void board_set_auto_second(board *b, int on);
-void board_strobe_second(board *b);
 
 /* Frames start no earlier than start_ns and no faster than the wire allows; `pad` to 60 octets as a MAC does. */
 void board_send(board *b, int port, const uint8_t *octets, size_t length, uint64_t start_ns, int pad, int error);
@@ -64,8 +58,6 @@ void board_receive(board *b, int port, uint8_t *octets, board_frame_info *info);
 void board_link_write(board *b, const uint8_t *octets, size_t length);
 size_t board_link_available(const board *b);
 size_t board_link_read(board *b, uint8_t *octets, size_t room);
-/* Octets written and not yet taken by the core. */
-size_t board_link_pending(const board *b);
 
 int board_run(board *b, uint64_t until_ns, uint64_t max_clocks, unsigned stop);
 int board_idle(const board *b);

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,20 +14,23 @@ from amaranth.hdl import Signal, ValueCastable
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib.wiring import In
 
+from .cache import cache_folder, forget, locked
 from .toolchain import (
     MAKE_VARIABLES,
     ToolError,
-    amaranth_yosys,
+    provide_yosys,
     require_tools,
     tool_versions,
     verilator_environment,
     yosys_command,
 )
-from .verilate import cache_folder, locked, without_zeros
+from .verilate import without_zeros
 
 __all__ = ["run_cocotb", "run_cocotb_on", "verilog_of"]
 
 TOP = "dut"
+_KEEP = 64
+"""Simulators kept in the cache, of some 75 MB each for a whole core; those unused for longest go first."""
 
 _WITHOUT_TIME = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
 _WITH_TIME = ("-O3", "--timing", "--assert", "-CFLAGS", "-std=c++20 -fcoroutines")
@@ -52,8 +56,8 @@ def run_cocotb(component: Any, module: Path, *, parameters: Mapping[str, str] | 
     from amaranth.back import verilog
 
     require_tools()
-    with amaranth_yosys():
-        text = verilog.convert(component, name=TOP, ports=_pins(component), strip_internal_attrs=True)
+    provide_yosys()
+    text = verilog.convert(component, name=TOP, ports=_pins(component), strip_internal_attrs=True)
     _run(without_zeros(text), TOP, module, (), _WITHOUT_TIME, parameters)
 
 
@@ -107,9 +111,13 @@ def _run(
 
     design = (text, top, flags, [model.read_text() for model in models])
     # What is built refers to cocotb and Verilator where they are.
-    key = hashlib.sha256(repr((design, tool_versions(), sys.prefix)).encode()).hexdigest()[:32]
-    folder = cache_folder().parent / "cocotb" / key
+    versions = {**tool_versions(), "cocotb": metadata.version("cocotb")}
+    key = hashlib.sha256(repr((design, versions, sys.prefix)).encode()).hexdigest()[:32]
+    cache = cache_folder() / "cocotb"
+    folder = cache / key
     folder.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+    forget(cache.iterdir(), keep=_KEEP)
     source = folder / "dut.v"
 
     environment = {**verilator_environment(), "MAKEFLAGS": MAKE_VARIABLES}

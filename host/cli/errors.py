@@ -53,7 +53,6 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
     # Imported late, so that `opentep --help` and shell completion do without.
-    from opentep.boards.tools import ToolError as BuildToolError
     from opentep.host.controller import ConflictError
     from opentep.host.driver import DriverError
     from opentep.host.fabric import FabricError, StateError
@@ -80,7 +79,6 @@ def explain(error: Exception, *, verbose: bool = False) -> click.ClickException:
         InjectError,
         PhyError,
         VSwitchError,
-        BuildToolError,
         ToolError,
         LabError,
     )

@@ -64,7 +64,9 @@ def test_changed_since(bitstream):
         check_bitstream(BOARD, bitstream)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"board": "colorlight-5a-75b", "ok": true, "problems": [], "bitstream": null}']
+)
 def test_a_broken_report(bitstream, text):
     (bitstream.parent / "report.json").write_text(text)
     with pytest.raises(ToolError, match="is no report of a build"):

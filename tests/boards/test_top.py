@@ -50,3 +50,6 @@ def test_parameters_that_no_board_has_are_refused():
         BoardTop(board, replace(board.params, access_ports=3))
     with pytest.raises(ValueError, match="clock_hz is 83333333"):
         BoardTop(board, replace(board.params, clock_hz=125_000_000))
+    with pytest.raises(ValueError, match="max_frame is at most 16379 on a board"):
+        BoardTop(board, replace(board.params, max_frame=16_380))
+    BoardTop(board, replace(board.params, max_frame=16_379))

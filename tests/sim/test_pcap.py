@@ -172,6 +172,7 @@ def test_every_truncation_is_an_error_or_a_shorter_capture(tmp_path: Path, octet
         (section("<") + interface("<") + block("<", 6, bytes(8)), "a pcapng block is too short"),
         (section("<") + struct.pack("<II", 6, 9), "a pcapng block claims 9 octets"),
         (section("<")[:8] + bytes(20), "no byte-order magic"),
+        (section("<") + interface("<") + enhanced("<", 0, 10**6 << 32, A), "no pcap file can tell"),
         (
             section("<") + interface("<") + block("<", 6, struct.pack("<IIIII", 0, 0, 0, 60, 60) + A[:40]),
             "longer than its block",

@@ -13,7 +13,7 @@ from opentep.host.events import AGED, LEARNED, MOVED, LearningEvent
 from opentep.host.tables import Local, TepTables
 from opentep.sim.packets import ethernet, tag, tunnel
 from opentep.sim.pcap import Packet, read_capture, write_capture
-from opentep.sim.replay import ReplayResult, replay
+from opentep.sim.replay import ReplayError, ReplayResult, replay
 from opentep.sim.traffic import Aside, Learning, random_tables, schedule
 
 LEARNING_GAP = 10_000
@@ -90,6 +90,14 @@ def test_random_traffic(tmp_path: Path, params: Params, seed: int) -> None:
     events = schedule(tables, rng, 1000, copies=COPIES, longest=1600)
     rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
     assert rtl.counters == model.counters
+
+
+def test_a_rate_above_the_datapath(tmp_path: Path) -> None:
+    tables = random_tables(random.Random(1), Params())
+    source = tmp_path / "in.pcap"
+    write_capture(source, [Packet(0, bytes(60))])
+    with pytest.raises(ReplayError, match="rate must be from 1 to"):
+        replay(tables, {tables.ports[0].name: source}, tmp_path / "out", rate=10**12, params=Params())
 
 
 @pytest.mark.parametrize("seed", seeds(1, 2))

@@ -10,7 +10,7 @@ _COMMAND = f"""
 import sys
 sys.modules.update(dict.fromkeys({_ABSENT}))
 from opentep.sim import toolchain
-toolchain._script = lambda name: None  # no Yosys either
+toolchain.find_script = lambda name: None  # no Yosys either
 from opentep.host.cli import main
 main()
 """

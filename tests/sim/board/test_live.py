@@ -215,6 +215,12 @@ def test_what_cannot_be_attached_is_named(racks, cross_connect):
         run(f"dev:absent@{racks[0]}", "none")
 
 
+def test_a_link_needs_a_folder(cross_connect, tmp_path):
+    ports = tuple(PortConfig(name, Attachment("none")) for name in "ab")
+    with pytest.raises(InterfaceError, match="nowhere, where the link shall appear, is no folder"):
+        run_board(BoardConfig(Params(), ports, tmp_path / "nowhere" / "tty", design=cross_connect))
+
+
 def test_configuration_is_checked():
     port = PortConfig("a", Attachment("none"))
     with pytest.raises(ValueError, match="the core has 2 ports, 1 are configured"):

@@ -7,8 +7,9 @@ import pytest
 from opentep.gateware.params import Params
 from opentep.sim import verilate
 from opentep.sim.board import VirtualBoard
-from opentep.sim.toolchain import ToolError, require_tools
-from opentep.sim.verilate import board_library, cache_folder
+from opentep.sim.cache import cache_folder, forget
+from opentep.sim.toolchain import ToolError, provide_yosys, require_tools, tool_versions
+from opentep.sim.verilate import board_library
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +43,10 @@ def test_parameters_that_change_nothing_share_a_library(library, cross_connect, 
 
 def test_cache_follows_xdg(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "opentep" / "boards"
+    assert cache_folder() == tmp_path / "opentep"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "opentep" / "boards"
+    assert cache_folder() == tmp_path / ".cache" / "opentep"
 
 
 def test_concurrent_builders_build_once(cross_connect, monkeypatch, empty_cache):
@@ -70,15 +71,15 @@ def test_concurrent_builders_build_once(cross_connect, monkeypatch, empty_cache)
     assert len(builds) == 1
     assert len(set(found)) == 1
     assert found[0].read_bytes() == b"library"
-    assert not list(empty_cache.glob("build-*"))
+    assert not list(empty_cache.rglob("build-*"))
 
 
 def test_failed_build_leaves_nothing_behind(cross_connect, monkeypatch, empty_cache):
     monkeypatch.setattr(verilate, "generate_verilog", lambda *_: "module broken(; endmodule")
     with pytest.raises(ToolError, match="Verilator failed"):
         board_library(Params(), cross_connect)
-    assert not list(empty_cache.glob("*.so"))
-    assert not list(empty_cache.glob("build-*"))
+    assert not list(empty_cache.rglob("*.so"))
+    assert not list(empty_cache.rglob("build-*"))
 
 
 def test_missing_tools_are_named(monkeypatch, tmp_path):
@@ -94,6 +95,34 @@ def test_old_libraries_are_forgotten(monkeypatch, tmp_path):
         (tmp_path / f"{i}.so").touch()
     verilate._prune(tmp_path)
     assert len(list(tmp_path.glob("*.so"))) == verilate._KEEP
+
+
+def test_another_one_that_tidies_up_does_no_harm(tmp_path):
+    """Entries go while they are looked at."""
+
+    def vanishing():
+        for number in range(8):
+            entry = tmp_path / f"{number}.so"
+            if number % 2:
+                entry.touch()
+            yield entry
+
+    forget(vanishing(), keep=1)
+    assert len(list(tmp_path.iterdir())) == 1
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").touch()
+    forget(tmp_path.iterdir(), keep=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_yosys_makes_another_simulator(monkeypatch):
+    before = tool_versions()
+    monkeypatch.setenv("YOSYS", "/usr/bin/yosys")
+    assert tool_versions() == {**before, "YOSYS": "/usr/bin/yosys"}
+    monkeypatch.delenv("YOSYS")
+    provide_yosys()
+    assert tool_versions() == before
 
 
 @pytest.mark.long

@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner
 from opentep.gateware.params import Params
 from opentep.host.cli import main
+from opentep.sim.cache import locked
 from opentep.sim.lab.shell import LabError
 from opentep.sim.lab.state import Lab
 from opentep.sim.lab.topology import CORE
-from opentep.sim.verilate import board_library, locked
+from opentep.sim.verilate import board_library
 
 pytestmark = [
     pytest.mark.lab,
