@@ -67,14 +67,17 @@ class LoadCommand:
             raise ToolError(f"{_TOOL} failed with exit code {code}: {remedy}")
 
 
-def load_command(board: Board, bitstream: Path, memory: Memory) -> LoadCommand:
-    """How ``bitstream`` gets into ``board``.
+def load_command(board: Board, bitstream: Path, memory: Memory, cable: str | None = None) -> LoadCommand:
+    """How ``bitstream`` gets into ``board``, by its usual way or with a JTAG adapter, ``cable``.
 
     Raises :class:`ToolError` if it cannot get into ``memory``.
     """
-    if memory is Memory.RAM and "--dfu" in board.loader:
-        raise ToolError(f"the USB boot loader of {board.name} writes flash only; remedy: --to flash")
-    return LoadCommand((*board.loader, *_OPTIONS[memory], str(bitstream)))
+    loader = board.loader if cable is None else ("--cable", cable)
+    if memory is Memory.RAM and "--dfu" in loader:
+        raise ToolError(
+            f"the USB boot loader of {board.name} writes flash only; remedy: --to flash, or --cable with a JTAG adapter"
+        )
+    return LoadCommand((*loader, *_OPTIONS[memory], str(bitstream)))
 
 
 def check_bitstream(board: Board, bitstream: Path) -> None:

@@ -45,7 +45,7 @@ def command() -> None:
     and figures do not depend on this machine.
 
     \b
-    opentep bench                               everything, one to two minutes
+    opentep bench                               both RFCs, two to five minutes
     opentep bench --quick                       a first look
     opentep bench rfc2544 --size 64 --flow hairpin
     opentep bench rfc2889 --access-ports 4 --width 64

