@@ -103,6 +103,14 @@ class EtcdStore:
         self._guarded(lock, self._move_head(number))
         return self._head()
 
+    def _renew(self, lock: EtcdLock, oldest: int = 0) -> tuple[int, int]:
+        """What is whole, at a revision that etcd has not forgotten, and that is not before ``oldest``."""
+        at, number = self._heal(lock)
+        if at and (at < oldest or self._is_compacted(at)):
+            self._guarded(lock, self._move_head(number))
+            return self._head()
+        return at, number
+
     def _store(self, lock: EtcdLock, changes: Mapping[str, str | None], number: int) -> None:
         changed = {self._data + key: value for key, value in changes.items()}
         operations = [delete(key) if value is None else put(key, value) for key, value in changed.items()]
@@ -124,9 +132,7 @@ class EtcdStore:
             at, number = self._head()
             if at and self._is_compacted(at):
                 with self._locked() as lock:
-                    at, number = self._heal(lock)
-                    self._guarded(lock, self._move_head(number))
-                    at, number = self._head()
+                    at, number = self._renew(lock)
             yield self._view(at, number)
 
     def _is_compacted(self, at: int) -> bool:
@@ -153,7 +159,7 @@ class EtcdStore:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Overlay]:
         with self._explained(), self._locked() as lock:
-            transaction = Overlay(self._view(*self._heal(lock)))
+            transaction = Overlay(self._view(*self._renew(lock)))
             yield transaction
             if transaction.changes:
                 self._store(lock, transaction.changes, transaction.revision + 1)
@@ -170,12 +176,20 @@ class EtcdStore:
 
     def _compact(self) -> None:
         """Let etcd forget what notes were: it keeps every value that a key had. A view that is older than the
-        compaction before this one fails, the head is moved by the next one."""
+        compaction before this one fails.
+
+        The head is moved before: what a controller that died left beyond it can be taken back only as long as etcd
+        knows what was there.
+        """
         answer = self._keys.post("/kv/range", one(self._head_key))
         forgotten, self._compactable = self._compactable, int(answer["header"]["revision"])
-        if forgotten:
-            with contextlib.suppress(*FAILURES):  # somebody else has done it
-                self._keys.post("/kv/compaction", {"revision": forgotten})
+        if not forgotten:
+            return
+        with contextlib.suppress(StoreError, *FAILURES):  # somebody else has done it, or will
+            if 0 < self._head()[0] < forgotten:
+                with self._locked() as lock:
+                    self._renew(lock, forgotten)
+            self._keys.post("/kv/compaction", {"revision": forgotten})
 
     def notes(self, prefix: str) -> dict[str, str]:
         with self._explained():

@@ -103,6 +103,35 @@ def test_compaction_to_now(location):
         assert contents(store) == {"b": "2"}
 
 
+def test_a_transaction_after_compaction(location):
+    """Before anybody has read."""
+    with closing(EtcdStore(location)) as store:
+        change(store, {"a": "1"})
+        store._keys.post("/kv/put", {"key": "eA==", "value": "eA=="})
+        now = store._keys.post("/kv/range", {"key": "eA=="})["header"]["revision"]
+        store._keys.post("/kv/compaction", {"revision": now})
+        with store.transaction() as transaction:
+            assert dict(transaction.scan("")) == {"a": "1"}
+            transaction.put("b", "2")
+        assert contents(store) == {"a": "1", "b": "2"}
+
+
+def test_notes_do_not_forget_what_a_dead_one_left(location, monkeypatch):
+    """Only with the values before it a torn transaction can be taken back."""
+    monkeypatch.setattr("opentep.host.store.etcd._NOTES_KEPT", 5)
+    old = {f"{number}": "old" for number in range(250)}
+    with closing(Mortal(location)) as mortal, closing(EtcdStore(location)) as other:
+        change(other, old)
+        mortal.steps = 2
+        with pytest.raises(PowerCut):
+            change(mortal, dict.fromkeys(old, "new"))
+        for number in range(20):
+            other.note("counters", str(number))
+        assert contents(other) == old
+        change(other, {"a": "1"})
+        assert contents(other) == {"a": "1"}
+
+
 def test_a_lock_that_expired_stores_nothing(location):
     with closing(EtcdStore(location)) as store:
         change(store, {"a": "1"})
