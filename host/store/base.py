@@ -8,7 +8,8 @@ __all__ = ["Store", "StoreError", "Transaction", "View"]
 
 
 class StoreError(Exception):
-    """The store cannot be used, or lost a transaction; nothing of it is stored then. The message has the remedy."""
+    """The store cannot be used, or lost a transaction; nothing of it is stored then, unless the message says that
+    it may be. The message has the remedy."""
 
 
 class View(Protocol):

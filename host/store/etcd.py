@@ -69,9 +69,12 @@ class EtcdStore:
     def _view(self, at: int, number: int) -> EtcdView:
         return EtcdView(self._keys, self._data, at, number)
 
-    def _head(self) -> tuple[int, int]:
-        """etcd's revision of the last whole transaction, and its number; zeros before the first one."""
-        for _, number, at in self._keys.read(one(self._head_key)):
+    def _head(self, then: int = 0) -> tuple[int, int]:
+        """etcd's revision of the last whole transaction, and its number; zeros before the first one.
+
+        ``then``: as of this revision of etcd, 0: now.
+        """
+        for _, number, at in self._keys.read(one(self._head_key, then)):
             return at, int(number)
         return 0, 0
 
@@ -116,15 +119,39 @@ class EtcdStore:
         operations = [delete(key) if value is None else put(key, value) for key, value in changed.items()]
         operations += self._move_head(number)
         if len(list(_chunks(operations))) == 1:
-            self._guarded(lock, operations)
+            self._complete(lock, operations, number)
             return
         self._guarded(lock, [put(self._torn_key, "")])
         self._in_chunks(
             lock, [put(key, TOMBSTONE if value is None else value) for key, value in changed.items()]
         )
-        self._guarded(lock, self._move_head(number))
+        self._complete(lock, self._move_head(number), number)
         with contextlib.suppress(StoreError, *FAILURES):  # nobody sees the difference
             self._in_chunks(lock, [delete(key) for key, value in changed.items() if value is None])
+
+    def _complete(self, lock: EtcdLock, operations: Sequence[Request], number: int) -> None:
+        """The request that moves the head, whose answer may get lost."""
+        try:
+            self._guarded(lock, operations)
+        except FAILURES as error:
+            stored = self._is_stored(lock, number)
+            if stored is None:
+                raise StoreError(
+                    f"{self.location}: {_explain(error)}; the change may be stored all the same: see `opentep log`"
+                ) from None
+            if not stored:
+                raise
+
+    def _is_stored(self, lock: EtcdLock, number: int) -> bool | None:
+        """Whether transaction ``number`` is, from now on for ever; ``None`` if that cannot be told."""
+        try:
+            then = lock.give_up()
+            _, found = self._head(then or 0)
+        except FAILURES:
+            return None
+        if then is None and found >= number:
+            return None  # somebody else had the lock since, and may have stored another one of this number
+        return found == number
 
     @contextlib.contextmanager
     def view(self) -> Iterator[EtcdView]:

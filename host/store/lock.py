@@ -6,7 +6,7 @@ import time
 
 from etcd3gw.client import Etcd3Client
 
-from .keys import FAILURES, EtcdKeys, Request, encode, put
+from .keys import FAILURES, EtcdKeys, Request, delete, encode, put
 
 __all__ = ["EtcdLock"]
 
@@ -43,9 +43,14 @@ class EtcdLock:
 
     def _keep(self) -> None:
         while not self._done.wait(_LEASE_SECONDS / 3):
-            # A failure shows when the transaction compares the lock.
-            with contextlib.suppress(*FAILURES):
+            # Whatever it is, also an answer that is none: it shows when the transaction compares the lock.
+            with contextlib.suppress(Exception):
                 self._lease.refresh()
+
+    def give_up(self) -> int | None:
+        """Before the end; a request that is still on its way comes too late. etcd's revision since when that is so,
+        ``None`` if the lock was lost before."""
+        return self._keys.commit([self.compare], [delete(self._key)])
 
     def release(self) -> None:
         self._done.set()

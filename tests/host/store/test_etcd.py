@@ -9,6 +9,7 @@ import pytest
 import requests
 from opentep.host.store import StoreError
 from opentep.host.store.etcd import EtcdStore
+from opentep.host.store.keys import put
 
 
 class PowerCut(BaseException):
@@ -84,6 +85,74 @@ def test_what_is_stored_is_not_told_to_have_failed(location):
         change(store, {f"{number}": "old" for number in range(250)})
         change(store, {"1": "new"})
         assert contents(other) == {"1": "new"}
+
+
+class Unheard(EtcdStore):
+    """Loses the answer to the request that moves the head, or, without ``arrives``, the request; and the next
+    ``silent`` ones."""
+
+    def __init__(self, location: str, *, arrives: bool, silent: int = 0):
+        super().__init__(location)
+        self._arrives = arrives
+        self._silent = silent
+        self._commit, self._keys.commit = self._keys.commit, self._lossy
+
+    def _lossy(self, compare, operations):
+        moves = put(self._head_key, "1") in operations
+        if moves and self._arrives:
+            self._commit(compare, operations)
+        if moves or (compare[0].get("create_revision") and self._silent):
+            self._silent -= not moves
+            raise requests.ConnectionError
+        return self._commit(compare, operations)
+
+
+@pytest.mark.parametrize("size", [1, 250])
+@pytest.mark.parametrize("arrives", [True, False])
+def test_an_answer_that_gets_lost(location, arrives, size):
+    wanted = {f"{number}": "new" for number in range(size)}
+    with closing(Unheard(location, arrives=arrives)) as store, closing(EtcdStore(location)) as other:
+        if arrives:
+            change(store, wanted)
+        else:
+            with pytest.raises(StoreError, match=r"no answer of etcd: [^;]*; remedy: see that it runs$"):
+                change(store, wanted)
+        assert contents(other) == (wanted if arrives else {})
+        change(other, {"after": "1"})
+        assert contents(other) == {"after": "1"}
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_it_is_not_known_what_became_of_it(location, arrives):
+    with closing(Unheard(location, arrives=arrives, silent=1)) as store:
+        with pytest.raises(StoreError, match="may be stored all the same: see `opentep log`"):
+            change(store, {"a": "1"})
+
+
+def test_somebody_else_had_the_lock_since(location):
+    with (
+        closing(EtcdStore(location)) as store,
+        closing(EtcdStore(location)) as other,
+        store._locked() as lock,
+    ):
+        assert store._is_stored(lock, 1) is False
+        change(other, {"a": "another one"})
+        assert store._is_stored(lock, 1) is None
+        assert store._is_stored(lock, 2) is False
+
+
+def test_an_answer_that_is_none_does_not_end_the_keeper(location, monkeypatch):
+    """As a gateway answers while its cluster has no leader."""
+    monkeypatch.setattr("opentep.host.store.lock._LEASE_SECONDS", 1)
+    asked = threading.Semaphore(0)
+
+    def refresh(_lease) -> None:
+        asked.release()
+        raise KeyError("result")
+
+    monkeypatch.setattr("etcd3gw.lease.Lease.refresh", refresh)
+    with closing(EtcdStore(location)) as store, store.transaction():
+        assert asked.acquire(timeout=10) and asked.acquire(timeout=10)
 
 
 def test_compaction_to_now(location):
