@@ -17,7 +17,9 @@ from opentep.host.controller.objects import KINDS, Key
 from opentep.host.fabric.errors import FabricError
 from opentep.host.fabric.source import Source
 from opentep.host.store import Store, StoreError, open_store
+from pydantic import AfterValidator
 
+from .body import as_document
 from .overview import overview
 from .pages import add_page
 from .tokens import Token, Tokens
@@ -30,6 +32,9 @@ MAX_OCTETS = 64 << 20
 _bearer = HTTPBearer(auto_error=False, description="A token of `opentep token add`.")
 
 Kind = Annotated[str, Path(pattern=f"^({'|'.join(KINDS)})$")]
+
+Document = Annotated[dict[str, Any], AfterValidator(as_document)]
+Spec = Annotated[Any, Body(), AfterValidator(as_document)]
 
 DryRun = Annotated[bool, Query(description="Only tell what would change.")]
 
@@ -113,6 +118,10 @@ def create_app(location: str, version: str = "") -> FastAPI:
     async def unavailable(_: Request, error: StoreError) -> JSONResponse:
         return _error(503, str(error))
 
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> JSONResponse:  # which the server logs
+        return _error(500, "this went wrong here, not with you: see the log of `opentep serve`")
+
     @app.get("/healthz", summary="Whether the store answers")
     def healthz(store: Opened) -> dict[str, int]:
         with store.view() as view:
@@ -129,7 +138,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
     @app.put("/v1/fabric", summary="Make the fabric what a document says")
     def put_fabric(
         repository: Writing,
-        document: dict[str, Any],
+        document: Document,
         base: Annotated[
             int | None,
             Query(
@@ -222,7 +231,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
 
     @app.put("/v1/{kind}/{name:path}", summary="Add or change an object")
     def put_object(
-        repository: Writing, kind: Kind, name: str, spec: Annotated[Any, Body()], dry_run: DryRun = False
+        repository: Writing, kind: Kind, name: str, spec: Spec, dry_run: DryRun = False
     ) -> dict[str, Any]:
         wanted = {} if spec is None else spec
         return _edit(repository, f"PUT /v1/{kind}/{name}", {Key(kind, name): wanted}, dry_run)

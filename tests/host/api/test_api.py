@@ -202,6 +202,55 @@ def test_mistakes_are_explained(service: Service) -> None:
     assert service.ask("GET", "/healthz", token=None) == (200, {"revision": 1})
 
 
+def test_numbers_are_whole(service: Service) -> None:
+    def put(path: str, body: bytes) -> tuple[int, Any]:
+        return service.ask("PUT", path, raw=body)
+
+    assert put("/v1/tenants/red", b'{"oui": "12:00:01", "network": 5.0}')[0] == 200
+    assert '"network": 5}' in json.dumps(service.ask("GET", "/v1/tenants/red")[1]["spec"])
+    status, answer = put("/v1/tenants/blue", b'{"oui": "12:00:02", "network": 5}')
+    assert (status, answer["problems"][0]["path"]) == (422, "tenants.red.network")
+    assert put("/v1/vms/red1", b'{"tenant": "red", "vswitch": "ovs1", "vlan": 77.0}')[0] == 200
+    _, fabric = service.ask("GET", "/v1/fabric")
+    document = json.dumps({**fabric["document"], "underlay": {"mtu": 1600.0}}).encode()
+    assert put("/v1/fabric", document)[0] == 200
+    _, fabric = service.ask("GET", "/v1/fabric")
+    assert json.dumps(fabric["document"]["underlay"]) == '{"mtu": 1600}'
+    for number in (b"77.5", b"NaN", b"Infinity"):
+        status, answer = put("/v1/vms/red1", b'{"tenant": "red", "vswitch": "ovs1", "vlan": %s}' % number)
+        assert status == 422 and answer["problems"][0]["path"] == "vlan"
+        assert "is no whole number" in answer["problems"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"tenant": "red", "vswitch": "ovs1", "interface": "\ud800"}',
+        rb'{"tenant": "\ud800", "vswitch": "ovs1"}',
+        rb'{"tenant": "red", "vswitch": "ovs1", "\udfff": 1}',
+        rb'"\ud800"',
+        b"[" * 200 + b"]" * 200,
+    ],
+)
+def test_what_no_document_can_say(service: Service, body: bytes) -> None:
+    before = service.ask("GET", "/v1/fabric")
+    status, answer = service.ask("PUT", "/v1/vms/web", raw=body)
+    assert status == 422 and answer["problems"][0]["remedy"].startswith("send ")
+    assert service.ask("PUT", "/v1/fabric", raw=b'{"vms": %s}' % body)[0] == 422
+    assert service.ask("GET", "/v1/fabric") == before
+
+
+def test_what_nobody_thought_of_has_the_shape_of_an_error(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object) -> None:
+        raise ZeroDivisionError("internals")
+
+    monkeypatch.setattr("opentep.host.api.app.find", find)
+    status, answer = service.ask("GET", "/v1/find?what=red1")
+    assert status == 500 and list(answer) == ["error"] and "internals" not in answer["error"]
+
+
 _KEYS = st.one_of(st.sampled_from(["tenant", "vswitch", "mac", "teps", "from", "to"]), st.text(max_size=4))
 _SCALARS = st.one_of(
     st.none(),
