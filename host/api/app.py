@@ -43,6 +43,10 @@ def _error(status: int, message: str, **more: Any) -> JSONResponse:
     return JSONResponse({"error": message, **more}, status)
 
 
+def _unauthorized() -> HTTPException:
+    return HTTPException(401, "give a valid token", {"WWW-Authenticate": "Bearer"})
+
+
 def create_app(location: str, version: str = "") -> FastAPI:
     """For the store at ``location``, which is opened anew for each request."""
     app = FastAPI(
@@ -65,7 +69,7 @@ def create_app(location: str, version: str = "") -> FastAPI:
         ) -> Repository:
             token: Token | None = Tokens(store).find(credentials.credentials) if credentials else None
             if token is None:
-                raise HTTPException(401, "give a valid token", {"WWW-Authenticate": "Bearer"})
+                raise _unauthorized()
             if not token.allows(role):
                 raise HTTPException(403, f"token '{token.name}' may only {token.role}")
             return Repository(store, token.name)
@@ -77,11 +81,16 @@ def create_app(location: str, version: str = "") -> FastAPI:
 
     @app.middleware("http")
     async def limited(request: Request, call_next: Any) -> Any:
+        """Before a body is read."""
         length = request.headers.get("content-length", "")
-        if request.method == "PUT" and not length.isdecimal():
-            return _error(411, "say how long the body is")
+        # What comes in chunks has no length, also where one is said.
+        if "transfer-encoding" in request.headers or (request.method == "PUT" and not length.isdecimal()):
+            return _error(411, "say how long the body is, and send it in one piece")
         if length.isdecimal() and int(length) > MAX_OCTETS:
             return _error(413, f"more than {MAX_OCTETS} octets")
+        scheme = request.headers.get("authorization", "").partition(" ")[0]
+        if request.method == "PUT" and scheme.lower() != "bearer":
+            return await refused(request, _unauthorized())
         return await call_next(request)
 
     @app.middleware("http")

@@ -1,5 +1,6 @@
 """The REST interface as a client meets it: a real server, a real store."""
 
+import http.client
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentep.host.agent import Report
 from opentep.host.api import Tokens, create_app
+from opentep.host.api.app import MAX_OCTETS
 from opentep.host.controller import Repository
 from opentep.host.fabric.source import read_file
 from opentep.host.store import open_store
@@ -28,6 +30,7 @@ EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two-racks.yaml"
 class Service:
     def __init__(self, location: str, port: int):
         self.location = location
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         with closing(open_store(location)) as store:
             Repository(store, "setup").replace("import", read_file(EXAMPLE))
@@ -200,6 +203,28 @@ def test_mistakes_are_explained(service: Service) -> None:
     assert service.ask("PUT", "/v1/vms/web", raw=b"{")[0] == 422
     assert service.ask("PUT", "/v1/vms/a%20b", {"tenant": "red", "vswitch": "ovs1"})[0] == 422
     assert service.ask("GET", "/healthz", token=None) == (200, {"revision": 1})
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("PUT", "Authorization: Bearer x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", 411),
+        ("PUT", "Authorization: Bearer x\r\nTransfer-Encoding: chunked", 411),
+        ("POST", "Authorization: Bearer x\r\nTransfer-Encoding: chunked", 411),
+        ("PUT", "Authorization: Bearer x", 411),
+        ("PUT", f"Authorization: Bearer x\r\nContent-Length: {MAX_OCTETS + 1}", 413),
+        ("PUT", f"Content-Length: {MAX_OCTETS}", 401),
+        ("PUT", f"Authorization: Basic x\r\nContent-Length: {MAX_OCTETS}", 401),
+    ],
+)
+def test_bodies_that_are_not_read(service: Service, method: str, headers: str, status: int) -> None:
+    """Nothing of them is sent, and the answer comes nevertheless."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
+        client.sendall(f"{method} /v1/fabric HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.status == status and list(json.loads(response.read())) == ["error"]
+        assert (response.getheader("WWW-Authenticate") == "Bearer") == (status == 401)
 
 
 def test_numbers_are_whole(service: Service) -> None:
