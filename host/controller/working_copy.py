@@ -1,10 +1,13 @@
 """Which revision of the store a document on disk goes by."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["WorkingCopy"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,15 @@ class WorkingCopy:
             return 0
 
     def goes_by(self, identity: str, revision: int) -> None:
-        """From now on."""
+        """From now on. A folder that cannot be written is warned of: what has been stored goes to TEPs all the same."""
         if revision != self.base(identity):
             found = {"store": identity, "revision": revision}
-            self._path.write_text(json.dumps(found) + "\n", encoding="utf-8")
+            try:
+                self._path.write_text(json.dumps(found) + "\n", encoding="utf-8")
+            except OSError as error:
+                _log.warning(
+                    "%s cannot be written (%s): the next command may take these changes for those of others;"
+                    " remedy: see to its rights, or use --force then",
+                    self._path,
+                    error.strerror,
+                )
