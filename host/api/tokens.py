@@ -47,7 +47,9 @@ class Tokens:
 
     def add(self, name: str, role: str) -> str:
         """The secret of a new token, which nobody can be told again. Raises ``ValueError`` if there is one of this
-        name."""
+        name, or if it is empty: it is the author in the log."""
+        if not name.strip():
+            raise ValueError("a token needs a name, which is the author in the log; give it one")
         if name in self.all():
             raise ValueError(f"there is a token '{name}'; revoke it first")
         secret = f"otp_{secrets.token_urlsafe(32)}"

@@ -22,7 +22,7 @@ from opentep.host.api import Tokens, create_app
 from opentep.host.api.app import MAX_OCTETS
 from opentep.host.controller import Repository
 from opentep.host.fabric.source import read_file
-from opentep.host.store import open_store
+from opentep.host.store import SqliteStore, open_store
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "two-racks.yaml"
 
@@ -164,6 +164,14 @@ def test_who_may_what(service: Service, token: str | None, method: str, status: 
     body = {"tenant": "red", "vswitch": "ovs1", "vlan": 50} if method == "PUT" else None
     assert service.ask(method, "/v1/vms/red1", body, token=token)[0] == status
     assert (service.ask("GET", "/v1/fabric") == before) == (status != 200 or method == "GET")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_token_has_a_name(name: str) -> None:
+    tokens = Tokens(SqliteStore(None))
+    with pytest.raises(ValueError, match="needs a name"):
+        tokens.add(name, "read")
+    assert not tokens.all()
 
 
 def test_a_revoked_token_is_worth_nothing(service: Service) -> None:
