@@ -19,7 +19,7 @@ from opentep.host.fabric.model import Fabric, Tep
 from opentep.host.fabric.source import Source, read_file
 from opentep.host.fabric.state import State, former_state
 from opentep.host.memory import without_collection
-from opentep.host.store import SqliteStore, open_store
+from opentep.host.store import SqliteStore, file_of, open_store
 from opentep.host.tables import TepTables
 
 __all__ = ["Document", "default_store", "open_document", "open_fabric", "open_repository"]
@@ -63,7 +63,8 @@ def _author() -> str:
 @contextmanager
 def open_repository(location: str, *, create: bool = True) -> Iterator[Repository]:
     """The fabric in the store at ``location``. Where there is no file yet, and none is to be made, an empty one."""
-    missing = "://" not in location and not Path(location).exists()
+    file = file_of(location)
+    missing = file is not None and not file.exists()
     with closing(SqliteStore(None) if missing and not create else open_store(location)) as store:
         yield Repository(store, _author())
 

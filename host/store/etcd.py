@@ -271,6 +271,13 @@ def _explain(error: Exception) -> str:
         return f"etcd refuses it: {detail}; remedy: see which user you are, and what it may do"
     if type(error) is exceptions.Etcd3Exception:
         return f"etcd cannot do it: {detail}; remedy: see etcd's log"
+    tls = re.search(r"""SSL\w*Error\(\d+, (["'])(?:\[[^]]*] )?(.*?)(?: \(_ssl\.c:\d+\))?\1""", detail)
+    if tls:
+        remedy = (
+            "see that it runs with TLS, that its certificate names this host and is signed by cacert, and that"
+            " cert and key are a pair that it trusts, all in PEM"
+        )
+        return f"no TLS with etcd: {tls[2]}; remedy: {remedy}"
     # Of what urllib3 says, the innermost cause.
     cause = re.search(r"\[Errno [-\d]+\] ([^'\")]+)", detail) or re.search(r"Caused by (.*)\)$", detail)
     return f"no answer of etcd: {cause[1] if cause else detail}; remedy: see that it runs"

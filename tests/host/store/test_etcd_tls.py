@@ -57,8 +57,13 @@ def test_a_store_with_tls(secured: tuple[Etcd, Path]) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("cacert={0}/ca.pem", "no answer of etcd"),  # it wants a certificate
-        ("cacert={0}/other.pem&cert={0}/client.pem&key={0}/client.key", "no answer of etcd"),
+        ("cacert={0}/ca.pem", "etcd: .*remedy"),  # it wants a certificate, and may just end the connection
+        (
+            "cacert={0}/other.pem&cert={0}/client.pem&key={0}/client.key",
+            "no TLS with etcd: certificate verify failed: unable to get local issuer certificate; remedy",
+        ),
+        ("cacert={0}/server.csr&cert={0}/client.pem&key={0}/client.key", "no TLS with etcd: no certificate"),
+        ("cacert={0}/ca.pem&cert={0}/client.pem&key={0}/ca.key", "no TLS with etcd: key values mismatch;"),
         ("cacert={0}/none.pem", "there is no file"),
         ("cert={0}/client.pem", "cert and key go together"),
         ("password=x", "'password' is none of cacert, cert, key, password_file"),
@@ -68,6 +73,14 @@ def test_whoever_is_not_trusted_is_told(secured: tuple[Etcd, Path], query: str, 
     etcd, folder = secured
     with pytest.raises(StoreError, match=message):
         open_store(f"etcds://127.0.0.1:{etcd.port}/fabric?{query.format(folder)}")
+
+
+def test_a_certificate_for_another_host(secured: tuple[Etcd, Path]) -> None:
+    etcd, folder = secured
+    files = f"cacert={folder}/ca.pem&cert={folder}/client.pem&key={folder}/client.key"
+    wrong = r"no TLS with etcd: .*not valid for 'localhost'\.; remedy: .* names this host"
+    with pytest.raises(StoreError, match=wrong):
+        open_store(f"etcds://localhost:{etcd.port}/fabric?{files}")
 
 
 def test_certificates_need_tls(tmp_path: Path) -> None:

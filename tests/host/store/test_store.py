@@ -216,6 +216,8 @@ def test_notes_are_beside_transactions(store, location):
     [
         ("etcd://127.0.0.1:1/x", "see that it runs"),
         ("mysql://x/y", "write etcd://HOST"),
+        ("etcd:127.0.0.1:2379", "write etcd://HOST:2379/PREFIX"),
+        ("etcds:/127.0.0.1:2379", "write etcds://HOST:2379/PREFIX"),
         ("/nowhere/at/all.db", "check the path"),
     ],
 )
