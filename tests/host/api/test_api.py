@@ -229,10 +229,10 @@ def test_bodies_that_are_not_read(service: Service, method: str, headers: str, s
     """Nothing of them is sent, and the answer comes nevertheless."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
         client.sendall(f"{method} /v1/fabric HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status == status and list(json.loads(response.read())) == ["error"]
-        assert (response.getheader("WWW-Authenticate") == "Bearer") == (status == 401)
+        with closing(http.client.HTTPResponse(client)) as response:
+            response.begin()
+            assert response.status == status and list(json.loads(response.read())) == ["error"]
+            assert (response.getheader("WWW-Authenticate") == "Bearer") == (status == 401)
 
 
 def test_numbers_are_whole(service: Service) -> None:
