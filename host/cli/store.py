@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 from opentep.host.controller import Repository
 from opentep.host.document import Document, default_store, open_document, open_repository
+from opentep.host.store import file_of
 
 from .errors import CommandError
 from .options import COMMAND_LINE
@@ -47,7 +48,8 @@ def next_step() -> str:
 def existing_location() -> str:
     """The same; a store that the user chose must be there."""
     chosen = _chosen()
-    if chosen and "://" not in chosen and not Path(chosen).exists():
+    file = file_of(chosen) if chosen else None
+    if file is not None and not file.exists():
         raise CommandError(
             f"there is no store at {chosen}; remedy: `opentep --store {chosen} import` makes one"
         )
