@@ -156,7 +156,7 @@ class Agent:
                 except FabricError as error:
                     # What it holds is the last that was good; any later change is a reason to look again.
                     share, settled = replace(share, revision=seen), False
-                    self._say(repository, seen, str(error))
+                    self._say(repository, 0, str(error))
                     continue
                 if share.tep.link != link:
                     return
@@ -246,7 +246,6 @@ class Agent:
         """Once, in the store and in the log. ``wrong``: vSwitches that the error is about, and nothing else."""
         if (revision, error) == self._said:
             return
-        self._said = (revision, error)
         if error:
             _log.warning("%s: %s", self.tep, error)
         Report(self.tep, revision, error, timestamp(), self._vswitches, wrong).store(repository.store)
@@ -254,3 +253,5 @@ class Agent:
             Counted.forget(self.tep, repository.store)
         if self._metrics is not None:
             self._metrics.tell(self.tep, revision, error)
+        # Last: what the store did not take is said again.
+        self._said = (revision, error)

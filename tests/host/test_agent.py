@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from opentep.gateware.events import counter_names
 from opentep.gateware.tables.mac_entry import MacKind
-from opentep.host.agent import Metrics, Supervisor, counted, learned
+from opentep.host.agent import Metrics, Report, Supervisor, counted, learned, what_is_missing
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
-from opentep.host.store import StoreError
+from opentep.host.store import Store, StoreError
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
 from opentep.sim.fleet.etcd import Etcd
 
@@ -91,6 +91,35 @@ def test_a_tep_that_does_not_fit_stays_as_it_is(bench: Bench) -> None:
         bench.put("vms", f"c{number}", None)
     until(bench.is_right)
     assert before <= held
+
+
+def test_a_share_that_does_not_compile_is_not_told_as_reached(bench: Bench) -> None:
+    bench.start(bench.agent().run)
+    until(lambda: bench.said().revision == bench.repository.revision)
+    spec = bench.repository.get(Key("teps", "rack1")).spec
+    ports = {**spec["ports"], "uplink": {"role": "fabric", "mac": "02:00:5e:01:00:01"}}
+    bench.put("teps", "rack1", {**spec, "ports": ports})
+    until(lambda: "next_hop" in bench.said().error)
+    assert bench.said().revision == 0
+    assert "next_hop" in what_is_missing(bench.repository, "rack1")
+    bench.put("teps", "rack1", spec)
+    until(lambda: what_is_missing(bench.repository, "rack1") == "")
+
+
+def test_what_the_store_did_not_take_is_said_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.start(bench.agent().run)
+    until(lambda: bench.said().revision == bench.repository.revision)
+    store, failures = Report.store, [StoreError("etcd is away")]
+
+    def failing(report: Report, into: Store) -> None:
+        if failures:
+            raise failures.pop()
+        store(report, into)
+
+    monkeypatch.setattr(Report, "store", failing)
+    bench.put("vms", "c", {"tenant": "red", "vswitch": "sw1"})
+    until(lambda: bench.said().revision == bench.repository.revision)
+    assert not failures
 
 
 def test_all_teps_and_later_ones(bench: Bench) -> None:
