@@ -108,9 +108,9 @@ class Agent:
         while not stop.is_set():
             with repository.store.view() as view:
                 revision = view.revision
-            if repository.get(Key("teps", self.tep)) is None:
+            if not self._is_wanted(repository):
                 _log.info("%s: no longer in the store", self.tep)
-                Learned(self.tep, repository.store).forget()
+                self._forget(repository)
                 return False
             try:
                 share = repository.tables(self.tep)
@@ -154,6 +154,8 @@ class Agent:
                     share = repository.tables(self.tep)
                     settled = True
                 except FabricError as error:
+                    if not self._is_wanted(repository):
+                        return
                     # What it holds is the last that was good; any later change is a reason to look again.
                     share, settled = replace(share, revision=seen), False
                     self._say(repository, 0, str(error))
@@ -172,6 +174,17 @@ class Agent:
                 if mended and verifies:
                     _log.warning("%s: held something else than was written; mended", self.tep)
                 looked = time.monotonic()
+
+    def _is_wanted(self, repository: Repository) -> bool:
+        return repository.get(Key("teps", self.tep)) is not None
+
+    def _forget(self, repository: Repository) -> None:
+        """All that was told of a TEP that is no more."""
+        Learned(self.tep, repository.store).forget()
+        Counted.forget(self.tep, repository.store)
+        Report.forget(self.tep, repository.store)
+        if self._metrics is not None:
+            self._metrics.forget(self.tep)
 
     def _count(self, driver: Driver, repository: Repository, share: Share) -> None:
         counters = driver.counters(share.tables)

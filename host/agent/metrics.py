@@ -34,6 +34,12 @@ class Metrics(Collector):
         with self._lock:
             self._counters[tep] = counters
 
+    def forget(self, tep: str) -> None:
+        """When there is no such TEP any more."""
+        with self._lock:
+            self._states.pop(tep, None)
+            self._counters.pop(tep, None)
+
     def serve(self, host: str, port: int) -> int:
         """At ``/metrics``, from a thread of its own; the port, if 0 was given. Raises ``OSError``."""
         registry = CollectorRegistry()

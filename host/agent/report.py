@@ -36,6 +36,11 @@ class Report:
         """In place of the one before."""
         store.note(_NOTES + self.tep, json.dumps(self.as_dict()))
 
+    @staticmethod
+    def forget(tep: str, store: Store) -> None:
+        """When there is no such TEP any more."""
+        store.note(_NOTES + tep, None)
+
 
 def reports(repository: Repository) -> dict[str, Report]:
     """Of all agents, by TEP."""

@@ -4,13 +4,14 @@ import random
 import threading
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from opentep.gateware.events import counter_names
 from opentep.gateware.tables.mac_entry import MacKind
-from opentep.host.agent import Metrics, Report, Supervisor, counted, learned, what_is_missing
+from opentep.host.agent import Agent, Metrics, Report, Supervisor, counted, learned, reports, what_is_missing
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
@@ -120,6 +121,30 @@ def test_what_the_store_did_not_take_is_said_again(bench: Bench, monkeypatch: py
     bench.put("vms", "c", {"tenant": "red", "vswitch": "sw1"})
     until(lambda: bench.said().revision == bench.repository.revision)
     assert not failures
+
+
+def test_a_tep_that_is_taken_out_of_the_store_is_let_go(bench: Bench) -> None:
+    metrics = Metrics()
+    connected = threading.Event()
+
+    @contextmanager
+    def connect(device: str, baud: int | None) -> Iterator[Driver]:
+        with bench.connect(device, baud) as driver:
+            connected.set()
+            yield driver
+        connected.clear()
+
+    bench.put("vms", "b", None)
+    agent = Agent("rack1", bench.location, connect=connect, metrics=metrics)
+    bench.start(agent.run)
+    until(lambda: bench.said().revision == bench.repository.revision and bool(counted(bench.repository)))
+    for kind, name in (("vms", "a"), ("vswitches", "sw1"), ("teps", "rack1")):
+        bench.put(kind, name, None)
+    until(lambda: not connected.is_set())
+    until(lambda: "rack1" not in reports(bench.repository))
+    bench.stop()
+    assert bench.store.notes("counters/") == {}
+    assert not any(family.samples for family in metrics.collect()), "no alarm for what is no more"
 
 
 def test_all_teps_and_later_ones(bench: Bench) -> None:
