@@ -17,6 +17,7 @@ from opentep.host.controller.history import timestamp
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver, DriverError
 from opentep.host.fabric.errors import FabricError
+from opentep.host.inject import InjectError
 from opentep.host.link.client import LinkError
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import WrongDeviceError
@@ -34,7 +35,7 @@ __all__ = ["Agent"]
 
 _log = logging.getLogger(__name__)
 
-_TEP_ERRORS = (LinkError, TransportError, WrongDeviceError, DriverError)
+_TEP_ERRORS = (LinkError, TransportError, WrongDeviceError, DriverError, InjectError)
 _LOOK_SECONDS = 0.5
 """How long a stop may take."""
 _RETRY_SECONDS = 5.0
@@ -94,7 +95,7 @@ class Agent:
         while not stop.is_set():
             try:
                 with closing(open_store(self.location)) as store:
-                    if not self._follow(Repository(store), stop, backoff):
+                    if not self._look_after(Repository(store), stop, backoff):
                         return
             except StoreError as error:
                 _log.warning("%s: the TEP keeps what it holds: %s", self.tep, error)
@@ -102,6 +103,16 @@ class Agent:
             except Exception:  # a mistake of ours must not end the care for a TEP
                 _log.exception("%s: internal error, please report it", self.tep)
                 backoff.wait()
+
+    def _look_after(self, repository: Repository, stop: threading.Event, backoff: Backoff) -> bool:
+        """As :meth:`_follow`; mistakes of ours are told in the store as well."""
+        try:
+            return self._follow(repository, stop, backoff)
+        except StoreError:
+            raise
+        except Exception as error:
+            self._say(repository, 0, f"internal error, please report it: {type(error).__name__}: {error}")
+            raise
 
     def _follow(self, repository: Repository, stop: threading.Event, backoff: Backoff) -> bool:
         """Whether the TEP is still to be looked after."""
@@ -125,17 +136,24 @@ class Agent:
                 continue
             try:
                 with self._connect(link.device, link.baud) as driver:
-                    backoff.reset()
-                    self._keep(driver, repository, share, stop)
+                    self._keep(driver, repository, share, stop, backoff)
             except _TEP_ERRORS as error:
                 self._say(repository, 0, str(error))
                 backoff.wait()
         return True
 
-    def _keep(self, driver: Driver, repository: Repository, share: Share, stop: threading.Event) -> None:
+    def _keep(
+        self,
+        driver: Driver,
+        repository: Repository,
+        share: Share,
+        stop: threading.Event,
+        backoff: Backoff,
+    ) -> None:
         """While the TEP can be reached as the store says; ends when that changes."""
         link = share.tep.link
         _, well = self._apply(driver, repository, share)
+        backoff.reset()  # not before: most of what fails fails in there
         looked = counted = learned = time.monotonic()
         told = Learned(self.tep, repository.store)
         settled = True

@@ -35,15 +35,16 @@ class Supervisor:
         while not stop.is_set():
             try:
                 with closing(open_store(self.location)) as store:
-                    self._follow(Repository(store), stop)
+                    self._follow(Repository(store), stop, backoff)
             except StoreError as error:
                 _log.warning("%s", error)
                 backoff.wait()
         for thread in self._threads.values():
             thread.join()
 
-    def _follow(self, repository: Repository, stop: threading.Event) -> None:
+    def _follow(self, repository: Repository, stop: threading.Event, backoff: Backoff) -> None:
         seen = -1
+        wanted: list[str] = []
         told: set[str] = set()
         while not stop.is_set():
             now = repository.store.wait(seen, _LOOK_SECONDS)
@@ -51,15 +52,17 @@ class Supervisor:
                 seen = now
                 teps = {key.name: stored.spec for key, stored in repository.objects("teps").items()}
                 linked = [name for name, spec in teps.items() if "link" in spec]
-                for name in self._names or linked:
-                    if name in teps:
-                        self._start(name, stop)
+                wanted = [name for name in self._names or linked if name in teps]
                 missing = {f"'{name}'" for name in self._names if name not in teps}
                 if not self._names and not linked:
                     missing = {"with a link"}
                 for what in sorted(missing - told):
                     _log.warning("there is no TEP %s in %s; waiting for one", what, self.location)
                 told = missing
+            # Each time: the agent of a TEP that came back may have been about to end when it did.
+            for name in wanted:
+                self._start(name, stop)
+            backoff.reset()
 
     def _start(self, name: str, stop: threading.Event) -> None:
         if name not in self._threads or not self._threads[name].is_alive():

@@ -12,8 +12,11 @@ import pytest
 from opentep.gateware.events import counter_names
 from opentep.gateware.tables.mac_entry import MacKind
 from opentep.host.agent import Agent, Metrics, Report, Supervisor, counted, learned, reports, what_is_missing
+from opentep.host.agent.backoff import Backoff
+from opentep.host.agent.learned import Learned
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
+from opentep.host.inject import InjectError
 from opentep.host.registers import RegisterAccess
 from opentep.host.store import Store, StoreError
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
@@ -147,6 +150,40 @@ def test_a_tep_that_is_taken_out_of_the_store_is_let_go(bench: Bench) -> None:
     assert not any(family.samples for family in metrics.collect()), "no alarm for what is no more"
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (InjectError("the port takes no frames"), "the port takes no frames"),
+        (KeyError("nix"), "internal error, please report it: KeyError: 'nix'"),
+    ],
+)
+def test_what_fails_for_good_is_told_and_tried_less_and_less(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    delays: list[float] = []
+
+    def apply(*_: object, **__: object) -> None:
+        raise error
+
+    def wait(backoff: Backoff) -> None:
+        delays.append(backoff._delay)
+        real_wait(backoff)
+
+    real_wait = Backoff.wait
+    monkeypatch.setattr(Backoff, "wait", wait)
+    with monkeypatch.context() as patched:
+        patched.setattr(Driver, "apply", apply)
+        bench.start(bench.agent(count_seconds=0.05).run)
+        until(lambda: bench.said().error == told)
+        until(lambda: len(delays) == 3)
+    assert delays == [0.2, 0.4, 0.8]
+    until(lambda: bench.said().error == "")
+    rack = bench.racks["rack1"]
+    rack.cut = True
+    until(lambda: len(delays) == 4)
+    assert delays[3] == 0.2, "after a success"
+
+
 def test_all_teps_and_later_ones(bench: Bench) -> None:
     bench.start(Supervisor(bench.location, connect=bench.connect).run)
     until(lambda: bench.is_right("rack1") and bench.is_right("rack2"))
@@ -154,6 +191,34 @@ def test_all_teps_and_later_ones(bench: Bench) -> None:
     spec = bench.repository.get(Key("teps", "rack2")).spec
     bench.put("teps", "rack3", {**spec, "address": "fd00:3::1", "link": {"device": "rack3"}})
     until(lambda: bench.is_right("rack3"))
+
+
+def test_a_tep_that_comes_back_while_its_agent_ends(
+    bench: Bench, memory_device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, end = threading.Event(), threading.Event()
+    forget = Learned.forget
+
+    def slowly(learned: Learned) -> None:
+        ending.set()
+        end.wait(30)
+        forget(learned)
+
+    monkeypatch.setattr(Learned, "forget", slowly)
+    bench.put("vms", "b", None)
+    spec = bench.repository.get(Key("teps", "rack1")).spec
+    bench.start(Supervisor(bench.location, connect=bench.connect).run)
+    until(bench.is_right)
+    for kind, name in (("vms", "a"), ("vswitches", "sw1"), ("teps", "rack1")):
+        bench.put(kind, name, None)
+    assert ending.wait(30)
+    bench.racks["rack1"].reset()
+    bench.racks["rack3"] = Rack(memory_device)
+    bench.put("teps", "rack1", spec)
+    bench.put("teps", "rack3", {**spec, "address": "fd00:3::1", "link": {"device": "rack3"}})
+    until(lambda: bench.is_right("rack3"))
+    end.set()
+    until(bench.is_right)
 
 
 @pytest.mark.parametrize("seed", range(3))
