@@ -293,13 +293,17 @@ class Driver:
         return changes
 
     def _ready_ports(self, held: Held, desired: TepTables) -> list[Change]:
-        """All that next hops need to answer: ports and addresses, everything else stays as it is."""
+        """All that next hops need to answer: ports and addresses, everything else stays as it is, but for what leads to
+        TEPs that are no more, as somebody was interrupted who took them away."""
         ports = (
             replace(port, retag=now.retag) for port, now in zip(desired.ports, held.tables.ports, strict=True)
         )
-        ready = replace(held.tables, address=desired.address, ports=tuple(ports))
+        sound = vacate(held.tables, held.tables)
+        ready = replace(sound, address=desired.address, ports=tuple(ports))
         changes = self._changes(held, ready)
         self._change(held, ready, _no_progress)
+        if sound is not held.tables:
+            time.sleep(self._drain_seconds)
         self.registers.write("control.enable", 1)
         return changes
 
@@ -319,8 +323,9 @@ class Driver:
                 _log.warning("'%s': %s does not answer, its last MAC stays", desired.name, where)
         return found
 
-    def _change(self, held: Held, desired: TepTables, progress: Progress) -> bool:
-        """One pass from ``held`` to ``desired``. Whether lists are left that found no room."""
+    def _change(self, held: Held, desired: TepTables, progress: Progress, *, again: bool = True) -> bool:
+        """One pass from ``held`` to ``desired``, and if ``again`` another one for MACs that found no place as long as
+        the old ones were there. Whether lists are left that found no room."""
         steps = Steps(self._reader, held, desired)
         try:
             requests = steps.requests()
@@ -329,13 +334,17 @@ class Driver:
         for start in range(0, len(requests), _CHUNK):
             self.registers.client.execute(requests[start : start + _CHUNK])
             progress(min(start + _CHUNK, len(requests)), len(requests))
-        refused = self._reader.macs.refused() if requests else 0
-        if refused:
+        refused = self._reader.macs.refused() if steps.inserts else 0
+        again = again and steps.deletes > 0
+        if refused and not again:
             raise DriverError(f"the MAC table of '{desired.name}' is full: {refused} entries found no place")
         late = steps.late_requests()
         if late:
             time.sleep(self._drain_seconds)
             self.registers.client.execute(late)
+        if refused:
+            self._static = None
+            return self._change(self.read(), desired, progress, again=False)
         # A tenant that learned until now may have learned since it was read.
         learns = _learns(held.tables) or _learns(desired)
         self._static = None if self._shadow is None or learns else _as_found(desired)

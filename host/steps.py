@@ -40,8 +40,11 @@ class Steps:
     """Compares ``held`` with ``desired``; :meth:`requests` is what must be done, and :meth:`late_requests`
     what must be done when the queues have drained.
 
-    ``left_out``  lists that found no room in the member table as long as the old ones stand; known after
-                  :meth:`requests`.
+    Known after :meth:`requests`:
+
+    ``left_out``  lists that found no room in the member table as long as the old ones stand.
+    ``inserts``   entries that the MAC table may refuse.
+    ``deletes``   entries of the MAC table that make room, after that.
     """
 
     def __init__(self, reader: Reader, held: Held, desired: TepTables):
@@ -51,6 +54,8 @@ class Steps:
         self._held = held
         self._desired = desired
         self.left_out = 0
+        self.inserts = 0
+        self.deletes = 0
 
     def requests(self) -> list[Request]:
         """In order. Raises :class:`opentep.host.cuckoo.TableFullError`."""
@@ -201,6 +206,7 @@ class Steps:
             return entry in now
 
         missing = [entry for entry in self._desired.macs if not is_right(entry)]
+        self.inserts = len(missing)
         if missing:
             yield from self._reader.macs.forget_refused()
             yield from self._reader.macs.insert(missing, ports)
@@ -259,7 +265,9 @@ class Steps:
         stale = _Stale(self._desired)
         learned = (learned.entry for learned in self._held.learned)
         held |= {(entry.tenant, entry.mac) for entry in learned if stale(entry)}
-        return self._reader.macs.delete(sorted(held - wanted))
+        gone = sorted(held - wanted)
+        self.deletes = len(gone)
+        return self._reader.macs.delete(gone)
 
     def _old_tenants_and_lists(self) -> Iterator[Request]:
         wanted = {tenant.index for tenant in self._desired.tenants}

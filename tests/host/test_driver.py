@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 from opentep.gateware.events import TRAFFIC_COUNTERS
 from opentep.gateware.params import Params
+from opentep.gateware.tables.mac_entry import MacKind
 from opentep.host.driver import Driver, DriverError
 from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
-from opentep.host.link.protocol import Read
+from opentep.host.link.protocol import Read, Write
 from opentep.host.link.shadow import ShadowClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
-from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, TepTables, Way
+from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, Tenant, TepTables, Way
 from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params(
@@ -176,6 +177,38 @@ def test_interrupted_anywhere(device, seed: int) -> None:
             assert not held.learned
 
 
+def test_interrupted_while_a_tep_goes_before_next_hops_are_looked_for(
+    driver: Driver, device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its MACs stay behind without it."""
+    (tables,) = configurations(2, 1)
+    gone = next(entry.place for entry in tables.macs if isinstance(entry.place, Remote))
+    less = replace(
+        tables,
+        teps=tuple(tep for tep in tables.teps if tep.index != gone.tep),
+        macs=tuple(entry for entry in tables.macs if entry.place != gone),
+        lists=(),
+    )
+    driver.apply(tables)
+    sources = device.memory_map["source_slots"]
+
+    def cut(request: Write) -> None:
+        if sources.start <= request.address < sources.end:
+            raise ConnectionError
+
+    device.after = cut
+    with pytest.raises(ConnectionError):
+        driver.apply(less)
+    device.after = lambda _: None
+    routed = (
+        replace(tep, ways=tuple(replace(way, router=0xFE80 << 112 | 1) for way in tep.ways))
+        for tep in less.teps
+    )
+    monkeypatch.setattr(Driver, "_discover", lambda *_: less)
+    driver.apply(replace(less, teps=tuple(routed)))
+    assert normal(driver.read().tables) == normal(less)
+
+
 def test_down_to_nothing(driver: Driver) -> None:
     (tables,) = configurations(2, 1)
     driver.apply(tables)
@@ -290,6 +323,33 @@ def test_too_much(driver: Driver) -> None:
     many = tuple(replace(entry, mac=entry.mac & ~0xFFFFFF | low) for low in range(300))
     with pytest.raises(DriverError, match="300 MAC addresses"):
         driver.apply(replace(tables, macs=many))
+
+
+def full_of_macs(first: int) -> TepTables:
+    """As many as there is room for, from ``first`` on."""
+    some = next(configurations(3, 1))
+    places = ((first + number, Local(0, 2 + first + number)) for number in range(PARAMS.macs))
+    entries = tuple(MacTableEntry(0, 0x120001 << 24 | mac, place) for mac, place in places)
+    red = Tenant(0, "red", (0x120001,), learn_source=True)
+    return TepTables("full", some.address, some.ports, (red,), entries)
+
+
+def test_a_full_mac_table_is_replaced(driver: Driver, device) -> None:
+    """The new entries come before the old ones go, and find no place."""
+    driver.apply(full_of_macs(0))
+    driver.apply(full_of_macs(1000))
+    assert normal(driver.read().tables) == normal(full_of_macs(1000))
+
+
+def test_entries_that_were_refused_are_not_told_of_once_they_are_given_up(driver: Driver, device) -> None:
+    full = full_of_macs(0)
+    less = replace(full, macs=full.macs[1:])
+    driver.apply(less)
+    device.learn(0, 0x120001FFFFFF, {"kind": MacKind.LOCAL, "port": 0, "id": 4000})
+    with pytest.raises(DriverError, match="the MAC table of 'full' is full: 1 entries found no place"):
+        driver.apply(full)
+    driver.apply(replace(less, age_seconds=200))
+    assert driver.read().tables.age_seconds == 200
 
 
 def test_a_limit_that_the_tep_cannot_keep(memory_device) -> None:
