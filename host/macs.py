@@ -7,10 +7,13 @@ from typing import Any
 from amaranth.utils import ceil_log2
 from opentep.gateware.tables.mac_entry import AGE_FRESH, MacKind, MacOp, MacStatus
 from opentep.host.link.protocol import Read, Write
-from opentep.host.registers import RegisterAccess
+from opentep.host.registers import RegisterAccess, resent
 from opentep.host.tables import Group, Local, MacTableEntry, Remote
 
 __all__ = ["FoundMac", "MacAccess", "decode_place"]
+
+_DUMP_SLOTS = 32
+"""Slots to ask for at a time: on a line that loses a few replies, not much must be asked twice."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +41,30 @@ class MacAccess:
 
     def dump(self) -> list[FoundMac]:
         """All entries. One that moves to another slot meanwhile may be missing or come twice."""
+        found: dict[tuple[int, int], FoundMac] = {}
+        for start in range(0, self._params.macs, _DUMP_SLOTS):
+            for response in self._responses(range(start, min(start + _DUMP_SLOTS, self._params.macs))):
+                if response["status"] is MacStatus.OK:
+                    found[response["tenant"], response["mac"]] = _found(response)
+        return list(found.values())
+
+    def _responses(self, slots: range) -> list[dict[str, Any]]:
+        """What is in ``slots``. Where a read was done again, it may have told of a later slot than it was meant for; so
+        it is asked anew, for fewer slots at a time, and in the end for one, where that cannot be."""
         words = self._table.codec.words
         outcome = Read(self._start, words, words, self._step)
 
         def requests() -> Iterator[Read | Write]:
-            for index in range(self._params.macs):
+            for index in slots:
                 yield from self._operations([{"op": MacOp.DUMP, "index": index}])
                 yield outcome
 
-        found: dict[tuple[int, int], FoundMac] = {}
-        for reply in self._client.execute(requests()):
-            if reply:
-                response = self._table.codec.from_words(list(reply))
-                if response["status"] is MacStatus.OK:
-                    found[response["tenant"], response["mac"]] = _found(response)
-        return list(found.values())
+        before = resent(self._client)
+        replies = self._client.execute(requests())
+        if len(slots) > 1 and resent(self._client) != before:
+            half = len(slots) // 2
+            return self._responses(slots[:half]) + self._responses(slots[half:])
+        return [self._table.codec.from_words(list(reply)) for reply in replies if reply]
 
     def insert(self, entries: Iterable[MacTableEntry], ports: dict[int, int]) -> Iterator[Write]:
         """Add or replace static entries. ``ports``: fabric port by TEP index."""

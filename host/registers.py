@@ -14,7 +14,7 @@ from opentep.gateware.registers import API_VERSION, MAGIC, memory_map
 
 from .link.protocol import BURST_WORDS, REPEAT, Read, Write
 
-__all__ = ["RegisterAccess", "RegisterClient", "TableAccess", "WrongDeviceError"]
+__all__ = ["RegisterAccess", "RegisterClient", "TableAccess", "WrongDeviceError", "resent"]
 
 
 class WrongDeviceError(Exception):
@@ -27,6 +27,11 @@ class RegisterClient(Protocol):
     def execute(self, requests: Iterable[Read | Write]) -> list[tuple[int, ...]]:
         """Do all requests in order; the words read by each (none for writes)."""
         ...
+
+
+def resent(client: RegisterClient) -> int:
+    """Requests that ``client`` sent again so far; those whose line loses nothing do not count any."""
+    return getattr(client, "resent", 0)
 
 
 def identify(client: RegisterClient) -> Params:

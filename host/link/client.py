@@ -65,6 +65,7 @@ class Statistics:
 
     requests: int = 0
     resent: int = 0
+    """Requests sent again; see :attr:`LinkClient.resent`."""
     damaged_replies: int = 0
 
 
@@ -100,6 +101,12 @@ class LinkClient:
         self._session: int | None = None
         self._next = 0
         self._window = WINDOW
+
+    @property
+    def resent(self) -> int:
+        """How many requests were sent again since it was made. A read among them may tell what is there after the
+        requests behind it, up to the window: see "Order" in ``docs/host-link.md``."""
+        return self.statistics.resent
 
     def __enter__(self) -> "LinkClient":
         return self

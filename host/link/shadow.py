@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from opentep.gateware.csr.element import Access
 from opentep.gateware.csr.memory_map import MemoryMap
-from opentep.host.registers import RegisterClient
+from opentep.host.registers import RegisterClient, resent
 
 from .protocol import REPEAT, Read, Write
 
@@ -42,6 +42,11 @@ class ShadowClient:
     def forget(self) -> None:
         """Read everything from the TEP again."""
         self._words.clear()
+
+    @property
+    def resent(self) -> int:
+        """As the client behind counts them."""
+        return resent(self._client)
 
     def execute(self, requests: Iterable[Read | Write]) -> list[tuple[int, ...]]:
         requests = list(requests)
