@@ -353,10 +353,11 @@ class _Compiler:
                 remedy = f"move VMs to other TEPs, or build a core with more '{use.parameter}' and say so under 'core'"
                 self.problems.append(self.source.problem(("teps", self.tep.name), message, remedy, key=True))
         for limited in beyond_storm_control(tables, self.tep.params):
+            why = without_storm_control(tables, self.tep.params)
             self.problems.append(
                 self.source.problem(
                     ("tenants", limited.name, "storm"),
-                    f"no storm control on TEP '{self.tep.name}': {without_storm_control(self.tep.params)}",
+                    f"no storm control on TEP '{self.tep.name}': {why}",
                     "remove it, or build a core with more 'storm_tenants' and say so under 'core'",
                     key=True,
                 )

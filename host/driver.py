@@ -280,7 +280,7 @@ class Driver:
                     f"its {name} table has {getattr(self.params, name)} entries, none has index {index}"
                 )
         problems += [
-            f"storm control of tenant '{tenant.name}': {without_storm_control(self.params)}"
+            f"storm control of tenant '{tenant.name}': {without_storm_control(desired, self.params)}"
             for tenant in beyond_storm_control(desired, self.params)
         ]
         if problems:

@@ -17,9 +17,16 @@ def beyond_storm_control(tables: TepTables, params: Params) -> Iterator[Tenant]:
     return (t for t in tables.tenants if t.storm is not None and t.index >= params.limited_tenants)
 
 
-def without_storm_control(params: Params) -> str:
-    """Why a tenant has none."""
-    return f"the core has room for {params.limited_tenants} tenants with limits"
+def without_storm_control(tables: TepTables, params: Params) -> str:
+    """Why a tenant with a limit has none."""
+    room = params.limited_tenants
+    if sum(tenant.storm is not None for tenant in tables.tenants) > room:
+        return f"the core has room for {room} tenants with limits"
+    others = sum(tenant.storm is None and tenant.index < room for tenant in tables.tenants)
+    return (
+        f"all {room} places for tenants with limits are taken, {others} of them by tenants without a limit,"
+        " which keep them until they leave this TEP"
+    )
 
 
 @dataclass(frozen=True)

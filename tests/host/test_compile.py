@@ -246,6 +246,24 @@ def test_no_storm_control() -> None:
     assert "storm_tenants" in problem.remedy
 
 
+def test_tenants_without_limits_hold_the_places_of_those_with() -> None:
+    state = State()
+    others = [f"other{number}" for number in range(16)]
+    state.indices["rack1/tenants"] = {name: index for index, name in enumerate(others)}
+    text = PRESENT.replace("age_seconds: 60", "core: {storm_tenants: 16}")
+    head, tail = text.split("tenants:\n", 1)
+
+    def present(names: list[str]) -> str:
+        return "".join([head, "tenants:\n", *(f"  {name}: {{teps: [rack1]}}\n" for name in names), tail])
+
+    with pytest.raises(FabricError) as caught:
+        compiled(present(others), "rack1", state)
+    (problem,) = caught.value.problems
+    assert "taken, 16 of them by tenants without a limit, which keep them until they leave" in problem.message
+    tenants = {tenant.name: tenant for tenant in compiled(present(others[1:]), "rack1", state).tenants}
+    assert tenants["green"].index == 0
+
+
 def test_dscp_is_copied_or_fixed() -> None:
     assert {tep.dscp for tep in compiled(TEXT, "rack1").teps} == {None}
     for dscp in (0, 46):
