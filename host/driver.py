@@ -31,7 +31,7 @@ from opentep.host.registers import RegisterAccess
 from opentep.host.retagging import Retagged, Stage, next_stage
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, Remote, TepTables
-from opentep.host.transition import vacate
+from opentep.host.transition import vacate, without_old_keys
 from opentep.host.usage import beyond_storm_control, usage, without_storm_control
 
 __all__ = ["Driver", "DriverError", "Progress", "Retagger"]
@@ -132,6 +132,9 @@ class Driver:
         """
         try:
             return self._apply(desired, progress, retag)
+        except TableFullError as error:
+            self.forget()
+            raise DriverError(f"a table of '{desired.name}' is full: {error}") from None
         except BaseException:
             self.forget()
             raise
@@ -176,7 +179,11 @@ class Driver:
             self._change(held, safe, _no_progress)
             time.sleep(self._drain_seconds)
             held = self.read()
-        if self._change(held, desired, progress):
+        try:
+            left_out = self._change(held, desired, progress)
+        except TableFullError:
+            left_out = self._change(self._without_old_keys(desired), desired, progress)
+        if left_out:
             # Lists that found no room while the old ones were still in use.
             time.sleep(self._drain_seconds)
             if self._change(self.read(), desired, progress):
@@ -325,12 +332,11 @@ class Driver:
 
     def _change(self, held: Held, desired: TepTables, progress: Progress, *, again: bool = True) -> bool:
         """One pass from ``held`` to ``desired``, and if ``again`` another one for MACs that found no place as long as
-        the old ones were there. Whether lists are left that found no room."""
+        the old ones were there. Whether lists are left that found no room. Raises :class:`TableFullError`, before
+        anything is changed.
+        """
         steps = Steps(self._reader, held, desired)
-        try:
-            requests = steps.requests()
-        except TableFullError as error:
-            raise DriverError(f"a table of '{desired.name}' is full: {error}") from None
+        requests = steps.requests()
         for start in range(0, len(requests), _CHUNK):
             self.registers.client.execute(requests[start : start + _CHUNK])
             progress(min(start + _CHUNK, len(requests)), len(requests))
@@ -349,6 +355,14 @@ class Driver:
         learns = _learns(held.tables) or _learns(desired)
         self._static = None if self._shadow is None or learns else _as_found(desired)
         return steps.left_out > 0
+
+    def _without_old_keys(self, desired: TepTables) -> Held:
+        """What the TEP holds when the keys are gone that those of ``desired`` find no place beside."""
+        _log.warning("'%s': OUIs, sources and rules that go make room, before others come", desired.name)
+        held = self.read()  # the attempt before has placed keys that the TEP never got
+        self._change(held, without_old_keys(held.tables, desired), _no_progress)
+        time.sleep(self._drain_seconds)
+        return self.read()
 
     def _repack(self, desired: TepTables, progress: Progress) -> None:
         """Free entries lie scattered: write the replica lists anew, from an empty member table."""

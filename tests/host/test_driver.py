@@ -352,6 +352,27 @@ def test_entries_that_were_refused_are_not_told_of_once_they_are_given_up(driver
     assert driver.read().tables.age_seconds == 200
 
 
+def test_keys_are_replaced_that_have_no_room_beside_the_new_ones(driver: Driver) -> None:
+    """A tenant keeps one of its OUIs; TEPs keep none of their sources."""
+    some = next(configurations(3, 1))
+
+    def tables(number: int) -> TepTables:
+        red = Tenant(0, "red", (0x120001, *range(0x120100 * number, 0x120100 * number + 19)))
+        address = 0xFD << 120
+        teps = tuple(
+            RemoteTep(
+                n, f"tep{n}", address | n, (address | number << 32 | n,), (Way(2, 0x02_00_00_00_00_01),)
+            )
+            for n in range(16)
+        )
+        macs = tuple(MacTableEntry(0, 0x120001 << 24 | n, Remote(n)) for n in range(16))
+        return TepTables("full", some.address, some.ports, (red,), macs, teps)
+
+    for number in (1, 2, 3):
+        driver.apply(tables(number))
+        assert normal(driver.read().tables) == normal(tables(number))
+
+
 def test_a_limit_that_the_tep_cannot_keep(memory_device) -> None:
     driver = Driver(RegisterAccess(memory_device(replace(PARAMS, storm_tenants=0))), drain_seconds=0)
     tables = next(tables for tables in configurations(3, 9) if any(t.storm for t in tables.tenants))
