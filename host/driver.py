@@ -176,14 +176,17 @@ class Driver:
         safe = vacate(held.tables, desired)
         if safe is not held.tables:
             _log.info("vacating numbers that change hands")
-            self._change(held, safe, _no_progress)
+            self._change_wholly(held, replace(safe, name=desired.name), _no_progress)
             time.sleep(self._drain_seconds)
             held = self.read()
         try:
-            left_out = self._change(held, desired, progress)
+            self._change_wholly(held, desired, progress)
         except TableFullError:
-            left_out = self._change(self._without_old_keys(desired), desired, progress)
-        if left_out:
+            self._change_wholly(self._without_old_keys(desired), desired, progress)
+
+    def _change_wholly(self, held: Held, desired: TepTables, progress: Progress) -> None:
+        """From ``held`` to ``desired`` in as many passes as it takes."""
+        if self._change(held, desired, progress):
             # Lists that found no room while the old ones were still in use.
             time.sleep(self._drain_seconds)
             if self._change(self.read(), desired, progress):

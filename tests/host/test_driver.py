@@ -16,7 +16,17 @@ from opentep.host.link.protocol import Read, Write
 from opentep.host.link.shadow import ShadowClient
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
-from opentep.host.tables import Local, MacTableEntry, Remote, RemoteTep, Storm, Tenant, TepTables, Way
+from opentep.host.tables import (
+    Local,
+    MacTableEntry,
+    Remote,
+    RemoteTep,
+    ReplicaList,
+    Storm,
+    Tenant,
+    TepTables,
+    Way,
+)
 from opentep.sim.random_tables import Learning, random_tables
 
 PARAMS = Params(
@@ -409,6 +419,34 @@ def test_scattered_member_table_is_packed(driver: Driver) -> None:
     lists = [replace(entry, members={port: tuple(range(200, 208))}) for entry in lists]
     driver.apply(replace(tables, lists=tuple(lists)))
     assert driver.plan(replace(tables, lists=tuple(lists))) == []
+
+
+def test_a_vlan_id_changes_hands_where_the_member_table_is_full(driver: Driver, device) -> None:
+    """The list that it leaves has no room for its new copy, and must be without it all the same before it is given
+    to another tenant."""
+    some = next(configurations(3, 1))
+    tenants = tuple(Tenant(n, f"tenant{n}", (0x120001 + n,), flood_list=n) for n in range(2))
+
+    def tables(*vlans: range) -> TepTables:
+        macs = (
+            MacTableEntry(n, (0x120001 + n) << 24 | vid, Local(0, vid)) for n in range(2) for vid in vlans[n]
+        )
+        lists = (ReplicaList(n, {0: tuple(vlans[n])}) for n in range(2) if vlans[n])
+        return TepTables("full", some.address, some.ports, tenants, tuple(macs), (), tuple(lists))
+
+    driver.apply(tables(range(10, 70), range(0)))
+    observer = Driver(RegisterAccess(device))
+
+    def judge_lists(_: object) -> None:
+        now = observer.read().tables
+        owners = {entry.place: entry.tenant for entry in now.macs}
+        for entry in now.lists:
+            assert {owners.get(Local(0, vid), entry.index) for vid in entry.members[0]} == {entry.index}
+
+    device.after = judge_lists
+    after = tables(range(11, 70), range(10, 11))
+    driver.apply(after)
+    assert normal(driver.read().tables) == normal(after)
 
 
 def test_counters_have_the_model_s_names(driver: Driver) -> None:
