@@ -24,7 +24,8 @@ def program(tmp_path, monkeypatch):
 
     def make(script: str) -> None:
         path = tmp_path / "nextpnr"
-        path.write_text(f"#!/bin/sh\n{script}\n")
+        # A tool from PyPI is asked for its version before it is used, which compiles it.
+        path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit\n{script}\n')
         path.chmod(0o755)
         monkeypatch.setattr("opentep.boards.tools.find_tool", lambda name, extra="build": str(path))
 

@@ -1,5 +1,6 @@
 """Commands of an installation without extras say which one they need."""
 
+import os
 import subprocess
 import sys
 
@@ -36,6 +37,7 @@ def test_the_message_names_the_extra(arguments: str, extra: str, tmp_path) -> No
     result = subprocess.run(
         [sys.executable, "-c", _COMMAND, *arguments.split()],
         cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "YOSYS"},
         capture_output=True,
         text=True,
         check=False,
