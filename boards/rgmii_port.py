@@ -4,6 +4,7 @@ from amaranth.hdl import DomainRenamer, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from ..gateware.crc32 import CRC_OCTETS
 from ..gateware.mac.ethernet import EthernetMac
 from ..gateware.mac.faults import MacFaults
 from ..gateware.packet import PacketSignature
@@ -14,8 +15,7 @@ from .clocking import GIGABIT_DOMAIN, GIGABIT_HZ, gate_clock
 
 __all__ = ["MAX_FRAME", "RgmiiPort"]
 
-_FCS = 4
-MAX_FRAME = (1 << 14) - 1 - _FCS
+MAX_FRAME = (1 << 14) - 1 - CRC_OCTETS
 """The longest one that a port takes, in octets without FCS."""
 
 
@@ -57,7 +57,7 @@ class RgmiiPort(wiring.Component):
             rx_domain=self.rx_domain,
             tx_domain=GIGABIT_DOMAIN,
         )
-        self.mac = EthernetMac(width, self.rx_domain, GIGABIT_DOMAIN, max_frame=max_frame + _FCS)
+        self.mac = EthernetMac(width, self.rx_domain, GIGABIT_DOMAIN, max_frame=max_frame + CRC_OCTETS)
         super().__init__(
             {
                 "rx": Out(PacketSignature(width, always_ready=True)),

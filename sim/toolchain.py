@@ -82,7 +82,7 @@ def yosys_command() -> str:
 
 
 def provide_yosys() -> None:
-    """Let Amaranth use it, too. Raises :class:`ToolError`."""
+    """Let Amaranth use the same, in this process and in those that it starts. Raises :class:`ToolError`."""
     os.environ.setdefault("YOSYS", yosys_command())
 
 

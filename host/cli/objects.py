@@ -53,27 +53,24 @@ class _Kind:
 
 
 def _known(repository: Repository, kind: _Kind, name: str) -> Any:
-    stored = repository.get(Key(kind.kind, name))
+    key = Key(kind.kind, name)
+    stored = repository.get(key)
     if stored is None:
-        names = [key.name for key in repository.objects(kind.kind)]
+        names = [known.name for known in repository.objects(kind.kind)]
         hint = f" ({suggest(name, names)})" if names else ""
-        raise CommandError(f"there is no {kind.title} '{_shown(name)}'{hint}")
+        raise CommandError(f"there is no {key.title}{hint}")
     return stored.spec
 
 
 def _users(repository: Repository, key: Key) -> list[str]:
     """Some of the objects that name it."""
     users = [
-        f"{TITLES[other.kind]} '{_shown(other.name)}'"
+        other.title
         for kind in KINDS
         for other, stored in repository.objects(kind).items()
         if key in references(other, stored.spec)
     ]
     return users[:_USERS] + (["others"] if len(users) > _USERS else [])
-
-
-def _shown(name: str) -> str:
-    return name.replace("/", " → ")
 
 
 def _change(
@@ -166,7 +163,7 @@ def _objects(kind: _Kind) -> click.Group:
                     if kind.kind == "rules"
                     else f"`opentep {word} set {name} …` changes it"
                 )
-                raise CommandError(f"{title} '{_shown(name)}' exists; remedy: {remedy}")
+                raise CommandError(f"{key.title} exists; remedy: {remedy}")
             return {key: ends or given_values(kind.properties, options)}
 
         _change(edits, dry_run, as_json, create=True)
@@ -232,7 +229,7 @@ def _objects(kind: _Kind) -> click.Group:
             if not users:
                 raise
             raise CommandError(
-                f"{title} '{_shown(name)}' is in use by {', '.join(users)}; remedy: remove or move these first"
+                f"{Key(kind.kind, name).title} is in use by {', '.join(users)}; remedy: remove or move these first"
             ) from None
 
     @group.command(
@@ -248,7 +245,9 @@ def _objects(kind: _Kind) -> click.Group:
         if as_json:
             print_json(spec)
         else:
-            click.echo(yaml.safe_dump({_shown(name): spec}, sort_keys=False, allow_unicode=True).rstrip())
+            click.echo(
+                yaml.safe_dump({name.replace("/", " → "): spec}, sort_keys=False, allow_unicode=True).rstrip()
+            )
 
     @group.command(
         "list", help=help_of(f"List {title}s with what was allocated.", f"list --where {kind.columns[0]}=…")

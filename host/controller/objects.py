@@ -48,10 +48,14 @@ class Key:
     @property
     def title(self) -> str:
         """What it is called in a sentence."""
-        return f"{TITLES[self.kind]} '{self.name}'"
+        return f"{TITLES[self.kind]} '{self._shown}'"
 
     def __str__(self) -> str:
-        return f"{self.kind}.{self.name.replace('/', ' → ')}"
+        return f"{self.kind}.{self._shown}"
+
+    @property
+    def _shown(self) -> str:
+        return self.name.replace("/", " → ")
 
 
 TENANT_KEY = Key("settings", "tenant_key")

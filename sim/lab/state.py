@@ -116,6 +116,7 @@ class Lab:
         fcntl.flock(self._claim, fcntl.LOCK_EX)
         foreign = self.hosts()
         if foreign:
+            os.close(self._claim)
             _remove_tree(self.folder)
             names = ", ".join(self.host(name).name for name in foreign)
             raise LabError(

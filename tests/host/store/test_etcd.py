@@ -155,13 +155,17 @@ def test_an_answer_that_is_none_does_not_end_the_keeper(location, monkeypatch):
         assert asked.acquire(timeout=10) and asked.acquire(timeout=10)
 
 
-def test_compaction_to_now(location):
+def compact(store) -> None:
     """Requests elsewhere in etcd may let it forget the revision that ours were made with."""
+    store._keys.post("/kv/put", {"key": "eA==", "value": "eA=="})
+    now = store._keys.post("/kv/range", {"key": "eA=="})["header"]["revision"]
+    store._keys.post("/kv/compaction", {"revision": now})
+
+
+def test_compaction_to_now(location):
     with closing(EtcdStore(location)) as store:
         change(store, {"a": "1"})
-        store._keys.post("/kv/put", {"key": "eA==", "value": "eA=="})
-        now = store._keys.post("/kv/range", {"key": "eA=="})["header"]["revision"]
-        store._keys.post("/kv/compaction", {"revision": now})
+        compact(store)
         assert contents(store) == {"a": "1"}
         begun = time.monotonic()
         thread = threading.Thread(target=change, args=(EtcdStore(location), {"b": "2"}))
@@ -176,9 +180,7 @@ def test_a_transaction_after_compaction(location):
     """Before anybody has read."""
     with closing(EtcdStore(location)) as store:
         change(store, {"a": "1"})
-        store._keys.post("/kv/put", {"key": "eA==", "value": "eA=="})
-        now = store._keys.post("/kv/range", {"key": "eA=="})["header"]["revision"]
-        store._keys.post("/kv/compaction", {"revision": now})
+        compact(store)
         with store.transaction() as transaction:
             assert dict(transaction.scan("")) == {"a": "1"}
             transaction.put("b", "2")
