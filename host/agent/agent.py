@@ -25,7 +25,7 @@ from opentep.host.retagging import Retagged, Stage
 from opentep.host.store import StoreError, open_store
 from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
-from .backoff import Backoff
+from .backoff import LOOK_SECONDS, Backoff
 from .counted import Counted
 from .learned import Learned
 from .metrics import Metrics
@@ -36,8 +36,6 @@ __all__ = ["Agent"]
 _log = logging.getLogger(__name__)
 
 _TEP_ERRORS = (LinkError, TransportError, WrongDeviceError, DriverError, InjectError)
-_LOOK_SECONDS = 0.5
-"""How long a stop may take."""
 _RETRY_SECONDS = 5.0
 """Between two attempts at a vSwitch."""
 
@@ -139,8 +137,20 @@ class Agent:
                     self._keep(driver, repository, share, stop, backoff)
             except _TEP_ERRORS as error:
                 self._say(repository, 0, str(error))
-                backoff.wait()
+                backoff.wait(self._look_for_changes(repository, share))
         return True
+
+    def _look_for_changes(self, repository: Repository, share: Share) -> Callable[[float], bool]:
+        """Waits for so many seconds at most, and tells whether what the TEP should hold may be something else now."""
+
+        def look(seconds: float) -> bool:
+            nonlocal share
+            newest = repository.store.wait(share.revision, seconds)
+            changed = repository.concerns(share, newest)
+            share = replace(share, revision=newest)
+            return changed
+
+        return look
 
     def _keep(
         self,
@@ -164,7 +174,7 @@ class Agent:
             if self._learn_seconds and time.monotonic() >= learned:
                 told.tell(driver, share.tables)
                 learned = time.monotonic() + self._learn_seconds
-            seen = repository.store.wait(share.revision, _LOOK_SECONDS)
+            seen = repository.store.wait(share.revision, LOOK_SECONDS)
             if seen > share.revision and settled and not repository.concerns(share, seen):
                 share = replace(share, revision=seen)
             elif seen > share.revision:
@@ -270,7 +280,7 @@ class Agent:
         return errors, let_go
 
     def _await_change(self, repository: Repository, revision: int, stop: threading.Event) -> None:
-        while not stop.is_set() and repository.store.wait(revision, _LOOK_SECONDS) <= revision:
+        while not stop.is_set() and repository.store.wait(revision, LOOK_SECONDS) <= revision:
             pass
 
     def _say(self, repository: Repository, revision: int, error: str, wrong: Sequence[str] = ()) -> None:

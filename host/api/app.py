@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import starlette.exceptions
 from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from opentep.host.agent import counted, reports, what_is_missing, why_no_room
 from opentep.host.controller import Change, ConflictError, Migration, Repository
 from opentep.host.controller.find import find
@@ -45,6 +47,14 @@ def _error(status: int, message: str, **more: Any) -> JSONResponse:
 
 def _unauthorized() -> HTTPException:
     return HTTPException(401, "give a valid token", {"WWW-Authenticate": "Bearer"})
+
+
+def _is_known(location: str, authorization: str) -> bool:
+    scheme, secret = get_authorization_scheme_param(authorization)
+    if scheme.lower() != "bearer":
+        return False
+    with closing(open_store(location)) as store:
+        return Tokens(store).find(secret) is not None
 
 
 def create_app(location: str, version: str = "") -> FastAPI:
@@ -88,9 +98,13 @@ def create_app(location: str, version: str = "") -> FastAPI:
             return _error(411, "say how long the body is, and send it in one piece")
         if length.isdecimal() and int(length) > MAX_OCTETS:
             return _error(413, f"more than {MAX_OCTETS} octets")
-        scheme = request.headers.get("authorization", "").partition(" ")[0]
-        if request.method == "PUT" and scheme.lower() != "bearer":
-            return await refused(request, _unauthorized())
+        if request.method == "PUT":
+            try:
+                known = await run_in_threadpool(_is_known, location, request.headers.get("authorization", ""))
+            except StoreError as error:
+                return await unavailable(request, error)
+            if not known:
+                return await refused(request, _unauthorized())
         return await call_next(request)
 
     @app.middleware("http")

@@ -4,14 +4,24 @@ import random
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from opentep.gateware.events import counter_names
 from opentep.gateware.tables.mac_entry import MacKind
-from opentep.host.agent import Agent, Metrics, Report, Supervisor, counted, learned, reports, what_is_missing
+from opentep.host.agent import (
+    Agent,
+    Metrics,
+    Report,
+    Supervisor,
+    backoff,
+    counted,
+    learned,
+    reports,
+    what_is_missing,
+)
 from opentep.host.agent.backoff import Backoff
 from opentep.host.agent.learned import Learned
 from opentep.host.controller.objects import Key
@@ -97,6 +107,17 @@ def test_a_tep_that_does_not_fit_stays_as_it_is(bench: Bench) -> None:
     assert before <= held
 
 
+def test_a_change_is_a_reason_to_try_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is waited for no longer than until the document is mended."""
+    monkeypatch.setattr(backoff, "_FIRST_DELAY", 1000.0)
+    keys = [Key("vms", f"c{number}") for number in range(80)]
+    bench.repository.edit("add", lambda get: {key: {"tenant": "red", "vswitch": "sw2"} for key in keys})
+    bench.start(bench.agent().run)
+    until(lambda: "room for 64" in bench.said().error)
+    bench.repository.edit("remove", lambda get: dict.fromkeys(keys))
+    until(bench.is_right)
+
+
 def test_a_share_that_does_not_compile_is_not_told_as_reached(bench: Bench) -> None:
     bench.start(bench.agent().run)
     until(lambda: bench.said().revision == bench.repository.revision)
@@ -165,9 +186,9 @@ def test_what_fails_for_good_is_told_and_tried_less_and_less(
     def apply(*_: object, **__: object) -> None:
         raise error
 
-    def wait(backoff: Backoff) -> None:
-        delays.append(backoff._delay)
-        real_wait(backoff)
+    def wait(self: Backoff, pause: Callable[[float], bool] | None = None) -> None:
+        delays.append(self._delay)
+        real_wait(self, pause)
 
     real_wait = Backoff.wait
     monkeypatch.setattr(Backoff, "wait", wait)

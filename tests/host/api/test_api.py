@@ -223,6 +223,7 @@ def test_mistakes_are_explained(service: Service) -> None:
         ("PUT", f"Authorization: Bearer x\r\nContent-Length: {MAX_OCTETS + 1}", 413),
         ("PUT", f"Content-Length: {MAX_OCTETS}", 401),
         ("PUT", f"Authorization: Basic x\r\nContent-Length: {MAX_OCTETS}", 401),
+        ("PUT", f"Authorization: Bearer forged\r\nContent-Length: {MAX_OCTETS}", 401),
     ],
 )
 def test_bodies_that_are_not_read(service: Service, method: str, headers: str, status: int) -> None:
@@ -315,3 +316,10 @@ def test_any_request_gets_an_answer_and_wrong_ones_change_nothing(service, metho
     assert status < 500
     if status >= 400 or method == "GET":
         assert service.ask("GET", "/v1/fabric") == before
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_no_store(service: Service, method: str) -> None:
+    Path(service.location).write_bytes(b"no database" * 1000)
+    status, answer = service.ask(method, "/v1/vms/web", {})
+    assert status == 503 and service.location in answer["error"]
