@@ -10,14 +10,11 @@ from opentep.host.controller import Repository
 from opentep.host.store import StoreError, open_store
 
 from .agent import Agent
-from .backoff import Backoff
+from .backoff import LOOK_SECONDS, Backoff
 
 __all__ = ["Supervisor"]
 
 _log = logging.getLogger(__name__)
-
-_LOOK_SECONDS = 0.5
-"""How long a stop may take."""
 
 
 class Supervisor:
@@ -47,7 +44,7 @@ class Supervisor:
         wanted: list[str] = []
         told: set[str] = set()
         while not stop.is_set():
-            now = repository.store.wait(seen, _LOOK_SECONDS)
+            now = repository.store.wait(seen, LOOK_SECONDS)
             if now > seen:
                 seen = now
                 teps = {key.name: stored.spec for key, stored in repository.objects("teps").items()}
