@@ -28,6 +28,7 @@ LOGICBONE = Board(
     phy=phys.LOGICBONE,
     sizes=SIZES_45F,
     timing_model="LFE5UM-45F-8",
-    loader=("--dfu",),
+    # Of its boot loader, as in amaranth_boards/logicbone.py; openFPGALoader needs them for a file without a DFU suffix.
+    loader=("--dfu", "--vid", "0x1d50", "--pid", "0x615d", "--altsetting", "0"),
     leds=(Led("led", 0),),
 )

@@ -29,11 +29,13 @@ COLORLIGHT_5A_75B = PhyDescription(
 
 COLORLIGHT_5A_75B_R8 = PhyDescription(
     # RTL8211FD, RTL8211FP on 8.2: q3k/chubby75, 5a-75b/hardware_V8.0.md and hardware_V8.2.md. The same LiteX target.
+    # They are at 1 to 7, and all of them answer at 0 as well (RTL8211F data sheet 1.2, table 11, note 1).
     name="Realtek RTL8211FD",
     reset_us=_RESET_US,
     settle_us=_SETTLE_US,
     rx_delay_ps=2000,
     tx_delay_ps=0,
+    first_address=1,
 )
 
 VERSA_ECP5 = PhyDescription(

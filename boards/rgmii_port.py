@@ -1,6 +1,6 @@
 """A port of a board: from the pins of an RGMII PHY to frames of the core."""
 
-from amaranth.hdl import DomainRenamer, Module
+from amaranth.hdl import DomainRenamer, Module, Mux, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -8,6 +8,7 @@ from ..gateware.crc32 import CRC_OCTETS
 from ..gateware.mac.ethernet import EthernetMac
 from ..gateware.mac.faults import MacFaults
 from ..gateware.packet import PacketSignature
+from ..gateware.phy.gmii import Speed
 from ..gateware.phy.link import LinkState, LinkSynchronizer
 from ..gateware.phy.rgmii import RgmiiReceive, RgmiiTransmit
 from ..gateware.phy.rgmii_pads import RgmiiPads, RgmiiPins
@@ -17,6 +18,11 @@ __all__ = ["MAX_FRAME", "RgmiiPort"]
 
 MAX_FRAME = (1 << 14) - 1 - CRC_OCTETS
 """The longest one that a port takes, in octets without FCS."""
+
+
+def _speed(link) -> ValueLike:
+    """Without a link frames leave at the highest speed, into nothing: slowly they would fill the packet memory."""
+    return Mux(link.up, link.speed, Speed.MBIT_1000)
 
 
 class RgmiiPort(wiring.Component):
@@ -91,8 +97,8 @@ class RgmiiPort(wiring.Component):
         m.d.comb += [
             link_to_rx.input.eq(self.link),
             link_to_tx.input.eq(self.link),
-            receive.speed.eq(link_to_rx.output.speed),
-            transmit.speed.eq(link_to_tx.output.speed),
+            receive.speed.eq(_speed(link_to_rx.output)),
+            transmit.speed.eq(_speed(link_to_tx.output)),
         ]
         connect(m, mac.rx, flipped(self.rx))
         connect(m, flipped(self.tx), mac.tx)

@@ -41,7 +41,9 @@ def _add_identification(builder: Builder, params: Params, build: int) -> None:
         constant("api_version", API_VERSION, "Version of this register map.")
         for field in fields(Params):
             constant(field.name, getattr(params, field.name), f"Build parameter `{field.name}`.")
-        constant("build", build, "Identifies the build (first 32 bits of the commit, 0 if unknown).")
+        constant(
+            "build", build, "Identifies the build: a hash of sources, board and parameters; 0 if unknown."
+        )
 
 
 def _add_configuration(builder: Builder, params: Params) -> None:

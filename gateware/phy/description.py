@@ -37,6 +37,8 @@ class PhyDescription:
     """Of the FPGA's RGMII clock output."""
     addresses: tuple[int, ...] | None = None
     """Addresses on MDIO, port by port; None: those at which PHYs answer, in ascending order."""
+    first_address: int = 0
+    """From which on PHYs are looked for where ``addresses`` are not given. Not 0 for those that all answer there."""
     writes: tuple[RegisterWrite, ...] = ()
     """At start-up, after the reset, in this order."""
 
@@ -45,6 +47,6 @@ class PhyDescription:
             raise ValueError(
                 f"reset_us and settle_us must be at least 1, not {self.reset_us}, {self.settle_us}"
             )
-        for address in self.addresses or ():
+        for address in (self.first_address, *(self.addresses or ())):
             if not 0 <= address < 32:
                 raise ValueError(f"an address must be from 0 to 31, not {address}")

@@ -93,7 +93,8 @@ class PhyBus(wiring.Component):
             Signal(5, name=f"address_{index}", init=(self.phy.addresses or [0] * self.ports)[index])
             for index in range(self.ports)
         )
-        candidate = Signal(range(_ADDRESSES + 1))
+        first = self.phy.first_address
+        candidate = Signal(range(_ADDRESSES + 1), init=first)
         """Next address at which to look for a PHY."""
         step = Signal(range(max(len(self.phy.writes), len(POLLED)) + 1))
         old = Signal(16)
@@ -144,7 +145,7 @@ class PhyBus(wiring.Component):
                 m.d.comb += [request.register.eq(PhyRegister.IDENTIFIER), request.phy.eq(candidate)]
                 with m.If(candidate == _ADDRESSES):
                     # None left, for the ports behind neither: once more when it is time to poll.
-                    m.d.sync += [port.eq(0), timer.eq(poll - 1), candidate.eq(0)]
+                    m.d.sync += [port.eq(0), timer.eq(poll - 1), candidate.eq(first)]
                     for index in range(1, self.ports):
                         with m.If(port == index):
                             m.d.sync += candidate.eq(address[index - 1] + 1)

@@ -89,6 +89,15 @@ def test_a_usb_boot_loader_writes_flash_only(bitstream):
     assert by_adapter == ("--cable", "ft2232", "--write-sram", str(bitstream))
 
 
+def test_a_usb_boot_loader_is_looked_for_by_its_number():
+    """Without one openFPGALoader looks for none if the file has no DFU suffix. Nothing is written here."""
+    for board in BOARDS.values():
+        if "--dfu" in board.loader:
+            call = [find_tool("openfpgaloader-cli"), *board.loader, "--detect"]
+            said = subprocess.run(call, capture_output=True, text=True, check=False).stdout
+            assert "Cable VID overridden" in said and "Cable PID overridden" in said
+
+
 def test_openfpgaloader_knows_the_boards_and_cables_that_are_named():
     listing = {
         option: subprocess.run(

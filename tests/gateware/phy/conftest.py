@@ -11,12 +11,14 @@ _DELAY_NS = 300
 class MdioPhys:
     """Any number of PHYs, as dicts of 32 registers by address, on the pins of a station.
 
+    ``broadcast`` is an address at which all of them answer as well: where two differ, it is the lower level that shows.
     ``accesses`` tells all that was done: (address, register, value or None). Register 1's link bit is latched low:
     ``link_lost`` holds the addresses whose next read shows no link.
     """
 
     def __init__(self, clock_hz, seed):
         self.registers = {}
+        self.broadcast = None
         self.link_lost = set()
         self.accesses = []
         self._rng = random.Random(seed)
@@ -29,7 +31,10 @@ class MdioPhys:
         self._level = None
         self._change = None
 
-    def read(self, address, register):
+    def _at(self, address):
+        return self.registers if address == self.broadcast else self.registers.keys() & {address}
+
+    def _read(self, address, register):
         value = self.registers[address][register]
         if register == 1 and address in self.link_lost:
             self.link_lost.discard(address)
@@ -70,8 +75,10 @@ class MdioPhys:
             assert bits[:2] == [0, 1], "start of frame"
             assert bits[2] != bits[3], "operation"
             self.address, self.register = self._number(bits[4:9]), self._number(bits[9:14])
-            if reads and self.address in self.registers:
-                value = self.read(self.address, self.register)
+            if reads and self._at(self.address):
+                value = -1
+                for address in self._at(self.address):
+                    value &= self._read(address, self.register)
                 # High impedance, then the zero of the turnaround, then the data.
                 self._output = [None, 0, *(value >> k & 1 for k in range(15, -1, -1)), None]
         if len(bits) == 32:
@@ -79,8 +86,8 @@ class MdioPhys:
                 assert bits[14:16] == [1, 0], "turnaround"
                 value = self._number(bits[16:])
                 self.accesses.append((self.address, self.register, value))
-                if self.address in self.registers:
-                    self.registers[self.address][self.register] = value
+                for address in self._at(self.address):
+                    self.registers[address][self.register] = value
             else:
                 self.accesses.append((self.address, self.register, None))
             self._bits, self._ones = None, 0

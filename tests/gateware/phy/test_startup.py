@@ -179,6 +179,24 @@ def test_start_up_and_links(given, make_phys):
     bench.run(testbench)
 
 
+def test_phys_that_all_answer_at_an_address_of_nobody(make_phys):
+    bench = make_bench(make_phys, 5, 2, first_address=1)
+    phys, rng = bench.phys, bench.rng
+    phys.broadcast = 0
+
+    async def testbench(ctx):
+        phys.registers = {1: up(rng)}
+        await bench.polls(ctx, 3)
+        phys.registers[2] = up(rng)
+        for _ in range(4):
+            await bench.polls(ctx, 2)
+            assert bench.links(ctx) == [link_of(phys.registers[address]) for address in (1, 2)]
+            phys.registers = {address: up(rng) for address in (1, 2)}
+        assert 0 not in {address for address, _, _ in phys.accesses}
+
+    bench.run(testbench)
+
+
 def test_set_up_is_in_order(make_phys):
     bench = make_bench(make_phys, 2, 1, addresses=(5,))
     bench.phys.registers = {5: up(bench.rng)}
