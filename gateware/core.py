@@ -201,6 +201,7 @@ class Core(wiring.Component):
         m.d.comb += [
             lookup.seed.eq(bank.hash_seed),
             lookup.age_seconds.eq(bank.age_seconds),
+            lookup.learned_limit.eq(bank.learned_limit),
             lookup.second.eq(self.second),
             bank.status.cells_used.eq(memory.used),
             bank.status.link_errors.eq(self.link_errors),

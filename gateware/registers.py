@@ -28,7 +28,7 @@ __all__ = ["API_VERSION", "MAGIC", "RegisterBank", "memory_map"]
 
 MAGIC = 0x4F544550
 """``OTEP``: what the first word of the register space must read as."""
-API_VERSION = 9
+API_VERSION = 10
 """Raised with every change that a host must know of. The addresses of ``id`` are the same in all versions."""
 
 
@@ -68,6 +68,14 @@ def _add_configuration(builder: Builder, params: Params) -> None:
         ),
     )
     builder.add("age_seconds", Register(16, "Lifetime of learned MAC entries without traffic.", reset=300))
+    builder.add(
+        "learned_limit",
+        Register(
+            16,
+            "How many learned MAC entries a tenant may have; what it would learn beyond counts as refused.",
+            reset=params.macs // 2,
+        ),
+    )
     with builder.cluster("port", params.ports):
         builder.add("mac", Register(48, "Own MAC address (fabric ports), first octet most significant."))
         builder.add(

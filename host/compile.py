@@ -346,6 +346,7 @@ class _Compiler:
             sid_function=self.tep.sid_function,
             group_prefix=self.fabric.group_prefix,
             age_seconds=self.tep.age_seconds,
+            learned_limit=self.tep.learned_limit or self.tep.params.macs // 2,
         )
         for use in usage(tables, self.tep.params):
             if use.used > use.room:

@@ -201,7 +201,10 @@ def diff(held: TepTables, desired: TepTables) -> list[Change]:
         )
         changes.append(Change("address", "underlay groups", before, after))
     if held.age_seconds != desired.age_seconds:
-        changes.append(Change("ageing", "lifetime", f"{held.age_seconds} s", f"{desired.age_seconds} s"))
+        changes.append(Change("learning", "lifetime", f"{held.age_seconds} s", f"{desired.age_seconds} s"))
+    if held.learned_limit != desired.learned_limit:
+        before, after = (f"{t.learned_limit} addresses" for t in (held, desired))
+        changes.append(Change("learning", "most per tenant", before, after))
     changes += _compare(
         "port",
         dict(enumerate(held.ports)),

@@ -153,6 +153,7 @@ class Reader:
             sid_function=bool(registers.read("sid_function")),
             group_prefix=registers.read("group_prefix") << 128 - GROUP_PREFIX_BITS,
             age_seconds=age_seconds,
+            learned_limit=registers.read("learned_limit"),
         )
         return Held(
             tables, tuple(learned), enabled, ports, outer, modes, storm, ways, runs, remote_ports, keys

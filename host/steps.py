@@ -106,6 +106,8 @@ class Steps:
         held, desired = self._held.tables, self._desired
         if held.age_seconds != desired.age_seconds:
             yield self._register("age_seconds", desired.age_seconds)
+        if held.learned_limit != desired.learned_limit:
+            yield self._register("learned_limit", desired.learned_limit)
         if held.sid_function != desired.sid_function:
             yield self._register("sid_function", int(desired.sid_function))
         if held.group_prefix != desired.group_prefix:

@@ -292,6 +292,8 @@ class TepTables:
     """First 96 bits of the IPv6 group addresses at which this TEP takes tunnel packets, too; 0: none."""
     age_seconds: int = 300
     """Lifetime of learned MAC entries without traffic."""
+    learned_limit: int = 1024
+    """How many of them a tenant may have."""
 
     def list_users(self) -> dict[int, set[tuple[int, int]]]:
         """Who uses each replica list: tenant index and group address, 0 for all of the tenant's."""

@@ -124,6 +124,7 @@ def random_tables(
         known=known,
         sid_function=sid_function,
         group_prefix=group_prefix,
+        learned_limit=random.Random(address + len(ports)).choice((1, 3, 1024)),
     )
 
 

@@ -44,6 +44,8 @@ class LookupPipeline(wiring.Component):
         Entries that found no room: those that :class:`MacTable` refused and sources that were lost.
     event, age_seconds, second
         Of :class:`MacTable`.
+    learned_limit
+        Its ``limit``.
     busy
         Some key or table operation is inside.
     """
@@ -67,6 +69,7 @@ class LookupPipeline(wiring.Component):
                 "learn": In(stream.Signature(MacLearn(params))),
                 "seed": In(64),
                 "age_seconds": In(16),
+                "learned_limit": In(16, init=-1),
                 "second": In(1),
                 "busy": Out(1),
                 "event": Out(MacEvent(params)),
@@ -122,6 +125,7 @@ class LookupPipeline(wiring.Component):
             sources.input.valid.eq(frame.valid),
             sources.input.key.eq(frame.payload.outer_src),
             macs.age_seconds.eq(self.age_seconds),
+            macs.limit.eq(self.learned_limit),
             macs.second.eq(self.second),
             self.event.eq(macs.event),
             self.refused.eq(macs.refused + (self.learn.valid & ~self.learn.ready)),

@@ -27,7 +27,7 @@ class MacTable(wiring.Component):
                  lookups that leave none stop it.
     ``seed``     of the hash. To change it, clear the table (``MacOp.CLEAR``) and change it before the first
                  insert.
-    ``second``, ``age_seconds``, ``event``, ``refused``, ``ready``, ``busy``
+    ``second``, ``age_seconds``, ``limit``, ``event``, ``refused``, ``ready``, ``busy``
                  see :class:`MacEngine`.
 
     Nothing hits before ``ready``. An entry that is inserted, changed or removed is seen whole, before or
@@ -47,6 +47,7 @@ class MacTable(wiring.Component):
                 "bus": In(TableBus(MacRequest, BURST)),
                 "second": In(1),
                 "age_seconds": In(16),
+                "limit": In(16, init=-1),
                 "event": Out(MacEvent(params)),
                 "refused": Out(1),
                 "ready": Out(1),
@@ -70,6 +71,7 @@ class MacTable(wiring.Component):
             lookup.enable.eq(engine.ready),
             engine.second.eq(self.second),
             engine.age_seconds.eq(self.age_seconds),
+            engine.limit.eq(self.limit),
             self.event.eq(engine.event),
             self.refused.eq(engine.refused),
             self.ready.eq(engine.ready),

@@ -9,6 +9,7 @@ from amaranth.utils import exact_log2
 from ..params import Params
 from .bus import TableBus
 from .mac_ageing import AgeingClock
+from .mac_counts import LearnedCounts
 from .mac_entry import AGE_FRESH, WAYS, MacChange, MacEvent, MacLearn, MacOp, MacRequest, MacSlot, MacStatus
 from .mac_lookup import MacPass
 from .mac_steps import BURST, EVICT_STEPS, MAX_STEPS, Step, walk_way
@@ -23,8 +24,9 @@ class MacEngine(wiring.Component):
                   the outcome of the last one. The index does not matter.
     ``learn``     sources to be learned, from a queue; ``payload`` must stay until it is taken.
     ``second``    strobe per second, the unit of ``age_seconds`` (0: entries do not age).
+    ``limit``     of learned entries per tenant; those that there are stay when it becomes less.
     ``event``     :class:`MacEvent`: what became of a learned entry, a clock after it was written.
-    ``refused``   strobe: an INSERT or LEARN found no room.
+    ``refused``   strobe: an INSERT or LEARN found no room, or the tenant of the latter has learned ``limit`` entries.
     ``ready``     the table has been cleared, some ``2.5 * macs`` clocks after reset; operations wait for it.
     ``busy``      an operation or a scan is going on.
 
@@ -43,6 +45,7 @@ class MacEngine(wiring.Component):
                 "learn": In(stream.Signature(MacLearn(params))),
                 "second": In(1),
                 "age_seconds": In(16),
+                "limit": In(16, init=-1),
                 "event": Out(MacEvent(params)),
                 "refused": Out(1),
                 "ready": Out(1),
@@ -56,6 +59,7 @@ class MacEngine(wiring.Component):
         params, bus, table = self.params, self.bus, self.table
         key, entry, value = table.key, table.entry, table.value
         m.submodules.ageing = ageing = AgeingClock()
+        m.submodules.counts = counts = LearnedCounts(params)
 
         wanted = Signal()
         from_host = Signal()
@@ -65,6 +69,7 @@ class MacEngine(wiring.Component):
         step = Signal(Step, init=Step.CLEAR)
         status = Signal(MacStatus)
         change = Signal(MacChange)  # to tell once the entry is written
+        replaces = Signal()  # a learned entry becomes a static one, or none
         refused_count = Signal(16)
         response = Signal(MacRequest)
         scan = Signal(MacSlot(params), init={"bucket": -1, "way": -1}, reset_less=True)
@@ -133,6 +138,10 @@ class MacEngine(wiring.Component):
             m.d.sync += [steps.eq(0), walks.eq(0)]
         with m.Elif(step_on):
             m.d.sync += [steps.eq(steps + 1), walks.eq(1)]
+
+        at_limit = Signal()
+        m.d.sync += at_limit.eq(counts.reached & (op == MacOp.LEARN))
+        m.d.comb += [counts.tenant.eq(key[48:]), counts.limit.eq(self.limit), counts.clear.eq(~self.ready)]
 
         refuses = Signal()
         forgets = Signal()
@@ -211,13 +220,15 @@ class MacEngine(wiring.Component):
                     op.eq(Mux(wanted, request.op, MacOp.LEARN)),
                     status.eq(MacStatus.OK),
                     change.eq(MacChange.NONE),
+                    replaces.eq(0),
                     table.valid.eq(1),
                     table.direct.eq(0),
                 ]
-                m.d.comb += scan_start.eq(~ageing.due)
+                scans = ageing.due & ~ageing.done  # the last scan is over a clock before it is no longer due
+                m.d.comb += scan_start.eq(~scans)
                 with m.If(wanted):
                     m.next = "START"
-                with m.Elif(ageing.due & ~(self.learn.valid & learn_turn)):
+                with m.Elif(scans & ~(self.learn.valid & learn_turn)):
                     m.d.comb += scan_next.eq(1)
                     m.d.sync += [ages.eq(1), learn_turn.eq(1)]
                     m.next = "READ"
@@ -254,10 +265,11 @@ class MacEngine(wiring.Component):
             with m.State("DONE"):
                 with m.Switch(step):
                     with m.Case(Step.CLEAR):
-                        m.d.comb += scan_next.eq(1)
-                        m.next = "PASS"
                         # It began with the last one.
-                        with m.If(scan.bucket[1:].all() & ~scan.bucket[0]):
+                        with m.If(~(scan.bucket[1:].all() & ~scan.bucket[0])):
+                            m.d.comb += scan_next.eq(1)
+                            m.next = "PASS"
+                        with m.Elif(counts.cleared):
                             m.d.sync += self.ready.eq(1)
                             m.next = "FINISH"
 
@@ -279,6 +291,7 @@ class MacEngine(wiring.Component):
                             with m.If(
                                 (op == MacOp.INSERT) & steps[exact_log2(EVICT_STEPS) :].any() & ~entry.static
                             ):
+                                m.d.comb += counts.less.eq(1)
                                 m.next = "ERASE"
                             with m.Elif(steps.all()):
                                 m.d.comb += refuses.eq(1)
@@ -286,6 +299,7 @@ class MacEngine(wiring.Component):
                             with m.Else():
                                 m.next = "MOVE"
                         with m.If(~walks):
+                            m.d.sync += replaces.eq(hit & ~found_static & (op != MacOp.LEARN))
                             with m.If(hit):
                                 with m.If(op == MacOp.FIND):
                                     m.next = "FINISH"
@@ -293,6 +307,9 @@ class MacEngine(wiring.Component):
                                     fail(MacStatus.STATIC)
                             with m.Elif((op == MacOp.FIND) | (op == MacOp.DELETE)):
                                 fail(MacStatus.NOT_FOUND)
+                            with m.Elif(at_limit):
+                                m.d.comb += refuses.eq(1)
+                                fail(MacStatus.REFUSED)
 
                     with m.Case(Step.TAKE):
                         go(Step.FIND)
@@ -320,6 +337,10 @@ class MacEngine(wiring.Component):
                             m.next = "ERASE"
                         with m.Else():
                             m.d.sync += self.event.change.eq(change)
+                            m.d.comb += [
+                                counts.more.eq(change == MacChange.LEARNED),
+                                counts.less.eq((change == MacChange.AGED) | replaces),
+                            ]
                             m.next = "FINISH"
 
             with m.State("MOVE"):

@@ -128,7 +128,7 @@ class MacStatus(enum.Enum, shape=2):
     NOT_FOUND = 1
     """FIND, DELETE: no such entry. DUMP: the slot is empty."""
     REFUSED = 2
-    """INSERT, LEARN: no place was found."""
+    """INSERT, LEARN: no place was found. LEARN: the tenant has learned as many as it may."""
     STATIC = 3
     """LEARN: a static entry exists and stays."""
 

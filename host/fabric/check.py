@@ -149,7 +149,7 @@ def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 if tep.core:
                     yield source.problem(("teps", name, "core"), str(error), "correct the value", key=True)
             continue
-        for key in ("mac", "link", "ports", "next_hops", "core", "age_seconds"):
+        for key in ("mac", "link", "ports", "next_hops", "core", "age_seconds", "learned_limit"):
             if key in raw:
                 yield source.problem(
                     ("teps", name, key),

@@ -98,6 +98,7 @@ class _Loader:
                 for key, hops in raw.get("next_hops", {}).items()
             },
             age_seconds=raw.get("age_seconds", 300),
+            learned_limit=raw.get("learned_limit"),
             core=raw.get("core", {}),
         )
 

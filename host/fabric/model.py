@@ -72,6 +72,8 @@ class Tep:
     next_hops: dict[str, tuple[NextHop, ...]] = field(default_factory=dict)
     """By remote TEP, on different ports; of one that is not here, those of all fabric ports."""
     age_seconds: int = 300
+    learned_limit: int | None = None
+    """Of learned MAC entries per tenant; None: half of what there is room for."""
     core: dict[str, int] = field(default_factory=dict)
     """Build parameters that differ from the defaults of :class:`Params`."""
 

@@ -127,6 +127,7 @@ class Scene:
                 RemoteTep(_TEP, "peer", _PEER, (_PEER,), (Way(port, _NEXT_HOP),)) for port in fabric[:1]
             ),
             lists=tuple(lists),
+            learned_limit=min(self.params.macs, 0xFFFF),
         )
 
     def variant(self, name: str, port: int, frame: bytes) -> Variant:

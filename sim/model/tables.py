@@ -31,13 +31,18 @@ class MacTable:
     The table is unbounded: unlike the gateware's, it never refuses an address for want of room.
     """
 
-    def __init__(self, lifetime: int):
-        """``lifetime`` of learned entries without traffic, in nanoseconds."""
+    def __init__(self, lifetime: int, limit: int):
+        """``lifetime`` of learned entries without traffic, in nanoseconds; ``limit`` of them per tenant."""
         self.lifetime = lifetime
+        self.limit = limit
+        self.refused = 0
+        """Addresses that were not learned for the limit."""
         self.changes: Counter[MacChange] = Counter()
         """How many there were of each."""
         self._untold: list[LearningEvent] = []
         self._entries: dict[tuple[int, int], Entry] = {}
+        self._learned: Counter[int] = Counter()
+        """Entries by tenant."""
         self._seen: dict[tuple[int, int], int] = {}
         """Time of the last frame from each learned address, the longest silent one first."""
 
@@ -53,7 +58,11 @@ class MacTable:
         """Insert, move or refresh the learned entry; a static one stays as it is."""
         key = (tenant, mac)
         entry = self._entries.get(key)
+        if entry is None and self._learned[tenant] >= self.limit:
+            self.refused += 1
+            return
         if entry is None:
+            self._learned[tenant] += 1
             self._entries[key] = Entry(place, static=False)
             self._tell(LEARNED, key, place, time)
         elif entry.static:
@@ -69,6 +78,7 @@ class MacTable:
         silent = takewhile(lambda item: time - item[1] >= self.lifetime, self._seen.items())
         for key in [key for key, _ in silent]:
             seen, entry = self._seen.pop(key), self._entries.pop(key)
+            self._learned[key[0]] -= 1
             self._tell(AGED, key, entry.place, seen + self.lifetime)
 
     def events(self) -> list[LearningEvent]:
@@ -86,7 +96,7 @@ class Tables:
 
     def __init__(self, config: TepTables, ways: Mapping[int, tuple[int, ...]]):
         self.config = config
-        self.macs = MacTable(config.age_seconds * 1_000_000_000)
+        self.macs = MacTable(config.age_seconds * 1_000_000_000, config.learned_limit)
         for static in config.macs:
             self.macs.add_static(static.tenant, static.mac, static.place)
         masks = config.key_masks

@@ -103,7 +103,7 @@ class TepModel:
             "teps": {name: asdict(counters) for name, counters in teps.items()},
             "tenants": {name: asdict(counters) for name, counters in tenants.items()},
             "mac": {change.label: macs.changes[change] for change in ALL_CHANGES}
-            | {"refused": 0, "events_lost": 0},
+            | {"refused": macs.refused, "events_lost": 0},
             # Never an overrun: it has all the time it needs.
             "suppression": {"answered": self._answered, "overrun": 0} if params.suppresses else {},
         }

@@ -110,6 +110,13 @@ def compiled(text: str, tep: str, state: State | None = None) -> TepTables:
     return compile_tep(allocate(fabric, state, source), tep, state, source)
 
 
+def test_none_may_fill_the_table() -> None:
+    assert compiled(TEXT, "rack1").learned_limit == 1024
+    assert compiled(TEXT.replace("age_seconds: 60", "core: {macs: 64}"), "rack2").learned_limit == 1024
+    assert compiled(TEXT.replace("age_seconds: 60", "core: {macs: 256}"), "rack1").learned_limit == 128
+    assert compiled(TEXT.replace("age_seconds: 60", "learned_limit: 5"), "rack1").learned_limit == 5
+
+
 def test_by_hand() -> None:
     assert compiled(TEXT, "rack1") == EXPECTED
 

@@ -64,6 +64,20 @@ def test_learned_source_moves(tables: TepTables) -> None:
     assert model.counters()["mac"] == {"learned": 1, "moved": 4, "aged": 0, "refused": 0, "events_lost": 0}
 
 
+def test_a_tenant_learns_no_more_than_it_may(tables: TepTables) -> None:
+    model = learner(tables, age=10)
+    model = TepModel(replace(model.config, learned_limit=2))
+    for time, low in ((0, 1), (1, 2), (1, 3), (2, 1), (11, 3)):
+        model.receive(0, frame(RED1, f"a200010001{low:02x}", 77), time * SECOND)
+    # The second one had aged when the third one came again; the first was refreshed.
+    assert model.counters()["mac"] == {"learned": 3, "moved": 0, "aged": 1, "refused": 1, "events_lost": 0}
+    blue = replace(tables.tenants[1], learn_source=True)
+    model = TepModel(replace(model.config, tenants=(model.config.tenants[0], blue)))
+    for src in ("a20001000101", "a20001000102", "a20001000103", "b20001000101"):
+        model.receive(0, frame(RED1, src, 77))
+    assert model.counters()["mac"]["learned"] == 3, "each tenant has its own limit"
+
+
 def test_static_entries_never_move(tables: TepTables) -> None:
     model = learner(tables)
     assert model.receive(0, frame(RED1, RED2, 77)) == []

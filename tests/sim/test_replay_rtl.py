@@ -144,7 +144,9 @@ def test_ageing(tmp_path: Path) -> None:
     """Two of five addresses are refreshed in the middle of their life. The gateware has scans, the model has clocks:
     both have forgotten all when traffic ends."""
     params = Params()
-    tables = replace(random_tables(random.Random(1), params, Learning(source=True)), age_seconds=8)
+    tables = replace(
+        random_tables(random.Random(1), params, Learning(source=True)), age_seconds=8, learned_limit=5
+    )
     tenant = next(tenant for tenant in tables.tenants if tenant.learn_source and tenant.ouis)
     vid = tenant.vlan or 0x155
     frames = [

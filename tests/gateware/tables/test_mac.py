@@ -104,7 +104,8 @@ def lookups(dut, rng, keys, expected, duty):
     return bench
 
 
-def test_random_operations_with_lookups():
+@pytest.mark.parametrize("limit", [64, 5])
+def test_random_operations_with_lookups(limit):
     rng = random.Random(7)
     dut = MacTable(SMALL)
     keys = [(rng.randrange(4), 0x020000000000 | rng.getrandbits(40)) for _ in range(58)]
@@ -117,6 +118,7 @@ def test_random_operations_with_lookups():
 
     async def host(ctx):
         ctx.set(dut.seed, rng.getrandbits(64))
+        ctx.set(dut.limit, limit)
         bus = Host(dut, ctx)
         refusals = 0
         for _ in range(110):
@@ -144,6 +146,8 @@ def test_random_operations_with_lookups():
             elif op == MacOp.LEARN:
                 if key in static:
                     assert status == MacStatus.STATIC
+                elif before is None and sum(k[0] == key[0] for k in content.keys() - static) >= limit:
+                    assert status == MacStatus.REFUSED
                 elif status == MacStatus.REFUSED:
                     assert before is None and len(content) > 40
                 else:
@@ -280,7 +284,14 @@ def test_learning_from_the_pipeline():
         events.clear()
         learned = await bus.fill(((3, rng.getrandbits(48)) for _ in range(66)), MacOp.LEARN)
         assert events == [(MacChange.LEARNED, key, Place(MacKind.LOCAL, 0, 1)) for key in learned]
-        assert len(await bus.fill([(5, rng.getrandbits(48)) for _ in range(10)])) == 10
+        static = await bus.fill([(5, rng.getrandbits(48)) for _ in range(10)])
+        assert len(static) == 10
+        # Those that made room no longer count.
+        for key in static:
+            await bus.do(MacOp.DELETE, key)
+        left = [await bus.do(MacOp.DUMP, index=index) for index in range(SMALL.macs)]
+        ctx.set(dut.limit, sum(answer.status == MacStatus.OK for answer in left) + 1)
+        assert len(await bus.fill([(3, rng.getrandbits(48)) for _ in range(2)], MacOp.LEARN)) == 1
 
     simulate(dut, (host, False), (listen, True))
 
@@ -307,6 +318,13 @@ def test_ageing(age_seconds):
 
         place = Place(MacKind.LOCAL, 0, 1)
         fixed, quiet, busy = (0, 1), (0, 2), (0, 3)
+        # In the slot where a scan begins, and would begin once more.
+        while (await bus.do(MacOp.DUMP, index=0)).status == MacStatus.NOT_FOUND:
+            await bus.do(MacOp.DELETE, quiet)
+            quiet = (0, quiet[1] + 2)
+            await bus.do(MacOp.LEARN, quiet, place)
+        await bus.do(MacOp.DELETE, quiet)
+        ctx.set(dut.limit, 2)
         await bus.do(MacOp.INSERT, fixed, place)
         for _ in range(rng.randrange(age_seconds)):
             await second()
@@ -321,6 +339,9 @@ def test_ageing(age_seconds):
                 lifetime = now
         assert 0.75 * age_seconds <= lifetime <= 1.25 * age_seconds
         assert aged == [(quiet, place)]
+        assert (await bus.do(MacOp.LEARN, quiet, place)).status == MacStatus.OK
+        assert (await bus.do(MacOp.LEARN, (0, 1 << 40), place)).status == MacStatus.REFUSED
+        assert (await bus.do(MacOp.LEARN, (1, 1 << 40), place)).status == MacStatus.OK
         for key in (fixed, busy):
             assert (await bus.do(MacOp.FIND, key)).status == MacStatus.OK
         # 0 stops ageing.
