@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .arbiter import StreamArbiter
 from .counters import CounterBank
 from .csr.bus import Bus
-from .egress.port import EgressPort
+from .egress.port import SENT_BITS, EgressPort
 from .events import counter_names
 from .headers import ACCESS_DROPS, FABRIC_DROPS, Drop
 from .hostport.interest import Interest
@@ -314,6 +314,7 @@ class Core(wiring.Component):
                     if drop is not Drop.NONE
                 },
             }
+            events[Drop.NO_BUFFER.label] += ingress[port].dropped
             if params.is_fabric(port):
                 events[Drop.TOO_BIG.label] += egress[port].too_big
             for name, event in events.items():
@@ -333,7 +334,8 @@ def _counter_widths(params: Params) -> list[tuple[str, int]]:
     """Name and width of the increment of every counter."""
     widths = {
         "rx_octets": (params.word_bytes).bit_length(),
-        "tx_octets": 14,
+        "tx_octets": SENT_BITS,
+        Drop.NO_BUFFER.label: 2,
         Drop.TOO_BIG.label: 2,
         "refused": 2,
         "lost": 2,

@@ -104,6 +104,9 @@ class Params:
             value = getattr(self, name)
             if value and (not _power_of_two(value) or not 16 <= value <= 4096):
                 raise ValueError(f"{name} must be 0 or a power of two from 16 to 4096, not {value}")
+        if self.cells < 2 * self.ports:  # each keeps one in reserve
+            least = 2 * self.ports * CELL_BYTES
+            raise ValueError(f"packet_bytes must be at least {least} with {self.ports} ports")
         if self.storm_tenants * CLOCKS_PER_TICK * TICKS_PER_SECOND > self.clock_hz:
             most = self.clock_hz // (CLOCKS_PER_TICK * TICKS_PER_SECOND)
             raise ValueError(f"clock_hz allows for {most} storm_tenants, not {self.storm_tenants}")

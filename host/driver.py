@@ -22,6 +22,7 @@ from opentep.gateware.events import (
 )
 from opentep.host.cuckoo import TableFullError
 from opentep.host.diff import Change, diff
+from opentep.host.drain import drain_seconds, longest_lists
 from opentep.host.fabric.addresses import format_ipv6
 from opentep.host.held import Held, Reader
 from opentep.host.link.shadow import ShadowClient
@@ -53,9 +54,6 @@ _CHUNK = 128
 _SEEDS = 16
 """Seeds to try before a table counts as full."""
 
-_DRAIN_SECONDS = 0.1
-"""Longer than frames wait in the queues of a port at 1 Gb/s."""
-
 _RETAG_SECONDS = 0.5
 """Longer than a vSwitch goes on with a tag that its port has no more."""
 
@@ -71,7 +69,8 @@ def _no_progress(done: int, total: int) -> None:
 class Driver:
     """One TEP behind ``registers``.
 
-    ``drain_seconds``  time after which no frame waits any more that was judged before.
+    ``drain_seconds``  time after which no frame waits any more that was judged before; None: as long as lists, packet
+                       memory and links make it (:mod:`opentep.host.drain`).
     ``retag_seconds``  time after which no frame comes any more with a tag that the vSwitch's port had before.
     ``shadow``         what ``registers`` look through, if this driver is to go on for long: it then reads back only
                        what it does not know to be there, until :meth:`forget`.
@@ -81,7 +80,7 @@ class Driver:
         self,
         registers: RegisterAccess,
         *,
-        drain_seconds: float = _DRAIN_SECONDS,
+        drain_seconds: float | None = None,
         retag_seconds: float = _RETAG_SECONDS,
         shadow: ShadowClient | None = None,
     ):
@@ -89,6 +88,8 @@ class Driver:
         self.params = registers.params
         self._reader = Reader(registers)
         self._drain_seconds = drain_seconds
+        self._copies: dict[int, int] = {}
+        """Per port, of a frame that waits there."""
         self._retag_seconds = retag_seconds
         self._shadow = shadow
         self._static: list[FoundMac] | None = None
@@ -142,6 +143,7 @@ class Driver:
     def _apply(self, desired: TepTables, progress: Progress, retag: Retagger | None) -> list[Change]:
         self._check(desired)
         held = self.read()
+        self._copies = longest_lists((held.tables, desired))
         if held.is_blank:
             self._reader.set_seed(self._seed_for(held, desired))
         changes: list[Change] = []
@@ -161,7 +163,7 @@ class Driver:
                 _log.info("VMs get other VLAN IDs")
                 time.sleep(self._retag_seconds)
                 self._bring(self.read(), stage.afterwards(stuck), progress)
-                time.sleep(self._drain_seconds)
+                self._drain()
             ready.update(port.name for port in desired.ports if stage.concerns(port.name))
             ready -= stuck
             held = self.read()
@@ -171,13 +173,22 @@ class Driver:
             self.registers.write("control.enable", 1)
         return changes
 
+    def _drain(self) -> None:
+        """Until no frame waits any more that was judged before."""
+        seconds = self._drain_seconds
+        if seconds is None:
+            links = {port: self.registers.read(f"port[{port}].link") for port in range(self.params.ports)}
+            speeds = {port: link["speed"] for port, link in links.items() if link["up"]}
+            seconds = drain_seconds(self.params, self._copies, speeds)
+        time.sleep(seconds)
+
     def _bring(self, held: Held, desired: TepTables, progress: Progress) -> None:
         """From ``held`` to ``desired``, whatever changes hands."""
         safe = vacate(held.tables, desired)
         if safe is not held.tables:
             _log.info("vacating numbers that change hands")
             self._change_wholly(held, replace(safe, name=desired.name), _no_progress)
-            time.sleep(self._drain_seconds)
+            self._drain()
             held = self.read()
         try:
             self._change_wholly(held, desired, progress)
@@ -188,7 +199,7 @@ class Driver:
         """From ``held`` to ``desired`` in as many passes as it takes."""
         if self._change(held, desired, progress):
             # Lists that found no room while the old ones were still in use.
-            time.sleep(self._drain_seconds)
+            self._drain()
             if self._change(self.read(), desired, progress):
                 self._repack(desired, progress)
 
@@ -313,7 +324,7 @@ class Driver:
         changes = self._changes(held, ready)
         self._change(held, ready, _no_progress)
         if sound is not held.tables:
-            time.sleep(self._drain_seconds)
+            self._drain()
         self.registers.write("control.enable", 1)
         return changes
 
@@ -349,7 +360,7 @@ class Driver:
             raise DriverError(f"the MAC table of '{desired.name}' is full: {refused} entries found no place")
         late = steps.late_requests()
         if late:
-            time.sleep(self._drain_seconds)
+            self._drain()
             self.registers.client.execute(late)
         if refused:
             self._static = None
@@ -364,7 +375,7 @@ class Driver:
         _log.warning("'%s': OUIs, sources and rules that go make room, before others come", desired.name)
         held = self.read()  # the attempt before has placed keys that the TEP never got
         self._change(held, without_old_keys(held.tables, desired), _no_progress)
-        time.sleep(self._drain_seconds)
+        self._drain()
         return self.read()
 
     def _repack(self, desired: TepTables, progress: Progress) -> None:
@@ -374,7 +385,7 @@ class Driver:
         for port, runs in held.runs.items():
             heads = self.registers.table(f"list_heads[{port}]")
             heads.write_many((index, {"valid": 0}) for index in sorted(runs))
-        time.sleep(self._drain_seconds)
+        self._drain()
         if self._change(self.read(), desired, progress):
             raise DriverError(f"the replica lists of '{desired.name}' do not fit the member table")
 

@@ -21,12 +21,15 @@ from .tables import ListHead, ListMember, OuterHeader, TepMode
 from .tally import Tally
 from .twin import Twin
 
-__all__ = ["EgressPort", "Sent"]
+__all__ = ["SENT_BITS", "EgressPort", "Sent"]
+
+SENT_BITS = 15
+"""For the octets of a frame: an IPv6 packet as long as ``mtu`` can say, behind an Ethernet header."""
 
 
 def Sent() -> wiring.Signature:
     """Strobe per frame sent, with its octets (without FCS and wire padding)."""
-    return wiring.Signature({"valid": Out(1), "octets": Out(14)})
+    return wiring.Signature({"valid": Out(1), "octets": Out(SENT_BITS)})
 
 
 class EgressPort(wiring.Component):
@@ -154,7 +157,7 @@ class EgressPort(wiring.Component):
                 self.too_big.eq(replicator.too_big),
             ]
 
-        octets = Signal(14)
+        octets = Signal(SENT_BITS)
         word = self.output.payload
         m.d.sync += self.sent.valid.eq(0)
         with m.If(self.output.valid & self.output.ready):

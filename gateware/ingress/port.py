@@ -29,6 +29,7 @@ class IngressPort(wiring.Component):
     ``native_vid`` matters to access ports; ``mac``, ``address``, ``advert_sum``, ``sid_function`` and ``group_prefix``
     to fabric ports.
     ``keys`` and ``frames`` have one each for every frame that passed the gate, bad ones included, keys first.
+    ``dropped`` is a strobe per frame that is not among them, as the queue was full.
     The consumer of ``frames`` must not be ready without ``valid``, which keeps the ports' handshakes short.
     """
 
@@ -49,6 +50,7 @@ class IngressPort(wiring.Component):
                 "stored": In(stream.Signature(Stored(params))),
                 "keys": Out(stream.Signature(Keys)),
                 "frames": Out(stream.Signature(Frame(params))),
+                "dropped": Out(1),
                 "received": Out(
                     wiring.Signature({"frame": Out(1), "octets": Out(range(params.word_bytes + 1))})
                 ),
@@ -72,7 +74,7 @@ class IngressPort(wiring.Component):
         else:
             m.submodules.parser = parser = AccessParser(params)
             m.d.comb += parser.native_vid.eq(self.native_vid)
-        m.d.comb += gate.enable.eq(self.enable)
+        m.d.comb += [gate.enable.eq(self.enable), self.dropped.eq(queue.dropped)]
 
         connect(m, flipped(self.rx), gate.input)
         connect(m, gate.output, queue.input)

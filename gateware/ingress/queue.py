@@ -30,8 +30,8 @@ class IngressQueue(wiring.Component):
         Frames from the MAC; always ready. ``count`` and ``error`` count only with ``last``.
     output
         Frames to the parser.
-    overrun
-        Strobe per frame that lost words to a full queue, be it cut or dropped whole.
+    dropped
+        Strobe per frame that is dropped whole.
     """
 
     def __init__(self, params: Params, depth: int = 32):
@@ -43,7 +43,7 @@ class IngressQueue(wiring.Component):
             {
                 "input": In(PacketSignature(params.width, always_ready=True)),
                 "output": Out(PacketSignature(params.width)),
-                "overrun": Out(1),
+                "dropped": Out(1),
             }
         )
 
@@ -84,8 +84,7 @@ class IngressQueue(wiring.Component):
             fifo.w_data.eq(stored),
         ]
 
-        lost = Signal()
-        m.d.sync += self.overrun.eq(lost)
+        m.d.sync += self.dropped.eq(0)
         with m.If(self.input.valid):
             m.d.sync += [
                 index.eq(index + 1),
@@ -97,11 +96,9 @@ class IngressQueue(wiring.Component):
             with m.If(swallow):
                 pass
             with m.Elif(Mux(word.last, full, nearly_full) & ~started):
-                m.d.comb += lost.eq(1)
-                m.d.sync += swallow.eq(1)
+                m.d.sync += [self.dropped.eq(1), swallow.eq(1)]
             with m.Else():
                 m.d.comb += fifo.w_en.eq(1)
-                m.d.comb += lost.eq(~word.last & nearly_full & ~at_long)
                 m.d.sync += [started.eq(1), swallow.eq(cut)]
             with m.If(word.last):
                 m.d.sync += [

@@ -14,10 +14,10 @@ __all__ = ["LearnedCounts"]
 class LearnedCounts(wiring.Component):
     """A count for each tenant, of which that of ``tenant`` is at hand.
 
-    ``more``, ``less``  strobes: ``tenant``, which came ``LATENCY`` clocks before or earlier and stays for one, has one
+    ``more``, ``less``  strobes: ``tenant``, which came ``LATENCY`` clocks before or earlier and stays for two, has one
                  entry more, or one less.
     ``limit``    of entries.
-    ``reached``  ``tenant`` has so many; ``LATENCY`` clocks behind it, and ``LATENCY + 1`` behind ``more`` and ``less``.
+    ``reached``  ``tenant`` has so many; ``LATENCY`` clocks behind it, and ``LATENCY + 2`` behind ``more`` and ``less``.
     ``clear``    while it is high counts become 0, one in each clock.
     ``cleared``  all of them have since.
     """
@@ -50,10 +50,14 @@ class LearnedCounts(wiring.Component):
         with m.Else():
             m.d.sync += [sweep.eq(0), self.cleared.eq(0)]
         m.d.comb += [ram.r_addr.eq(self.tenant), count.eq(ram.r_data)]
+        changes = Signal()
+        grows = Signal()
         m.d.sync += [
             self.reached.eq(count >= self.limit),
-            ram.w_en.eq(self.clear | self.more | self.less),
+            changes.eq(self.more | self.less),
+            grows.eq(self.more),
+            ram.w_en.eq(self.clear | changes),
             ram.w_addr.eq(Mux(self.clear, sweep, self.tenant)),
-            ram.w_data.eq(Mux(self.clear, 0, count + Mux(self.more, 1, -1))),
+            ram.w_data.eq(Mux(self.clear, 0, count + Mux(grows, 1, -1))),
         ]
         return m

@@ -11,6 +11,12 @@ def test_refuses(name, value):
         Params(**{name: value})
 
 
+def test_every_port_has_room_for_a_frame():
+    assert Params(packet_bytes=2048, access_ports=4, fabric_ports=4).cells == 16
+    with pytest.raises(ValueError, match="packet_bytes must be at least 4096 with 16 ports"):
+        Params(packet_bytes=2048, access_ports=8, fabric_ports=8)
+
+
 def test_no_more_counters_than_parties():
     assert Params(teps=16).tep_counters == 16
     assert Params(counted_tenants=4096).tenant_counters == 1024

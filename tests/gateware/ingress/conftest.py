@@ -25,7 +25,7 @@ class Outcome:
     keys_at: list[int] = field(default_factory=list)
     header_at: list[int] = field(default_factory=list)
     taken_at: list[int] = field(default_factory=list)
-    overruns: int = 0
+    dropped: int = 0
     clocks: int = 0
 
     @property
@@ -131,9 +131,9 @@ class Bench:
             dut.input.valid,
             Value.cast(dut.input.payload),
         )
-        overrun = dut.overrun if hasattr(dut, "overrun") else Const(0)
+        dropped = dut.dropped if hasattr(dut, "dropped") else Const(0)
         accepting = Const(1) if always_ready else dut.input.ready
-        observed = Cat(accepting, overrun, *(sink.observed for sink in sinks))
+        observed = Cat(accepting, dropped, *(sink.observed for sink in sinks))
         limit = output_until + header_until + keys_until + 200 + 40 * len(words) + 40 * len(frames)
 
         async def bench(ctx):
@@ -155,7 +155,7 @@ class Bench:
                     if payload & last_bit:
                         outcome.taken_at.append(outcome.clocks)
                     position, offering = position + 1, False
-                outcome.overruns += seen >> 1 & 1
+                outcome.dropped += seen >> 1 & 1
                 seen >>= 2
                 transfers = []
                 for sink in sinks:
