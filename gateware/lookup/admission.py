@@ -34,9 +34,10 @@ class Admitted(data.StructLayout):
 class Admission(wiring.Component):
     """Turns the keys of all ports into one row of keys: a frame's source, in the next clock its destination.
 
-    One frame per two clocks, in round-robin order. The source key is at the output 2 clocks after the port's
-    keys were first offered to an idle block. A port learns that its keys were taken from a register, so that
-    no port's handshake depends on another's.
+    One frame per two clocks, in round-robin order; after ``STREAK`` clocks in a row none for two or so, since what
+    changes the tables, and reads them, does so in clocks without keys. The source key is at the output 2 clocks after
+    the port's keys were first offered to an idle block. A port learns that its keys were taken from a register, so
+    that no port's handshake depends on another's.
 
     Members
     -------
@@ -53,6 +54,8 @@ class Admission(wiring.Component):
     frame
         ``valid`` with the source's key, and the ``payload`` that goes along.
     """
+
+    STREAK = 128
 
     def __init__(self, params: Params):
         self.params = params
@@ -74,13 +77,20 @@ class Admission(wiring.Component):
         grant = Signal(params.ports)
         granted = Signal()  # to some port; a register of its own, as much hangs on it
         port = Signal(range(max(2, params.ports)))
+        streak = Signal(range(self.STREAK))
+        pauses = Signal()
+        with m.If(~self.key.valid):
+            m.d.sync += [streak.eq(0), pauses.eq(0)]
+        with m.Else():
+            m.d.sync += [streak.eq(streak + 1), pauses.eq(pauses | streak.all())]
+        accept = ~(grant.any() | pauses)
         m.d.comb += [
             choice.requests.eq(Cat(keys.valid for keys in self.keys) & self.room),
-            choice.accept.eq(~grant.any()),
+            choice.accept.eq(accept),
             self.admitted.eq(grant),
         ]
         # A gate, not a reset: the way to a flip-flop's reset is long.
-        next_grant = choice.grant & (~grant.any()).replicate(params.ports)
+        next_grant = choice.grant & accept.replicate(params.ports)
         m.d.sync += [grant.eq(next_grant), granted.eq(next_grant.any()), port.eq(choice.index)]
         masks, networks, may_names = [], [], []  # of each port's frame
         for index, keys in enumerate(self.keys):

@@ -23,8 +23,8 @@ class MacTable(wiring.Component):
     ``output``   ``LATENCY`` clocks later: ``valid``, ``hit``, ``entry`` (:class:`MacEntry`, 0 without a hit).
     ``learn``    sources to learn; ``ready`` is low while the queue is full, the caller may then drop them:
                  the next frame of that source brings another chance.
-    ``bus``      the host's operations, see :class:`MacEngine`. The engine works in clocks without a key;
-                 lookups that leave none stop it.
+    ``bus``      the host's operations, see :class:`MacEngine`. The engine works in clocks without a key,
+                 and stands still as long as there are none.
     ``seed``     of the hash. To change it, clear the table (``MacOp.CLEAR``) and change it before the first
                  insert.
     ``second``, ``age_seconds``, ``limit``, ``event``, ``refused``, ``ready``, ``busy``

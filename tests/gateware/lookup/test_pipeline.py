@@ -3,7 +3,7 @@
 from amaranth.sim import Simulator
 from opentep.gateware.lookup.pipeline import LookupPipeline
 from opentep.gateware.params import Params
-from opentep.gateware.tables.mac_entry import MacChange
+from opentep.gateware.tables.mac_entry import MacChange, MacOp
 
 QUEUED = 15
 
@@ -33,5 +33,37 @@ def test_sources_that_are_lost_count_as_refused():
     sim = Simulator(dut)
     sim.add_clock(1e-6)
     sim.add_process(count)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def test_tables_change_and_are_read_whatever_comes():
+    """Frames so short and so many that there is always one to look up, as they can be at 512 bits."""
+    dut = LookupPipeline(Params(macs=64, tenants=64, teps=64, rules=64, lists=16, members=16))
+    buses = ("tenant_slots", "tenant_stash", "tenant_entries", "source_slots", "rule_slots", "rule_stash")
+
+    async def transfer(ctx, bus, strobe):
+        ctx.set(strobe, 1)
+        for _ in range(2000):
+            done, _ = ctx.get(bus.done), await ctx.tick()
+            ctx.set(strobe, 0)
+            if done:
+                return
+        raise AssertionError("no end of the transfer")
+
+    async def bench(ctx):
+        await ctx.tick().until(~dut.busy)
+        for keys in dut.keys:
+            ctx.set(keys.valid, 1)
+        ctx.set(dut.room, -1)
+        await ctx.tick().repeat(50)
+        ctx.set(dut.mac_requests.w_data, {"op": MacOp.INSERT, "mac": 0x220000_000001})
+        await transfer(ctx, dut.mac_requests, dut.mac_requests.w_stb)
+        for bus in (getattr(dut, name) for name in buses):
+            await transfer(ctx, bus, bus.w_stb)
+            await transfer(ctx, bus, bus.r_stb)
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
     sim.add_testbench(bench)
     sim.run()
