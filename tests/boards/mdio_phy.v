@@ -1,4 +1,4 @@
-// The management side of a PHY (IEEE 802.3, 22.2.4) whose partner offers nothing but `speed`, full duplex.
+// The management side of a PHY (IEEE 802.3, 22.2.4) whose partner, if it has one, offers nothing but `speed`, full duplex.
 
 `timescale 1ps / 1ps
 
@@ -7,6 +7,7 @@ module mdio_phy #(
 ) (
     input       mdc,
     inout       mdio,
+    input       up,
     input [1:0] speed  // 0: 10 Mb/s, 1: 100 Mb/s, 2: 1 Gb/s
 );
   localparam LATE = 200_000;  // of the 300 ns that a PHY may take
@@ -23,11 +24,11 @@ module mdio_phy #(
   always @*
     case (frame[4:0])
       0: value = 16'h1140;
-      1: value = 16'h796d;
+      1: value = up ? 16'h796d : 16'h7949;
       4: value = 16'h01e1;
-      5: value = speed == 1 ? 16'h4101 : speed == 0 ? 16'h4041 : 16'h4001;
+      5: value = !up ? 16'h0000 : speed == 1 ? 16'h4101 : speed == 0 ? 16'h4041 : 16'h4001;
       9: value = 16'h0200;
-      10: value = speed == 2 ? 16'h0800 : 16'h0000;
+      10: value = up && speed == 2 ? 16'h0800 : 16'h0000;
       default: value = 16'h0000;
     endcase
 

@@ -21,19 +21,21 @@ SPEEDS = {"1e9": 2, "1e8": 1, "1e7": 0}
 
 
 def harness(text: str, board: Board, speed: int) -> str:
-    """The board's pins with its MDIO buses closed: a PHY per port, and the pull-up."""
+    """The board's pins with its MDIO buses closed: a PHY per port, with a link if ``up`` says so, and the pull-up."""
     module = text[text.index("module top(") :].partition("endmodule")[0]
     ports = re.findall(r"^  (input|output|inout) (\[\d+:\d+\] )?(\S+);", module, re.MULTILINE)
     outside = [f"{way} {size}{name}" for way, size, name in ports if way != "inout"]
     buses = [name for way, _, name in ports if way == "inout"]
+    outside.append(f"input [{len(board.ports) - 1}:0] up")
     per_bus = len(board.ports) // len(buses)
     phys = [
         f"  pullup ({bus});\n" + "".join(
             f"  mdio_phy #(.ADDRESS({address})) {bus}_phy{address}"
-            f" (.mdc({bus.replace('mdio', 'mdc')}), .mdio({bus}), .speed(2'd{speed}));\n"
+            f" (.mdc({bus.replace('mdio', 'mdc')}), .mdio({bus}),"
+            f" .up(up[{number * per_bus + address}]), .speed(2'd{speed}));\n"
             for address in range(per_bus)
         )
-        for bus in buses
+        for number, bus in enumerate(buses)
     ]  # fmt: skip
     connections = ", ".join(f".{name}({name})" for _, _, name in ports)
     wires = "".join(f"  wire {bus};\n" for bus in buses)
