@@ -163,7 +163,7 @@ class _Compiler:
                     block=tenant.block if by_oui and block_bits else 0,
                     learn_source=tenant.source == "learn",
                     learn_remote=tenant.remote == "learn",
-                    flood_unknown=tenant.unknown == "flood",
+                    unknown_list=self.list_index[f"tenant/{name}"] if tenant.unknown == "flood" else None,
                     flood_list=self.list_index[f"tenant/{name}"],
                     rewrites=name in self.rewriting,
                     group_key=name in self.addressed,

@@ -108,7 +108,7 @@ def _tenant(tenant: Tenant) -> str:
     policies = [
         f"source {'learn' if tenant.learn_source else 'strict'}",
         f"remote {'learn' if tenant.learn_remote else 'static'}",
-        f"unknown {'flood' if tenant.flood_unknown else 'drop'}",
+        "unknown drop" if tenant.unknown_list is None else f"unknown to list {tenant.unknown_list}",
         f"list {tenant.flood_list}",
         *(["groups rewritten"] if tenant.rewrites else []),
         *(["own groups accepted"] if tenant.group_key else []),

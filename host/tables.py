@@ -104,10 +104,10 @@ class Tenant:
     """Source policy ``learn`` (else ``strict``)."""
     learn_remote: bool = False
     """Learn source MACs of frames from the fabric."""
-    flood_unknown: bool = False
-    """Flood unknown unicast in the tenant (else drop)."""
+    unknown_list: int | None = None
+    """Replica list of frames for unknown addresses of the tenant: its VMs and remote TEPs with such; None: dropped."""
     flood_list: int = 0
-    """Replica list of all the tenant's VMs and remote TEPs."""
+    """Replica list of all that its group frames are for: those, and what there is of tenants that its rules allow."""
     rewrites: bool = False
     """Group frames travel to a group address of the tenant that each copy is for (SPEC's ``ingress`` method). The odd
     number behind that of each of the tenant's replica lists, which is even then, is the list on fabric ports."""
@@ -128,8 +128,9 @@ class Tenant:
 
     @property
     def flood_lists(self) -> set[int]:
-        """``flood_list``, and the one behind it if that is in use."""
-        return {self.flood_list, self.flood_list | (self.rewrites or self.group_key)}
+        """``flood_list``, the one behind it if that is in use, and ``unknown_list``."""
+        lists = {self.flood_list, self.flood_list | (self.rewrites or self.group_key)}
+        return lists if self.unknown_list is None else lists | {self.unknown_list}
 
     def lists_of(self, entry: "MacTableEntry") -> set[int]:
         """The lists of one of its group addresses."""

@@ -112,6 +112,7 @@ def _without_lists(
             kept = replace(
                 tenant,
                 flood_list=then.flood_list,
+                unknown_list=then.unknown_list,
                 rewrites=tenant.rewrites and then.rewrites,
                 group_key=tenant.group_key and then.group_key,
             )

@@ -72,9 +72,9 @@ def random_tables(
     tenants = _tenants(rng, params, learning, by_vlan=any(port.key_mask.vid for port in ports))
     lists = _Lists(rng, params)
     macs: list[MacTableEntry] = []
-    # Each tenant has up to three lists and, per member of these, up to two MAC entries; what the lists for rewritten
+    # Each tenant has up to four lists and, per member of these, up to two MAC entries; what the lists for rewritten
     # frames have room for they take beside that.
-    room = max(1, min(params.members // 3, params.macs // 8) // len(tenants))
+    room = max(1, min(params.members // 4, params.macs // 8) // len(tenants))
     vids = {port: _vids(rng, ports[port].native_vid) for port in range(params.access_ports)}
     if beyond:
         tenants = [replace(tenant, block=rng.getrandbits(24) & beyond) for tenant in tenants]
@@ -99,7 +99,11 @@ def random_tables(
             for low in {low for mac in groups[:1] for low in low_octets(mac)}:
                 own = lists.add(_members(rng, places, [], whole=False), False)
                 macs.append(MacTableEntry(tenant.index, tenant.group_oui << 24 | low, Group(own)))
-        result.append(replace(tenant, flood_list=everyone))
+        unknown = None
+        if rng.random() < 0.5:
+            fewer = _members(rng, places, remote, whole=False)
+            unknown = everyone if rng.random() < 0.5 else lists.add(fewer, False)
+        result.append(replace(tenant, flood_list=everyone, unknown_list=unknown))
     if storm:
         result = [replace(tenant, storm=_limit(rng, tenant, params)) for tenant in result]
     lists.fill_rewritten(result, teps)
@@ -225,7 +229,6 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None, by_v
                 tuple(ouis),
                 learn_source=learn.source and rng.random() < 0.6,
                 learn_remote=learn.remote and rng.random() < 0.6,
-                flood_unknown=rng.random() < 0.5,
                 network=_network(rng, networks) if rng.random() < 0.7 else 0,
                 vlan=(1 + len(tenants)) << 8 if by_vlan else 0,
             )

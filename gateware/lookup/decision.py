@@ -180,7 +180,7 @@ class DecisionStage(wiring.Component):
                 made.edit.eq(Edit.RETAG),
                 made.is_list.eq(1),
                 made.ports.eq(-1),
-                made.target.eq(flags.flood_list),
+                made.target.eq(flags.unknown_list),
             ]
             with m.If(~(flags.flood_unknown & same_tenant)):
                 m.d.comb += made.drop.eq(Drop.UNKNOWN_UNICAST)
@@ -216,7 +216,7 @@ class DecisionStage(wiring.Component):
                 made.rewrites.eq(late.rewritten),
             ]
         with m.Elif(~destination.hit):
-            m.d.comb += [made.is_list.eq(1), made.ports.eq(access_ports), made.target.eq(flags.flood_list)]
+            m.d.comb += [made.is_list.eq(1), made.ports.eq(access_ports), made.target.eq(flags.unknown_list)]
             with m.If(~(flags.flood_unknown & same_tenant)):
                 m.d.comb += made.drop.eq(Drop.UNKNOWN_UNICAST)
         with m.Elif(entry.kind == MacKind.LOCAL):

@@ -38,8 +38,10 @@ class TenantFlags(data.Struct):
     """Learn source MACs of frames from the fabric."""
     flood_unknown: 1
     """Flood unknown unicast in the tenant (else drop)."""
+    unknown_list: 12
+    """Replica list for that: the tenant's VMs, and remote TEPs with such."""
     flood_list: 12
-    """Replica list of all the tenant's VMs and remote TEPs."""
+    """Replica list of all that group frames are for: those, and what there is of tenants that its rules allow."""
     rewrites: 1
     """Group frames of its VMs travel with group addresses of the tenants that they are for. Its lists are even then; on
     fabric ports the odd ones behind them count."""

@@ -100,7 +100,7 @@ class Scene:
         macs += [MacTableEntry(_LEARNER, _sink(port), Local(port, _SINK_VID)) for port in access]
         tenants = [
             Tenant(1, "main", (_OUI,), flood_list=1),
-            Tenant(_LEARNER, "learner", (_LEARNER_OUI,), learn_source=True, flood_unknown=True, flood_list=2),
+            Tenant(_LEARNER, "learner", (_LEARNER_OUI,), learn_source=True, unknown_list=2, flood_list=2),
         ]
         lists = [ReplicaList(1, {}), ReplicaList(2, {0: _FLOOD_VIDS})]
         for number, vms in enumerate(AUDIENCES):

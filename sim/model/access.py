@@ -52,8 +52,8 @@ def _source_allowed(tables: Tables, tenant: Tenant, src: int, here: Local) -> bo
 
 def unknown(tenant: Tenant, target: Tenant) -> Verdict:
     """A frame of ``tenant`` for an address of ``target`` that has no entry: never flooded in another tenant."""
-    if tenant == target and tenant.flood_unknown:
-        return Flood(tenant.flood_list, tenant.index, tenant.network)
+    if tenant == target and tenant.unknown_list is not None:
+        return Flood(tenant.unknown_list, tenant.index, tenant.network)
     return Discard(Reason.UNKNOWN_UNICAST)
 
 

@@ -143,7 +143,7 @@ class IsolationContract(Component):
                 m.d.comb += [
                     Assert(~destination.hit & found.flags.flood_unknown),
                     Assert(source.tenant == destination.tenant),
-                    Assert(verdict.descriptor.target == found.flags.flood_list),
+                    Assert(verdict.descriptor.target == found.flags.unknown_list),
                 ]
         return m
 

@@ -80,7 +80,7 @@ EXPECTED = TepTables(
         Port("up2", "fabric", mac=0x02005E000102, mtu=1500),
     ),
     tenants=(
-        Tenant(0, "red", (0x120001, 0x120011), learn_source=True, flood_unknown=True, flood_list=0),
+        Tenant(0, "red", (0x120001, 0x120011), learn_source=True, unknown_list=0, flood_list=0),
         Tenant(1, "blue", (0x120002,), learn_remote=True, flood_list=1, network=5000),
     ),
     macs=(

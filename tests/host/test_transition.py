@@ -56,7 +56,7 @@ def test_kind_changes_vacate_nothing() -> None:
     desired = replace(
         HELD,
         tenants=(
-            replace(HELD.tenants[0], ouis=(0x120011,), flood_unknown=True),
+            replace(HELD.tenants[0], ouis=(0x120011,), unknown_list=0),
             HELD.tenants[1],
             Tenant(2, "g", (9,)),
         ),

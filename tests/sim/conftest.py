@@ -31,7 +31,7 @@ def tables() -> TepTables:
             Port("fabric", "fabric", mac=0x020000000F01, mtu=1500),
         ),
         tenants=(
-            Tenant(5, "red", (0xA20001, 0xA20101), flood_unknown=True, flood_list=1),
+            Tenant(5, "red", (0xA20001, 0xA20101), unknown_list=1, flood_list=1),
             Tenant(6, "blue", (0xB20001,), flood_list=2),
         ),
         macs=(

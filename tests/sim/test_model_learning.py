@@ -11,7 +11,7 @@ FAR_SOURCE, KERNEL_SOURCE = "20010db8000000000000000000000002", "20010db80000000
 
 
 def learner(tables: TepTables, source: bool = True, remote: bool = True, age: int = 300) -> TepModel:
-    red = replace(tables.tenants[0], learn_source=source, learn_remote=remote, flood_unknown=False)
+    red = replace(tables.tenants[0], learn_source=source, learn_remote=remote, unknown_list=None)
     return TepModel(replace(tables, tenants=(red, tables.tenants[1]), age_seconds=age))
 
 

@@ -98,7 +98,7 @@ def test_rate(tables: TepTables, tmp_path: Path) -> None:
 
 
 def test_ageing_happens_in_capture_time(tables: TepTables, tmp_path: Path) -> None:
-    red = replace(tables.tenants[0], learn_source=True, flood_unknown=False)
+    red = replace(tables.tenants[0], learn_source=True, unknown_list=None)
     tables = replace(tables, tenants=(red, tables.tenants[1]), age_seconds=2)
     new, second = "a20001000099", 10**9
     source = capture(

@@ -125,7 +125,7 @@ def other_list(rng: random.Random, tables: TepTables) -> TepTables:
 
 def toggle_flooding(rng: random.Random, tables: TepTables) -> TepTables:
     tenant = rng.choice(tables.tenants)
-    changed = replace(tenant, flood_unknown=not tenant.flood_unknown)
+    changed = replace(tenant, unknown_list=tenant.flood_list if tenant.unknown_list is None else None)
     return replace(tables, tenants=tuple(changed if t == tenant else t for t in tables.tenants))
 
 

@@ -182,6 +182,7 @@ def random_frame(rng, params):
             "learn_remote": rng.randrange(2),
             "flood_unknown": rng.randrange(2),
             "flood_list": 30,
+            "unknown_list": 40,
             "rewrites": rng.randrange(2),
             "suppresses": rng.randrange(2),
         },
@@ -251,7 +252,7 @@ def from_access(params, findings):
     if not destination["hit"]:
         if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
-        return Expected(Drop.NONE, everywhere, Edit.RETAG, True, flags["flood_list"], True, in_order=True)
+        return Expected(Drop.NONE, everywhere, Edit.RETAG, True, flags["unknown_list"], True, in_order=True)
     entry = destination["entry"]
     if entry["kind"] == MacKind.REMOTE:
         inner = context["end"] - context["start"] - (4 if context["tagged"] else 0)
@@ -296,7 +297,7 @@ def from_fabric(params, findings):
     if not destination["hit"]:
         if not (flags["flood_unknown"] and same):
             return Expected(Drop.UNKNOWN_UNICAST, in_order=True)
-        return Expected(Drop.NONE, servers, decap, True, flags["flood_list"], in_order=True)
+        return Expected(Drop.NONE, servers, decap, True, flags["unknown_list"], in_order=True)
     entry = destination["entry"]
     if entry["kind"] == MacKind.REMOTE:
         return Expected(Drop.SPLIT_HORIZON, in_order=True)
