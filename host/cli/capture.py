@@ -13,6 +13,7 @@ from opentep.host.tables import TepTables
 
 from .options import fabric_option, link_options, tep_option
 from .output import stderr_console
+from .ports import port_number
 from .stream import Output, count_option, duration_option, known_tables, watch
 from .target import Target, one_target
 
@@ -20,16 +21,6 @@ __all__ = ["command"]
 
 _GROUPS = {"drops": DROPS, "all": DROPS | {Reason.FORWARDED, Reason.DISCOVERY}}
 _REASONS = {reason.label: frozenset({reason}) for reason in sorted(_GROUPS["all"], key=lambda r: r.value)}
-
-
-def _port_numbers(names: tuple[str, ...], tables: TepTables, describer: Describer) -> frozenset[int] | None:
-    known = {describer.port(index): index for index in range(len(tables.ports))}
-    known |= {str(index): index for index in range(len(tables.ports))}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        ports = ", ".join(describer.port(index) for index in range(len(tables.ports)))
-        raise click.UsageError(f"there is no port '{unknown[0]}'; ports are: {ports}")
-    return frozenset(known[name] for name in names) or None
 
 
 def _interfaces(target: Target, tables: TepTables, describer: Describer) -> list[tuple[str, str]]:
@@ -117,7 +108,7 @@ def command(
         describer = Describer(tables)
         selection = Selection(
             sampled=frozenset().union(*((_GROUPS | _REASONS)[name] for name in reasons)),
-            ports=_port_numbers(ports, tables, describer),
+            ports=frozenset(port_number(name, tables) for name in ports) or None,
             interval=interval,
             snap=snap,
         )

@@ -54,6 +54,7 @@ _COMMANDS = {
     "neighbours": _Lazy("neighbours", "Find the next hops of a TEP by neighbour discovery."),
     "mdio": _Lazy("mdio", "Read or write a register of a port's PHY."),
     "capture": _Lazy("capture", "Capture what a TEP drops or forwards, as pcapng."),
+    "inject": _Lazy("inject", "Send frames of captures out of a port of a TEP."),
     "events": _Lazy("events", "Tell of learned, moved and aged addresses as they happen."),
     "replay": _Lazy("replay", "Run captures through a TEP: its gateware or its model.", "sim"),
     "lab": _Lazy("lab", "Two racks of VMs, Open vSwitch and TEPs on this machine.", "sim"),
