@@ -69,9 +69,11 @@ class IsolationContract(Component):
         group = destination.mac[40]
         m.d.comb += [
             Assume(given.port < PARAMS.ports),
-            # The pipeline gives a group address its sender's tenant, and knows places only of what it found.
+            # The pipeline gives a group address its sender's tenant, but for one of the fabric that was rewritten and
+            # names its own, and knows places only of what it found.
             Assume(
                 ~given.destination.mac[40]
+                | (given.rewritten & (given.port >= PARAMS.access_ports))
                 | (
                     (given.destination.tenant == given.source.tenant)
                     & (given.destination.tenant_hit == given.source.tenant_hit)
@@ -109,6 +111,7 @@ class IsolationContract(Component):
             Assert((verdict.drop == Drop.NONE) | ~verdict.ports.any()),
             Cover(delivered & from_fabric & ~group & ~verdict.descriptor.is_list),
             Cover(delivered & ~from_fabric & group),
+            Cover(delivered & from_fabric & group & (source.tenant != destination.tenant)),
             Cover(delivered & verdict.asks),
             Cover(delivered & ~from_fabric & (source.tenant != destination.tenant)),
         ]
