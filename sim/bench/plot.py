@@ -16,19 +16,23 @@ _LOSS = "loss"
 
 
 def plot_report(report: Report, folder: Path) -> list[Path]:
-    """One SVG per test whose figures depend on the size of frames; returns the files."""
+    """One SVG per test; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for test in names_of(report.results):
         results = list(report.named(test))
-        if not all(result.size for result in results):
-            continue
-        figure = _curves(results) if test == _LOSS else _bars(results)
+        figure = _figure(test, results)
         suite = results[0].suite
         figure.suptitle(f"{heading(results[0])} at {report.rate / 1e9:g} Gb/s per port\n{_NOTE}", fontsize=10)
         files.append(folder / f"{suite}-{test.replace(' ', '-')}.svg")
         figure.savefig(files[-1])
     return files
+
+
+def _figure(test: str, results: Sequence[Result]) -> Figure:
+    if test == _LOSS:
+        return _curves(results)
+    return _bars(results) if all(result.size for result in results) else _groups(results)
 
 
 def _panels(flows: Sequence[str]) -> tuple[Figure, list[Any]]:
@@ -63,6 +67,31 @@ def _bars(results: Sequence[Result]) -> Figure:
         axis.set_ylabel(own[0].unit)
         axis.legend(fontsize=8)
     return figure
+
+
+def _groups(results: Sequence[Result]) -> Figure:
+    """Of a test without sizes: a group of bars per flow, a bar for each of its figures, with the number beside it."""
+    rows = [_figures(result) for result in results]
+    names = list(rows[0])
+    figure = Figure(figsize=(9, 2 + 0.2 * len(names) * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    thickness = 0.8 / len(names)
+    for number, name in enumerate(names):
+        places = [place + (number + 0.5) * thickness - 0.4 for place in range(len(rows))]
+        bars = axis.barh(places, [row[name] for row in rows], thickness, label=name)
+        axis.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
+    axis.set_yticks(range(len(rows)), [result.flow for result in results])
+    axis.invert_yaxis()
+    axis.margins(x=0.1)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _figures(result: Result) -> dict[str, float]:
+    """All numbers of a result by name."""
+    limit = {} if result.limit is None else {"theoretical limit": result.limit}
+    details = {name: float(value) for name, value in result.details.items() if not isinstance(value, str)}
+    return {f"measured ({result.unit})": result.measured} | limit | details
 
 
 def _curves(results: Sequence[Result]) -> Figure:

@@ -15,6 +15,9 @@ THROUGHPUT = Result(
 LOSS = Result("rfc2544", "loss", "hairpin", "64", 0.25, 0.3, "of the frames", "…", {"of the line": 0.9}, None)
 LATENCY = Result("rfc2544", "latency", "hairpin", "64", 150.0, 0.0, "ns", "…", {"min": 136.0, "max": 200.0})
 CAPACITY = Result("rfc2889", "address caching capacity", "learned", "", 1876, 1987, "addresses", "…")
+ERRORED = Result(
+    "rfc2889", "errored frames", "runt", "", 0, 0, "forwarded", "…", {"sent": 200, "counted": 197}, False
+)
 
 
 @pytest.fixture
@@ -47,11 +50,24 @@ def test_json_says_what_ran(report):
     assert report.failed == [THROUGHPUT]
 
 
-def test_plots_of_whatever_has_a_size(report, tmp_path):
+def test_plots_of_every_test(report, tmp_path):
+    report = replace(report, results=(*report.results, ERRORED, replace(ERRORED, flow="bad FCS")))
     files = plot_report(report, tmp_path / "plots")
     assert [file.name for file in files] == [
         "rfc2544-throughput.svg",
         "rfc2544-loss.svg",
         "rfc2544-latency.svg",
+        "rfc2889-address-caching-capacity.svg",
+        "rfc2889-errored-frames.svg",
     ]
     assert all("<svg" in file.read_text() for file in files)
+    # Of each text there is a comment, as letters are drawn.
+    capacity, errored = (file.read_text() for file in files[3:])
+    assert all(
+        f"<!-- {text} -->" in capacity
+        for text in ("learned", "measured (addresses)", "1,876", "theoretical limit", "1,987")
+    )
+    assert all(
+        f"<!-- {text} -->" in errored
+        for text in ("runt", "bad FCS", "measured (forwarded)", "sent", "counted", "197")
+    )
