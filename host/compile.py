@@ -4,7 +4,7 @@ The result depends only on the complete fabric and on the indices kept in the st
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, repeat
 
 from opentep.host.fabric.addresses import format_ipv6, group_mac
 from opentep.host.fabric.errors import FabricError, Problem
@@ -12,7 +12,8 @@ from opentep.host.fabric.identity import names_network
 from opentep.host.fabric.model import Fabric, Tep, Vm
 from opentep.host.fabric.source import Source
 from opentep.host.fabric.state import State
-from opentep.host.groups import in_order, low_octets, number_pairs
+from opentep.host.groups import in_order, number_pairs
+from opentep.host.receivers import Receivers
 from opentep.host.tables import (
     Group,
     KnownAddress,
@@ -59,38 +60,21 @@ class _Compiler:
         # Both sides of a rule: of whom VMs here may send to, and of who may send to VMs here.
         self.rules = [rule for rule in fabric.rules if {rule.source, rule.target} & present]
         present |= {tenant for rule in self.rules for tenant in (rule.source, rule.target)}
-        self.vms = list(self._vms_of(present))
-        self.audience = {
-            tenant: {tenant} | {rule.target for rule in self.rules if rule.source == tenant}
-            for tenant in present
+        names = [name for name in fabric.tenants if name in present]
+        self.receivers = Receivers(fabric, name, names, self.rules)
+        self.vms = list(chain.from_iterable(fabric.vms_of.get(tenant, ()) for tenant in names))
+        remotes = set().union(*(self.receivers.teps(tenant, 0) for tenant in names))
+        underlay = {
+            self.receivers.underlay_group(*of) for of in (*zip(names, repeat(0)), *self.receivers.listed)
         }
-        """Per present tenant: the tenants that its group frames go to."""
-        self.remote_teps: dict[str, set[str]] = {tenant: set() for tenant in present}
-        """Per present tenant: the other TEPs that have members."""
-        for vm in self.vms:
-            self.remote_teps[vm.tenant].add(fabric.tep_of(vm))
-        for tenant_name in present:
-            self.remote_teps[tenant_name].update(fabric.tenants[tenant_name].teps)
-            self.remote_teps[tenant_name].discard(name)
-        self.groups = [group for group in fabric.groups.values() if group.tenant in present]
-        remotes = set().union(*self.remote_teps.values())
-        underlay = {fabric.tenants[tenant].underlay_group for tenant in present}
-        underlay |= {fabric.underlay_group(group) for group in self.groups}
         self.underlay_groups = {format_ipv6(address): address for address in sorted(underlay - {0})}
         """By name: they stand among the remote TEPs, whose names have no colons."""
-        self.tenant_index = self._number_tenants([t for t in fabric.tenants if t in present])
+        self.tenant_index = self._number_tenants(names)
         self.tep_index = self._number(
             "teps", (*(t for t in fabric.teps if t in remotes), *self.underlay_groups)
         )
-        self.rewriting = {name for name in present if fabric.tenants[name].group == "ingress"}
-        """Tenants whose group frames travel with group addresses of the tenants that they are for."""
-        self.addressed = set().union(*(self.audience[tenant] for tenant in self.rewriting))
-        """Tenants whose group addresses they are."""
         self.list_index = self._number_lists()
         self.places = {vm.name: self._place(vm) for vm in self.vms}
-
-    def _vms_of(self, tenants: Iterable[str]) -> Iterator[Vm]:
-        return chain.from_iterable(self.fabric.vms_of.get(tenant, ()) for tenant in tenants)
 
     def _number_tenants(self, names: list[str]) -> dict[str, int]:
         """The lowest numbers that are free are for those with a limit: others have no bucket. One that gets a limit may
@@ -103,27 +87,27 @@ class _Compiler:
         }
         return self._number("tenants", [*limited, *(name for name in names if name not in limited)])
 
+    def _list_name(self, tenant: str, mac: int) -> str:
+        """Of the list for frames of ``tenant`` to ``mac``, or to what has no list if that is 0."""
+        if not mac:
+            return f"tenant/{tenant}"
+        group = self.receivers.group(tenant, mac)
+        return f"group/{group.name}" if group else f"group/{tenant}/{mac:012x}"
+
     def _number_lists(self) -> dict[str, int]:
         """Two in a row, with an even number first, for what has a list of its own for rewritten frames."""
+        rewriting = self.receivers.rewriting
+        paired = rewriting | self.receivers.addressed
         tenants = list(self.tenant_index)
-        pairs = [f"tenant/{name}" for name in tenants if name in self.rewriting | self.addressed]
-        pairs += [f"group/{group.name}" for group in self.groups if group.tenant in self.rewriting]
-        single = [f"tenant/{name}" for name in tenants] + [f"group/{group.name}" for group in self.groups]
-        single += [f"own/{tenant}/{low:06x}" for tenant, low in self._own_groups()]
+        pairs = [self._list_name(name, 0) for name in tenants if name in paired]
+        pairs += [self._list_name(*of) for of in self.receivers.listed if of[0] in rewriting]
+        single = [self._list_name(name, 0) for name in tenants if name not in paired]
+        single += [self._list_name(*of) for of in self.receivers.listed if of[0] not in rewriting]
+        single += [f"own/{tenant}/{low:06x}" for tenant, low in self.receivers.told_apart]
         kind = f"{self.tep.name}/lists"
         kept = self.state.indices.get(kind, {})
-        self.state.indices[kind] = numbers = number_pairs(kept, pairs, [n for n in single if n not in pairs])
+        self.state.indices[kind] = numbers = number_pairs(kept, pairs, single)
         return numbers
-
-    def _own_groups(self) -> dict[tuple[str, int], list[Vm]]:
-        """Receivers per tenant and last 24 bits of the group addresses of its own that its frames travel with."""
-        groups: dict[tuple[str, int], list[Vm]] = {}
-        for group in self.groups:
-            if group.tenant in self.rewriting:
-                for low in low_octets(group.mac):
-                    receivers = groups.setdefault((group.tenant, low), [])
-                    receivers += [self.fabric.vms[name] for name in group.members]
-        return groups
 
     def _group_oui(self, tenant: str) -> int:
         return group_oui(self.fabric.tenants[tenant].ouis)
@@ -165,8 +149,8 @@ class _Compiler:
                     learn_remote=tenant.remote == "learn",
                     unknown_list=self.list_index[f"tenant/{name}"] if tenant.unknown == "flood" else None,
                     flood_list=self.list_index[f"tenant/{name}"],
-                    rewrites=name in self.rewriting,
-                    group_key=name in self.addressed,
+                    rewrites=name in self.receivers.rewriting,
+                    group_key=name in self.receivers.addressed,
                     storm=tenant.storm,
                     suppresses=name in self.suppressing,
                 )
@@ -242,10 +226,10 @@ class _Compiler:
         for vm in self.vms:
             assert vm.mac is not None, "allocated before compilation"
             entries.append(MacTableEntry(self.tenant_index[vm.tenant], vm.mac, self.places[vm.name]))
-        for group in self.groups:
-            place = Group(self.list_index[f"group/{group.name}"])
-            entries.append(MacTableEntry(self.tenant_index[group.tenant], group.mac, place))
-        for tenant, low in self._own_groups():
+        for tenant, mac in self.receivers.listed:
+            place = Group(self.list_index[self._list_name(tenant, mac)])
+            entries.append(MacTableEntry(self.tenant_index[tenant], mac, place))
+        for tenant, low in self.receivers.told_apart:
             place = Group(self.list_index[f"own/{tenant}/{low:06x}"])
             mac = self._group_oui(tenant) << 24 | low
             entries.append(MacTableEntry(self.tenant_index[tenant], mac, place))
@@ -299,31 +283,34 @@ class _Compiler:
                 as_it_is = tep is not None and (tep.foreign or names_network(tep))
                 yield index if as_it_is else Rewritten(self._group_oui(tenant), index)
 
+    def _lists_for(self, tenant: str, mac: int, port_of: dict[int, int]) -> Iterator[ReplicaList]:
+        """For frames of ``tenant`` to ``mac``, or to what has no list if that is 0: to each tenant of the audience by
+        what that one has. Behind it the one for rewritten frames, if there is one."""
+        receivers = self.receivers
+        audience = receivers.audience[tenant]
+        index = self.list_index[self._list_name(tenant, mac)]
+        vms = chain.from_iterable(receivers.vms(other, mac) for other in audience)
+        teps_of = {other: receivers.teps(other, mac) for other in audience}
+        underlay = {other: receivers.underlay_group(other, mac) for other in audience}
+        plain: set[int | Rewritten] = set(self._plain(set().union(*teps_of.values()), underlay[tenant]))
+        yield self._list(index, vms, plain, port_of)
+        addressed = not mac and tenant in receivers.addressed
+        own = receivers.vms(tenant, mac) if addressed else []
+        if tenant in receivers.rewriting:
+            rewritten = receivers.can_rewrite(tenant, mac)
+            remotes = self._rewritten(teps_of, underlay) if rewritten else plain
+            yield self._list(index + 1, own, remotes, port_of)
+        elif addressed:
+            yield self._list(index + 1, own, (), port_of)
+
     def lists(self, teps: tuple[RemoteTep, ...]) -> tuple[ReplicaList, ...]:
         port_of = {tep.index: tep.port for tep in teps}
-        lists = []
-        for name in self.tenant_index:
-            audience = self.audience[name]
-            vms = list(self._vms_of(audience))
-            remotes = set().union(*(self.remote_teps[tenant] for tenant in audience))
-            index = self.list_index[f"tenant/{name}"]
-            underlay = {tenant: self.fabric.tenants[tenant].underlay_group for tenant in audience}
-            lists.append(self._list(index, vms, self._plain(remotes, underlay[name]), port_of))
-            if name in self.rewriting | self.addressed:
-                own = [vm for vm in vms if vm.tenant == name and name in self.addressed]
-                teps_of = {t: self.remote_teps[t] for t in audience} if name in self.rewriting else {}
-                lists.append(self._list(index + 1, own, self._rewritten(teps_of, underlay), port_of))
-        for group in self.groups:
-            vms = [self.fabric.vms[member] for member in group.members]
-            remotes = {self.fabric.tep_of(vm) for vm in vms} - {self.tep.name}
-            index = self.list_index[f"group/{group.name}"]
-            underlay = {group.tenant: self.fabric.underlay_group(group)}
-            lists.append(self._list(index, vms, self._plain(remotes, underlay[group.tenant]), port_of))
-            if group.tenant in self.rewriting:
-                teps_of = {group.tenant: remotes}
-                lists.append(self._list(index + 1, (), self._rewritten(teps_of, underlay), port_of))
-        for (tenant, low), receivers in self._own_groups().items():
-            lists.append(self._list(self.list_index[f"own/{tenant}/{low:06x}"], receivers, (), port_of))
+        lists: list[ReplicaList] = []
+        for tenant, mac in (*zip(self.tenant_index, repeat(0)), *self.receivers.listed):
+            lists += self._lists_for(tenant, mac, port_of)
+        for (tenant, low), mac in self.receivers.told_apart.items():
+            index = self.list_index[f"own/{tenant}/{low:06x}"]
+            lists.append(self._list(index, self.receivers.vms(tenant, mac), (), port_of))
         return tuple(sorted(lists, key=lambda entry: entry.index))
 
     def compile(self) -> TepTables:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from opentep.host.tables import Rewritten, target_of
 
-__all__ = ["in_order", "low_octets", "number_pairs"]
+__all__ = ["BROADCAST", "in_order", "low_octets", "number_pairs"]
 
-_BROADCAST = 0xFFFFFFFFFFFF
+BROADCAST = 0xFFFFFFFFFFFF
 _IPV4, _IPV6 = 0x01005E, 0x3333
 _LOW = 0xFFFFFF
 
@@ -16,7 +16,7 @@ def low_octets(group: int) -> tuple[int, ...]:
 
     Two for an IPv4 group: the MAC address lacks one of its bits (RFC 1112, 6.4). None if they travel as they are.
     """
-    if group == _BROADCAST:
+    if group == BROADCAST:
         return (_LOW,)
     if group >> 23 == _IPV4 << 1:
         return (group & _LOW, group & _LOW | 1 << 23)

@@ -72,7 +72,7 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
             "macs",
             len(tables.macs),
             params.macs,
-            "MAC addresses (VMs and groups of the tenants present)",
+            "MAC addresses (VMs of the tenants present, and groups that these send to)",
         ),
         Usage(
             "known",
@@ -88,7 +88,7 @@ def usage(tables: TepTables, params: Params) -> list[Usage]:
             "lists",
             _lists_used(tables, params),
             params.lists,
-            "replica lists (tenants and groups present)",
+            "replica lists (tenants present, and groups that these send to)",
         ),
         Usage("members", "members", members, params.members, what),
     ]
