@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
+from opentep.host.fabric.identity import names_network
 from opentep.host.fabric.model import Fabric, Group, Rule, Vm
 from opentep.host.groups import BROADCAST, low_octets
 
@@ -78,13 +79,23 @@ class Receivers:
         )
 
     def can_rewrite(self, tenant: str, mac: int) -> bool:
-        """Whether far TEPs find the right list of each receiving tenant for frames of ``tenant`` to ``mac`` by the last
-        24 bits."""
-        return all(
+        """Whether frames of ``tenant`` to ``mac`` may be rewritten: far TEPs find the right list of each receiving
+        tenant by the last 24 bits, and none gets the frame twice."""
+        found = all(
             self.told_apart.get((other, low), 0) == (mac if self.group(other, mac) else 0)
             for other in self.audience[tenant]
             for low in low_octets(mac)
         )
+        return found and not self._comes_twice(tenant, mac)
+
+    def _comes_twice(self, tenant: str, mac: int) -> bool:
+        """Whether some TEP would get the frame as it is, since the sender's network is named to it, and for one of the
+        tenants from a group of the underlay as well."""
+        alone, grouped = set[str](), set[str]()
+        for other in self.audience[tenant]:
+            (grouped if self.underlay_group(other, mac) else alone).update(self.teps(other, mac))
+        both = (self._fabric.teps[name] for name in alone & grouped)
+        return any(names_network(tep) and not tep.foreign for tep in both)
 
     def _told_apart(self, tenant: str) -> Iterator[tuple[tuple[str, int], int]]:
         """Broadcast has no list, and must not meet that of a group."""

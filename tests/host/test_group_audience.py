@@ -229,6 +229,20 @@ def test_what_far_teps_could_not_tell_apart_travels_as_it_is(lists, how) -> None
     assert all(isinstance(member, how) for member in towards)
 
 
+@pytest.mark.parametrize("underlay", [(), ("red",), ("blue",), ("red", "blue")])
+def test_no_tep_gets_a_frame_from_the_underlays_group_and_by_itself_too(underlay) -> None:
+    """One that the network is named to has no tenant's group address in its copy."""
+    vms = VMS | {13: ("red", "rack2")}
+    document = Document(
+        vms,
+        frozenset({("red", "blue")}),
+        frozenset({"red"}),
+        underlay=frozenset(underlay),
+        tunnels=("ethernet", "vxlan"),
+    )
+    assert Fabric(document).send(11, BROADCAST) == [12, 13, 21, 22, 23]
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     homes = [(tenant, tep) for tenant in TENANTS for tep in TEPS for _ in range(2)]
