@@ -104,10 +104,22 @@ class _Compiler:
         single = [self._list_name(name, 0) for name in tenants if name not in paired]
         single += [self._list_name(*of) for of in self.receivers.listed if of[0] not in rewriting]
         single += [f"own/{tenant}/{low:06x}" for tenant, low in self.receivers.told_apart]
+        single += [f"unknown/{name}" for name in self._flooding_apart()]
         kind = f"{self.tep.name}/lists"
         kept = self.state.indices.get(kind, {})
         self.state.indices[kind] = numbers = number_pairs(kept, pairs, single)
         return numbers
+
+    def _flooding_apart(self) -> Iterator[str]:
+        """Tenants whose frames for unknown addresses do not go to all that their group frames go to."""
+        for name in self.tenant_index:
+            if self.fabric.tenants[name].unknown == "flood" and len(self.receivers.audience[name]) > 1:
+                yield name
+
+    def _unknown_list(self, tenant: str) -> int | None:
+        if self.fabric.tenants[tenant].unknown != "flood":
+            return None
+        return self.list_index.get(f"unknown/{tenant}", self.list_index[self._list_name(tenant, 0)])
 
     def _group_oui(self, tenant: str) -> int:
         return group_oui(self.fabric.tenants[tenant].ouis)
@@ -147,7 +159,7 @@ class _Compiler:
                     block=tenant.block if by_oui and block_bits else 0,
                     learn_source=tenant.source == "learn",
                     learn_remote=tenant.remote == "learn",
-                    unknown_list=self.list_index[f"tenant/{name}"] if tenant.unknown == "flood" else None,
+                    unknown_list=self._unknown_list(name),
                     flood_list=self.list_index[f"tenant/{name}"],
                     rewrites=name in self.receivers.rewriting,
                     group_key=name in self.receivers.addressed,
@@ -311,6 +323,11 @@ class _Compiler:
         for (tenant, low), mac in self.receivers.told_apart.items():
             index = self.list_index[f"own/{tenant}/{low:06x}"]
             lists.append(self._list(index, self.receivers.vms(tenant, mac), (), port_of))
+        for tenant in self._flooding_apart():
+            vms, remotes = self.receivers.vms(tenant, 0), self.receivers.teps(tenant, 0)
+            underlay = self.receivers.underlay_group(tenant, 0)
+            index = self.list_index[f"unknown/{tenant}"]
+            lists.append(self._list(index, vms, self._plain(remotes, underlay), port_of))
         return tuple(sorted(lists, key=lambda entry: entry.index))
 
     def compile(self) -> TepTables:

@@ -180,6 +180,15 @@ def test_rules() -> None:
     assert 0x120003000001 in {entry.mac for entry in tables.macs}
 
 
+def test_rules_are_not_for_unknown_addresses() -> None:
+    tables = compiled(TEXT + "rules:\n  - {from: red, to: blue}\n", "rack1")
+    red, blue = tables.tenants[:2]
+    lists = {entry.index: entry.members for entry in tables.lists}
+    assert lists[red.flood_list][0] == (10, 11)
+    assert red.unknown_list is not None and lists[red.unknown_list][0] == (10,)
+    assert blue.unknown_list is None
+
+
 def test_a_missing_next_hop() -> None:
     with pytest.raises(FabricError) as caught:
         compiled(TEXT.replace(", next_hop: 02:00:5e:00:00:f3", ""), "rack2")

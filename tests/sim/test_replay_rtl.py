@@ -92,6 +92,32 @@ def test_random_traffic(tmp_path: Path, params: Params, seed: int) -> None:
     assert rtl.counters == model.counters
 
 
+EVERYTHING = Params(
+    access_ports=2,
+    fabric_ports=2,
+    tenant_choices=3,
+    tenant_slots=4,
+    counted_tenants=1024,
+    storm_tenants=1024,
+    known_addresses=64,
+    packet_bytes=65536,
+)
+
+
+@pytest.mark.parametrize("seed", seeds(1, 5))
+@pytest.mark.parametrize(
+    "width", [pytest.param(width, marks=pytest.mark.long) for width in (64, 128, 256)] + [512]
+)
+def test_wider_cores(tmp_path: Path, width: int, seed: int) -> None:
+    """With all that a core can have."""
+    rng = random.Random(seed)
+    params = replace(EVERYTHING, width=width)
+    tables = random_tables(rng, params)
+    events = schedule(tables, rng, 1000, copies=COPIES, longest=1600)
+    rtl, model = both(tmp_path, tables, params, [(e.time, e.port, e.frame) for e in events])
+    assert rtl.counters == model.counters
+
+
 def test_a_rate_above_the_datapath(tmp_path: Path) -> None:
     tables = random_tables(random.Random(1), Params())
     source = tmp_path / "in.pcap"
