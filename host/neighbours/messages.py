@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from opentep.gateware.headers import ETHERTYPE_IPV6, IPV6_BYTES, NEXT_HEADER_ICMPV6
+from opentep.host.checksum import icmpv6_sum
 from opentep.host.fabric.addresses import GROUP_BIT, oui_of
 
 __all__ = ["Advertisement", "Solicitation", "parse", "solicitation"]
@@ -50,7 +51,7 @@ def solicitation(mac: int, source: int, target: int, to: int | None = None) -> b
     option = bytes((_SOURCE_MAC, 1)) + mac.to_bytes(6, "big")
     message = struct.pack(">BBHI", _SOLICITATION, 0, 0, 0) + target.to_bytes(16, "big") + option
     addresses = source.to_bytes(16, "big") + destination.to_bytes(16, "big")
-    checksum = 0xFFFF - _sum(addresses, message)
+    checksum = 0xFFFF - icmpv6_sum(addresses, message)
     return b"".join(
         (
             to.to_bytes(6, "big"),
@@ -78,7 +79,7 @@ def parse(frame: bytes) -> Solicitation | Advertisement | None:
         _HOP_LIMIT,
     ):
         return None
-    if len(message) < length or length < _MESSAGE_BYTES or _sum(frame[22:begin], message) != 0xFFFF:
+    if len(message) < length or length < _MESSAGE_BYTES or icmpv6_sum(frame[22:begin], message) != 0xFFFF:
         return None
     kind, code, _, flags = struct.unpack_from(">BBHI", message)
     source, destination = (int.from_bytes(frame[at : at + 16], "big") for at in (22, 38))
@@ -117,15 +118,3 @@ def _options(octets: bytes) -> dict[int, int] | None:
                 found[octets[0]] = mac
         octets = octets[size:]
     return found
-
-
-def _sum(addresses: bytes, message: bytes) -> int:
-    """Ones' complement sum of ``message`` and its pseudo header (RFC 8200, 8.1): all ones if a checksum in it is
-    right, else the complement of the one to put there."""
-    octets = (
-        addresses + struct.pack(">II", len(message), NEXT_HEADER_ICMPV6) + message + bytes(len(message) % 2)
-    )
-    total = sum(struct.unpack(f">{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
