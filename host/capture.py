@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from opentep.gateware.headers import ETHERTYPE_VLAN, OUTER_BYTES, Drop, Encapsulation
+from opentep.gateware.headers import OUTER_BYTES, Drop, Encapsulation
 from opentep.gateware.hostport.format import Reason
-from opentep.gateware.lookup.tables import masked_key
 from opentep.host.diff import Names
 from opentep.host.pcapng import PcapngWriter
 from opentep.host.punt import PuntedFrame, Punts
 from opentep.host.tables import TepTables
+from opentep.host.tenant_keys import TenantKeys
 
 __all__ = ["DROPS", "Describer", "capture"]
 
@@ -19,7 +19,6 @@ DROPS = frozenset(
 
 _NEXT_HEADER = 20
 """Offset in a frame of the underlay."""
-_TAGGED = ETHERTYPE_VLAN.to_bytes(2, "big")
 _TUNNELS = {kind.next_header: kind for kind in Encapsulation}
 
 
@@ -29,10 +28,7 @@ class Describer:
     def __init__(self, tables: TepTables):
         self._ports = tables.ports
         self._names = Names(tables)
-        self._tenants = [
-            {key: tenant.index for tenant in tables.tenants for key in tenant.keys(port.key_mask)}
-            for port in tables.ports
-        ]
+        self._keys = TenantKeys(tables)
         self._networks = {tenant.network: tenant.index for tenant in tables.tenants if tenant.network}
 
     def port(self, index: int) -> str:
@@ -61,10 +57,7 @@ class Describer:
             if kind.has_network:
                 return self._networks.get(int.from_bytes(octets[start - 4 : start - 1], "big"))
             octets = octets[start:]
-        tagged = octets[12:14] == _TAGGED
-        vid = int.from_bytes(octets[14:16], "big") & 0xFFF if tagged else port.native_vid
-        key = masked_key(port.key_mask, mac=int.from_bytes(octets[6:12], "big"), vid=vid)
-        return self._tenants[frame.port].get(key)
+        return self._keys.of_source(frame.port, octets)
 
 
 def capture(
