@@ -14,12 +14,13 @@ from opentep.host.driver import Driver
 from opentep.host.inject import InjectError, inject
 from opentep.host.punt import PuntedFrame, Punts, Selection
 from opentep.host.registers import RegisterAccess
+from opentep.host.too_big import Limit, TooBigService
 from opentep.sim.board import VirtualBoard
-from opentep.sim.packets import echo_request, ethernet, neighbour_solicitation, solicited_node, tag
+from opentep.sim.packets import echo_request, ethernet, ipv6, neighbour_solicitation, solicited_node, tag
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "two-racks.yaml"
 SERVER, UPLINK = 0, 1
-RED1, RED2 = 0x120001000001, 0x120001000002
+RED1, RED2, RED3 = 0x120001000001, 0x120001000002, 0x120001000003
 NOBODY = 0x1200010000FE
 LLDP = 0x0180C200000E
 ROUTER = 0x02005EFF01FE
@@ -208,6 +209,31 @@ def test_a_frame_that_is_cut_is_an_error_with_its_true_length(tep: Tep) -> None:
     tep.board.send(SERVER, frame[:31], pad=False)
     tep.board.run_until_idle()
     assert [(got.octets, got.length) for got in punts.fetch()] == [(frame, len(frame)), (frame[:31], 31)]
+
+
+def test_a_vm_whose_packet_is_too_big_is_told(tep: Tep) -> None:
+    service = TooBigService(tep.registers, tep.tables, Limit())
+    here, there = 0xFD10 << 112 | 1, 0xFD10 << 112 | 3
+    largest = 1600 - 40 - 14
+    fitting, too_big = (
+        tag(
+            ethernet(RED3, RED1, ETHERTYPE_IPV6, ipv6(here, there, 17, bytes(size - 40))),
+            tep.vlans[RED1],
+        )
+        for size in (largest, largest + 1)
+    )
+    tep.send(SERVER, fitting)
+    assert not service.step()
+    assert len(tep.received(UPLINK)) == 1
+    tep.send(SERVER, too_big, too_big)
+    assert service.step()
+    tep.board.run_until_idle()
+    (reply,) = tep.received(SERVER)
+    assert reply[:12] == too_big[6:12] + too_big[:6] and reply[12:18] == too_big[12:18]
+    assert reply[58:66] == b"\x02\x00" + reply[60:62] + largest.to_bytes(4, "big")
+    assert reply[66:] == too_big[18:464]
+    assert tep.received(UPLINK) == []
+    assert tep.registers.read("status.cells_used") == 0
 
 
 @pytest.mark.parametrize("port", [SERVER, UPLINK])
