@@ -25,6 +25,7 @@ from opentep.host.retagging import Retagged, Stage
 from opentep.host.store import StoreError, open_store
 from opentep.host.vswitch import VSwitchError, driver_for, wanted
 
+from .answers import Answers
 from .backoff import LOOK_SECONDS, Backoff
 from .counted import Counted
 from .learned import Learned
@@ -60,6 +61,7 @@ class Agent:
     ``count_seconds``   after which counters are read and put into the store; 0: never.
     ``learn_seconds``   after which it is put into the store whom a TEP learned, if it learns; 0: never.
     ``metrics``         what is told how the TEP is, and its counters.
+    ``too_big``         whether VMs are answered whose packets are too big for the underlay.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Agent:
         metrics: Metrics | None = None,
         count_seconds: float = 5.0,
         learn_seconds: float = 30.0,
+        too_big: bool = True,
     ):
         self.tep = tep
         self.location = location
@@ -82,6 +85,7 @@ class Agent:
         self._metrics = metrics
         self._count_seconds = count_seconds
         self._learn_seconds = learn_seconds
+        self._answers = Answers(too_big)
         self._stop = threading.Event()
         self._said: tuple[int, str] | None = None
         self._counted: Counted | None = None
@@ -174,7 +178,8 @@ class Agent:
             if self._learn_seconds and time.monotonic() >= learned:
                 told.tell(driver, share.tables)
                 learned = time.monotonic() + self._learn_seconds
-            seen = repository.store.wait(share.revision, LOOK_SECONDS)
+            pause = self._answers.look(driver.registers)
+            seen = repository.store.wait(share.revision, pause)
             if seen > share.revision and settled and not repository.concerns(share, seen):
                 share = replace(share, revision=seen)
             elif seen > share.revision:
@@ -215,7 +220,7 @@ class Agent:
             self._metrics.forget(self.tep)
 
     def _count(self, driver: Driver, repository: Repository, share: Share) -> None:
-        counters = driver.counters(share.tables)
+        counters = driver.counters(share.tables) | self._answers.counters()
         self._counted = Counted.since(self._counted, self.tep, timestamp(), counters)
         self._counted.store(repository.store)
         if self._metrics is not None:
@@ -223,6 +228,7 @@ class Agent:
 
     def _apply(self, driver: Driver, repository: Repository, share: Share) -> tuple[int, bool]:
         """How much was changed, and whether the vSwitches are as they should be, too."""
+        self._answers.set_out(share.tables)
         begun = time.monotonic()
         stuck: dict[str, str] = {}
         """Those that could not be told: their VMs have two VLAN IDs, or are not there yet."""

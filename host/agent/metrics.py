@@ -60,7 +60,11 @@ class Metrics(Collector):
         yield from _ports(counters)
         yield from _parties(counters, "teps", "remote", "opentep_tunnel", "Tunnelled {} by remote TEP.")
         yield from _parties(counters, "tenants", "tenant", "opentep_tenant", "{} of a tenant's VMs.")
-        for kind, text in (("mac", "Learned addresses"), ("suppression", "ARP and ND suppression")):
+        for kind, text in (
+            ("mac", "Learned addresses"),
+            ("suppression", "ARP and ND suppression"),
+            ("too_big", "Packets too big for the underlay"),
+        ):
             events = CounterMetricFamily(
                 f"opentep_{kind}_events", f"{text}: what happened.", labels=["tep", "event"]
             )

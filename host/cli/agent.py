@@ -47,6 +47,12 @@ __all__ = ["command"]
     help="How often to put whom TEPs learned into the store, where tenants learn, for `opentep vtep`. 0: never.",
 )
 @click.option(
+    "--too-big/--no-too-big",
+    default=True,
+    show_default=True,
+    help="Answer VMs whose packets are too big for the underlay (Path MTU Discovery).",
+)
+@click.option(
     "--metrics",
     metavar="[HOST:]PORT",
     callback=to_address,
@@ -58,6 +64,7 @@ def command(
     vswitches: bool,
     counters: float,
     learned: float,
+    too_big: bool,
     metrics: tuple[str, int] | None,
 ) -> None:
     """Keep TEPs at what the store says, and the vSwitches behind them, until it is told to stop.
@@ -83,6 +90,7 @@ def command(
         "vswitches": vswitches,
         "count_seconds": counters,
         "learn_seconds": learned,
+        "too_big": too_big,
         "metrics": collected,
     }
     Supervisor(existing_location(), teps, **options).run(stop)

@@ -27,13 +27,16 @@ from opentep.host.agent.learned import Learned
 from opentep.host.controller.objects import Key
 from opentep.host.driver import Driver
 from opentep.host.inject import InjectError
+from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
 from opentep.host.store import Store, StoreError
 from opentep.host.vswitch import VSwitchError, VSwitchPlan, Wanted
 from opentep.sim.fleet.etcd import Etcd
+from opentep.sim.packets import ethernet, ipv6, tag
 
 from .agent_bench import PARAMS, Bench, Rack, bench, until
 from .controller.integrity import check_integrity
+from .too_big.host_port import HostPort
 
 __all__ = ["bench"]
 
@@ -51,11 +54,11 @@ def test_changes_arrive(bench: Bench) -> None:
 
 
 def test_what_is_right_is_not_written(bench: Bench) -> None:
-    bench.start(bench.agent().run)
+    bench.start(bench.agent(too_big=False).run)
     until(bench.is_right)
     bench.stop()
     before = bench.racks["rack1"].device.changes
-    bench.start(bench.agent().run)
+    bench.start(bench.agent(too_big=False).run)
     bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw2"})
     until(lambda: bench.said().revision == bench.repository.revision)
     assert bench.racks["rack1"].device.changes == before, "a VM of another rack's tenant"
@@ -67,10 +70,10 @@ def test_a_cut_cable(bench: Bench) -> None:
     bench.start(bench.agent().run)
     until(lambda: "cannot open" in bench.said().error)
     rack.cut = False
-    until(bench.is_right)
+    until(lambda: bench.is_right() and bench.said().error == "")
     rack.cut = True
     bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
-    until(lambda: "cut" in bench.said().error)
+    until(lambda: "cannot open" in bench.said().error)
     rack.cut = False
     until(bench.is_right)
     until(lambda: bench.said().error == "")
@@ -82,6 +85,57 @@ def test_a_tep_that_restarts(bench: Bench) -> None:
     bench.racks["rack1"].reset()
     bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
     until(bench.is_right)
+
+
+def too_big_frame(bench: Bench, to: int) -> bytes:
+    """From the VM on the first rack to the one on the second, at another IP address each time."""
+    vms = bench.repository.tables("rack1").fabric.vms
+    packet = ipv6(0xFD10 << 112 | 1, 0xFD10 << 112 | to, 17, bytes(1500))
+    return tag(ethernet(vms["b"].mac, vms["a"].mac, 0x86DD, packet), vms["a"].vlan)
+
+
+def test_vms_whose_packets_are_too_big_are_told(bench: Bench) -> None:
+    metrics = Metrics()
+    bench.start(bench.agent(count_seconds=0.1, metrics=metrics).run)
+    rack = bench.racks["rack1"]
+
+    def answers(to: int) -> bool:
+        """Whether the agent answers what comes now, in time for a connection to go on as if nothing were."""
+        port = HostPort(rack.device)
+        until(lambda: port.punt(0, too_big_frame(bench, to)))
+        until(lambda: bool(port.sent))
+        (sent,) = port.sent
+        return sent[0] == 0 and int.from_bytes(sent[1][62:66], "big") == 1446
+
+    assert answers(2)
+    until(lambda: counted(bench.repository)["rack1"].counters["too_big"] == {"answered": 1})
+    bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw1"})
+    until(bench.is_right)
+    assert answers(3), "also after a change, which may have asked for other frames"
+    rack.reset()
+    assert answers(4), "also after it was away"
+    until(lambda: counted(bench.repository)["rack1"].counters["too_big"] == {"answered": 3})
+    told = {sample.name: sample.value for family in metrics.collect() for sample in family.samples}
+    assert told["opentep_too_big_events_total"] == 3
+
+
+def test_a_capture_takes_what_the_host_hears_only_for_a_while(bench: Bench) -> None:
+    bench.start(bench.agent().run)
+    rack = bench.racks["rack1"]
+    wants = HostPort(rack.device)
+    until(lambda: wants.punt(0, too_big_frame(bench, 2)))
+    until(lambda: len(wants.sent) == 1)
+    rack.session += 1  # somebody else has the link
+    Punts(RegisterAccess(rack.device)).select(Selection())
+    until(lambda: wants.punt(0, too_big_frame(bench, 3)))
+    until(lambda: len(wants.sent) == 2)
+
+
+def test_nobody_is_told_if_that_is_not_wanted(bench: Bench) -> None:
+    bench.start(bench.agent(too_big=False).run)
+    until(bench.is_right)
+    until(lambda: bool(counted(bench.repository)))
+    assert not HostPort(bench.racks["rack1"].device).punt(0, too_big_frame(bench, 2))
 
 
 def test_what_others_wrote_is_mended(bench: Bench) -> None:
