@@ -27,6 +27,7 @@ from opentep.host.fabric.addresses import format_ipv6
 from opentep.host.held import Held, Reader
 from opentep.host.link.shadow import ShadowClient
 from opentep.host.macs import FoundMac
+from opentep.host.neighbours.reachable import without_routers
 from opentep.host.neighbours.service import NeighbourService, known_next_hops, routers, with_next_hops
 from opentep.host.registers import RegisterAccess
 from opentep.host.retagging import Retagged, Stage, next_stage
@@ -94,6 +95,8 @@ class Driver:
         self._shadow = shadow
         self._static: list[FoundMac] | None = None
         """What its MAC table is known to hold, if nothing is learned."""
+        self.unanswered: list[str] = []
+        """Routers that :meth:`apply` found nowhere the last time, each with what was done and the remedy."""
         if shadow is not None:
             shadow.trust(registers.memory_map)
 
@@ -130,7 +133,10 @@ class Driver:
         frame then. Without it they are cut off until somebody sets their vSwitch. At ports where it did not succeed
         both stay, and nobody comes; all else is done. After that, as after an error, the TEP works with a part of the
         changes; applying again does the rest.
+
+        What leads only to routers that do not answer, and did not before, is left out; :attr:`unanswered` tells.
         """
+        self.unanswered = []
         try:
             return self._apply(desired, progress, retag)
         except TableFullError as error:
@@ -329,19 +335,27 @@ class Driver:
         return changes
 
     def _discover(self, held: Held, desired: TepTables) -> TepTables:
-        """The next hops that are given by their IPv6 addresses. A known one that is silent keeps its place."""
+        """The next hops that are given by their IPv6 addresses. A known one that is silent keeps its place; there are
+        no ways over others that are."""
         with NeighbourService(self.registers, desired, known_next_hops(held.tables, desired)) as service:
             found = with_next_hops(desired, service.settle())
+        lost = set()
         for neighbour in service.neighbours:
             if neighbour.silent:
                 where = (
                     f"router {format_ipv6(neighbour.address)} on port {desired.ports[neighbour.port].name}"
                 )
                 if neighbour.mac is None:
-                    raise DriverError(
-                        f"{where} does not answer; remedy: check the cable, or give its MAC as 'next_hop'"
+                    lost.add((neighbour.port, neighbour.address))
+                    self.unanswered.append(
+                        f"{where} does not answer and is left out;"
+                        " remedy: check the cable, or give its MAC as 'next_hop'"
                     )
-                _log.warning("'%s': %s does not answer, its last MAC stays", desired.name, where)
+                else:
+                    _log.warning("'%s': %s does not answer, its last MAC stays", desired.name, where)
+        if lost:
+            found = without_routers(found, held.tables, lost)
+            self._check(found)  # more lists go out of the ports that remain
         return found
 
     def _change(self, held: Held, desired: TepTables, progress: Progress, *, again: bool = True) -> bool:

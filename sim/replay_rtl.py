@@ -54,6 +54,8 @@ class RtlBackend:
             self._driver.apply(tables)
         except DriverError as error:
             raise ReplayError(str(error)) from None
+        if self._driver.unanswered:
+            raise ReplayError("; ".join(self._driver.unanswered))
         self._board.run_until_idle()
         self._shift = 0
         self._events: list[LearningEvent] = []

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 _TEP_ERRORS = (LinkError, TransportError, WrongDeviceError, DriverError, InjectError)
 _RETRY_SECONDS = 5.0
-"""Between two attempts at a vSwitch."""
+"""Between two attempts at a vSwitch, or a router."""
 
 
 class _SupersededError(Exception):
@@ -168,7 +168,7 @@ class Agent:
         link = share.tep.link
         _, well = self._apply(driver, repository, share)
         backoff.reset()  # not before: most of what fails fails in there
-        looked = counted = learned = time.monotonic()
+        looked = verified = counted = learned = time.monotonic()
         told = Learned(self.tep, repository.store)
         settled = True
         while not stop.is_set():
@@ -200,11 +200,12 @@ class Agent:
             if settled and time.monotonic() - looked >= (
                 self._verify_seconds if well else min(self._verify_seconds, _RETRY_SECONDS)
             ):
-                verifies = well
-                if verifies:
+                if verifies := time.monotonic() - verified >= self._verify_seconds:
                     driver.forget()
+                    verified = time.monotonic()
+                was_well = well
                 mended, well = self._apply(driver, repository, share)
-                if mended and verifies:
+                if mended and verifies and was_well:
                     _log.warning("%s: held something else than was written; mended", self.tep)
                 looked = time.monotonic()
 
@@ -227,7 +228,7 @@ class Agent:
             self._metrics.count(self.tep, counters)
 
     def _apply(self, driver: Driver, repository: Repository, share: Share) -> tuple[int, bool]:
-        """How much was changed, and whether the vSwitches are as they should be, too."""
+        """How much was changed, and whether that is all: each vSwitch could be set, and each router answers."""
         self._answers.set_out(share.tables)
         begun = time.monotonic()
         stuck: dict[str, str] = {}
@@ -251,9 +252,9 @@ class Agent:
                 "%s: revision %d, %d entries, %.0f ms", self.tep, share.revision, len(changes), milliseconds
             )
         wrong = stuck | (self._set_vswitches(share, but=stuck)[0] if self._vswitches else {})
-        said = "; ".join(f"vSwitch {name}: {error}" for name, error in wrong.items())
-        self._say(repository, share.revision, said, list(wrong))
-        return len(changes), not wrong
+        said = [*driver.unanswered, *(f"vSwitch {name}: {error}" for name, error in wrong.items())]
+        self._say(repository, share.revision, "; ".join(said), list(wrong))
+        return len(changes), not said
 
     def _set_vswitches(
         self, share: Share, stage: Stage | None = None, *, but: Collection[str] = ()

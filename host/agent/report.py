@@ -27,7 +27,8 @@ class Report:
     vswitches: bool = True
     """It sets those behind the TEP, too."""
     wrong: Sequence[str] = ()
-    """Those that it could not set. Their VMs are not all as they should be, but all else at the TEP is."""
+    """Those that it could not set. Their VMs are not all as they should be, but all else at the TEP is, as far as its
+    routers answer."""
 
     def as_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -61,7 +62,7 @@ def what_is_missing(repository: Repository, tep: str, vswitch: str | None = None
     report = reports(repository).get(tep)
     if report is None:
         return f"no agent has spoken of TEP '{tep}'"
-    # What is wrong with vSwitches alone is told with the revision that the TEP holds.
+    # What is wrong with vSwitches and routers alone is told with the revision that the TEP holds.
     if report.error and (vswitch in report.wrong or not report.revision):
         return f"TEP '{tep}': {report.error}"
     if not repository.is_current(tep, report.revision):

@@ -88,6 +88,9 @@ def command(
                     progress,
                     _retagger(document, target.name, outcome.failures) if vswitches else None,
                 )
+                if driver.unanswered:
+                    routers = "; ".join(driver.unanswered)
+                    outcome.failures[f"next hops of TEP {target.name}"] = f"{routers}; then apply again"
         except Exception as error:
             outcome.failures[f"TEP {target.name}"] = explain(error).format_message()
     for name in selected_vswitches(document, tep) if vswitches else ():

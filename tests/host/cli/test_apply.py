@@ -13,6 +13,10 @@ from opentep.host.driver import Driver
 from opentep.host.link.transport import TransportError
 from opentep.host.registers import RegisterAccess
 
+from ..routers_bench import Routers, routers
+
+__all__ = ["routers"]
+
 DOCUMENT = """\
 version: 1
 teps:
@@ -84,6 +88,24 @@ def test_one_tep_that_fails_does_not_stop_the_others(fabric: Path) -> None:
     assert "TEP rack2: cannot open /dev/two: No such file" in result.output
     assert "TEP rack1:" in result.output
     assert "Traceback" not in result.output
+    assert rack1("plan", fabric).exit_code == 0
+
+
+def test_a_router_that_does_not_answer_is_told_and_all_else_done(fabric: Path, routers: Routers) -> None:
+    fabric.write_text(DOCUMENT.replace("next_hop: 02:00:5e:ff:01:fe", 'router: "fe80::1"'))
+    result = rack1("apply", fabric)
+    assert result.exit_code == 1
+    assert (
+        "opentep: next hops of TEP rack1: router fe80::1 on port uplink does not answer and is left out; remedy: "
+        in result.stderr
+    )
+    assert "+ mac 12:00:01:00:00:01 of red: server VLAN 2" in result.stdout
+    assert "VM a: interface a" in result.stdout, "its vSwitch is set"
+    assert rack1("plan", fabric).exit_code == 3
+    routers.macs[1, 0xFE80 << 112 | 1] = 0x02005EFF01FE
+    result = rack1("apply", fabric)
+    assert result.exit_code == 0, result.output
+    assert "+ tep rack2: fd00:2::1" in result.stdout
     assert rack1("plan", fabric).exit_code == 0
 
 
