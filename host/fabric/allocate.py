@@ -131,26 +131,44 @@ class _Allocator:
         """Numbers in use, per OUI and block."""
         for mac in owners:
             taken.setdefault(mac & ~free_bits, set()).add(_gather(mac, free_bits))
-        for name, vm in vms.items():
-            if vm.mac is not None or name in kept or vm.tenant not in ouis:
-                continue
-            oui = ouis[vm.tenant][0]
-            block = oui << _LOW_BITS | self.fabric.tenants[vm.tenant].block
-            pool = f"macs/{format_mac(block) if bits else format_oui(oui)}"
+        full: set[int] = set()
+        """OUIs and blocks of which nothing is left."""
 
-            def is_claimed(number: int, block: int = block) -> bool:
+        def text(block: int) -> str:
+            return format_mac(block) if bits else format_oui(block >> _LOW_BITS)
+
+        def take(block: int) -> int | None:
+            """The number in ``block`` that is next."""
+            pool = f"macs/{text(block)}"
+
+            def is_claimed(number: int) -> bool:
                 return claims is not None and claims.has_mac(block | _spread(number, free_bits))
 
             cursor = self.state.cursors.get(pool, 1)
             number = _next_free(space, cursor, taken.setdefault(block, set()), is_claimed)
             if number is None:
-                self.report(
-                    ("vms", name), f"tenant '{vm.tenant}' has no free MAC address", "remove unused VMs"
-                )
-                continue
+                full.add(block)
+                return None
             taken[block].add(number)
-            kept[name] = block | _spread(number, free_bits)
             self.state.cursors[pool] = number + 1
+            return number
+
+        for name, vm in vms.items():
+            if vm.mac is not None or name in kept or vm.tenant not in ouis:
+                continue
+            own = self.fabric.tenants[vm.tenant].block
+            blocks = [oui << _LOW_BITS | own for oui in ouis[vm.tenant]]
+            for block in blocks:
+                if block not in full and (number := take(block)) is not None:
+                    kept[name] = block | _spread(number, free_bits)
+                    break
+            else:
+                self.report(
+                    ("vms", name),
+                    f"tenant '{vm.tenant}' has no free MAC address in {', '.join(map(text, blocks))}",
+                    "remove unused VMs"
+                    + ("" if own else ", or list a further OUI under the tenant's 'ouis'"),
+                )
         return kept
 
     def _unusable(self, vswitch: VSwitch) -> Iterable[int]:

@@ -134,3 +134,23 @@ def test_removed_vswitch_does_not_disturb() -> None:
     allocate(replace(BASE, vms={"a": Vm("a", "red", "s1")}), state, SOURCE)
     without = replace(BASE, vswitches={"s2": VSwitch("s2", "rack1", "p2")}, vms={"a": Vm("a", "red", "s2")})
     assert allocate(without, state, Source("x", {})).vms["a"].vlan is not None
+
+
+def test_a_tenant_gets_addresses_from_all_its_ouis() -> None:
+    """With all but two bits of a MAC address for the tenant; 00 and 11 are left out."""
+    text = TEXT.replace("version: 1", "version: 1\ntenant_key: {mac: ff:ff:ff:ff:ff:fc}")
+    fabric, source = loads(text.replace("oui: 12:00:01", "ouis: [12:00:05, 12:00:01]"))
+    state = State()
+
+    def allocated(count: int) -> list[int | None]:
+        vms = {name: Vm(name, "red", "s1") for name in NAMES[:count]}
+        return [vm.mac for vm in allocate(replace(fabric, vms=vms), state, source).vms.values()]
+
+    four = [0x120005000001, 0x120005000002, 0x120001000001, 0x120001000002]
+    assert allocated(3) == four[:3]
+    assert allocated(4) == four
+    with pytest.raises(FabricError) as caught:
+        allocated(5)
+    (problem,) = caught.value.problems
+    assert problem.message == ("tenant 'red' has no free MAC address in 12:00:05:00:00:00, 12:00:01:00:00:00")
+    assert problem.remedy == "remove unused VMs, or list a further OUI under the tenant's 'ouis'"
