@@ -16,6 +16,7 @@ from opentep.gateware.events import (
     MAC_COUNTERS,
     PORT_COUNTERS,
     PORT_OVERRUNS,
+    PUNT_EVENTS,
     SUPPRESSION_EVENTS,
     TRAFFIC_COUNTERS,
     counter_names,
@@ -244,6 +245,7 @@ class Driver:
         return {
             "ports": ports,
             "mac": {event: values[f"mac.{event}"] for event in MAC_COUNTERS},
+            "punt": {event: values[f"punt.{event}"] for event in PUNT_EVENTS},
             "suppression": {event: values[f"suppression.{event}"] for event in suppression},
         }
 

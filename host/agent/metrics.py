@@ -62,6 +62,7 @@ class Metrics(Collector):
         yield from _parties(counters, "tenants", "tenant", "opentep_tenant", "{} of a tenant's VMs.")
         for kind, text in (
             ("mac", "Learned addresses"),
+            ("punt", "Frames for the host"),
             ("suppression", "ARP and ND suppression"),
             ("too_big", "Packets too big for the underlay"),
         ):

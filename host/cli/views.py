@@ -214,7 +214,7 @@ def counters(driver: Driver, tables: TepTables | None) -> View:
     for kind, group in (("TEP", "teps"), ("tenant", "tenants")):
         for party, named in values[group].items():
             rows += [(f"{kind} {party}", name, value) for name, value in named.items() if value]
-    for where, group in (("MAC table", "mac"), ("suppression", "suppression")):
+    for where, group in (("MAC table", "mac"), ("host", "punt"), ("suppression", "suppression")):
         rows += [(where, name, value) for name, value in values[group].items() if value]
     return View(("where", "counter", "value"), rows, values)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from opentep.gateware.events import PUNT_EVENTS
 from opentep.gateware.params import MIN_FRAME, Params
 from opentep.host.events import ALL_CHANGES, LearningEvent
 from opentep.host.tables import Local, TepTables
@@ -104,6 +105,8 @@ class TepModel:
             "tenants": {name: asdict(counters) for name, counters in tenants.items()},
             "mac": {change.label: macs.changes[change] for change in ALL_CHANGES}
             | {"refused": macs.refused, "events_lost": 0},
+            # Its host wants no frames.
+            "punt": dict.fromkeys(PUNT_EVENTS, 0),
             # Never an overrun: it has all the time it needs.
             "suppression": {"answered": self._answered, "overrun": 0} if params.suppresses else {},
         }

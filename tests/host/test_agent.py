@@ -387,6 +387,7 @@ def test_metrics(bench: Bench) -> None:
         ("port[1].unknown-tep", 5),
         ("port[1].rx_overflow", 4),
         ("mac.learned", 3),
+        ("punt.lost", 2),
     ):
         rack.device.words[counters + 2 * names.index(name)] = value
     bench.start(bench.agent(metrics=metrics, count_seconds=0.05).run)
@@ -399,6 +400,7 @@ def test_metrics(bench: Bench) -> None:
     assert 'opentep_drops_total{port="uplink",reason="unknown-tep",tep="rack1"} 5.0' in text
     assert 'opentep_drops_total{port="uplink",reason="rx_overflow",tep="rack1"} 4.0' in text
     assert 'opentep_mac_events_total{event="learned",tep="rack1"} 3.0' in text
+    assert 'opentep_punt_events_total{event="lost",tep="rack1"} 2.0' in text
     assert 'opentep_tunnel_frames_total{direction="tx",remote="rack2",tep="rack1"} 0.0' in text
     rack.cut = True
     until(lambda: 'opentep_up{tep="rack1"} 0.0' in scraped())

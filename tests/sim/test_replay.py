@@ -62,6 +62,7 @@ def test_frames_counters_and_times(tables: TepTables, tmp_path: Path) -> None:
     assert counters["ports"]["server0"]["rx_frames"] == 3
     assert counters["ports"]["server0"]["drops"]["spoofed"] == 1
     assert counters["ports"]["server1"]["rx_octets"] == 60
+    assert counters["punt"] == {"frames": 0, "lost": 0}
     assert counters["mac"] == {"learned": 0, "moved": 0, "aged": 0, "refused": 0, "events_lost": 0}
     assert result.entered == {"server0": 3, "server1": 1, "fabric": 0}
     assert result.left == {"server0": 3, "server1": 1, "fabric": 1}
