@@ -1,5 +1,6 @@
 """What a TEP gets while some of the routers that its document names do not answer."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from opentep.host.tables import (
     Way,
 )
 
-from .driver_bench import PARAMS, normal
+from .driver_bench import PARAMS, configurations, normal
 from .routers_bench import Routers, routers
 
 __all__ = ["routers"]
@@ -159,3 +160,29 @@ def test_the_way_there_is_stays_until_the_new_one_can_be_used(driver: Driver, ro
     routers.macs = answering(SOUTH)
     driver.apply(moved)
     assert {way for tep in driver.read().tables.teps for way in tep.ways} == {Way(SOUTH, MACS[SOUTH])}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_from_anything_to_anything_with_some_routers_silent(
+    driver: Driver, routers: Routers, seed: int
+) -> None:
+    rng = random.Random(seed)
+    for tables in configurations(seed, 6):
+        routed = replace(
+            tables,
+            teps=tuple(
+                tep
+                if tep.address >> 120 == 0xFF
+                else replace(tep, ways=ways(*(way.port for way in tep.ways)))
+                for tep in tables.teps
+            ),
+        )
+        routers.macs = answering(*rng.sample((NORTH, SOUTH), rng.randrange(3)))
+        driver.apply(routed)
+        held = driver.read()
+        assert held.tables.referred_teps <= {tep.index for tep in held.tables.teps}
+        assert all(way.next_hop for tep in held.tables.teps for way in tep.ways)
+        assert driver.apply(routed) == [], "nothing more can be done"
+        routers.macs = answering(NORTH, SOUTH)
+        driver.apply(routed)
+        assert driver.plan(routed) == []
