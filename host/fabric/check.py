@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
 from opentep.gateware.storm.limit import TICKS_PER_SECOND
+from opentep.host.tables import group_oui
 
 from .addresses import GROUP_BIT, format_ipv6, format_mac, format_oui, oui_of, parse_mac, refusal
 from .errors import KeyPath, Problem
@@ -351,8 +352,13 @@ def addresses(fabric: Fabric, source: Source) -> Iterator[Problem]:
 
 
 def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """Members belong to the group's tenant; an address has one list per tenant."""
+    """Members belong to the group's tenant; an address has one list per tenant, and is none that frames of the
+    ``ingress`` method travel with."""
     taken: dict[tuple[str, int], str] = {}
+    rewrites = any(tenant.group == "ingress" for tenant in fabric.tenants.values())
+    own = {
+        group_oui(tenant.ouis): tenant.name for tenant in fabric.tenants.values() if rewrites and tenant.ouis
+    }
     for name, group in fabric.groups.items():
         path: KeyPath = ("groups", name)
         place = (group.tenant, group.mac)
@@ -362,6 +368,12 @@ def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 f"group '{taken[place]}' of tenant '{group.tenant}' has the same MAC address"
                 f" {format_mac(group.mac)}",
                 "merge the two (different IP groups can share a MAC)",
+            )
+        if (named := own.get(oui_of(group.mac))) is not None:
+            yield source.problem(
+                (*path, "address"),
+                f"frames for tenant '{named}' travel with group addresses like {format_mac(group.mac)}",
+                "choose an address whose first octets are no tenant's OUI with the I/G bit set",
             )
         for index, member in enumerate(group.members):
             tenant = fabric.vms[member].tenant

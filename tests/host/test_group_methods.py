@@ -152,3 +152,10 @@ def test_an_address_that_is_not_the_packets(fabric) -> None:
 def test_it_needs_ouis_that_identify() -> None:
     with pytest.raises(FabricError, match="'ingress' writes OUIs"):
         loads("version: 1\ntenant_key: vlan\n" + TEXT.removeprefix("version: 1\n"))
+
+
+def test_no_list_is_for_an_address_that_frames_travel_with() -> None:
+    wrong = TEXT.replace("address: 239.129.2.3, members: [b3]", "address: 13:00:01:81:02:03, members: [b3]")
+    with pytest.raises(FabricError, match="travel with group addresses like 13:00:01:81:02:03"):
+        loads(wrong)
+    loads(wrong.replace(", group: ingress", ""))
