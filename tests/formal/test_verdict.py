@@ -1,7 +1,7 @@
 """Proof of the rules that keep tenants apart, for all findings and all frames."""
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cover, Module, Signal, Value
+from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In
 from opentep.gateware.headers import (
     ACCESS_DROPS,
@@ -147,6 +147,14 @@ class IsolationContract(Component):
                     Assert(~destination.hit & found.flags.flood_unknown),
                     Assert(source.tenant == destination.tenant),
                     Assert(verdict.descriptor.target == found.flags.unknown_list),
+                ]
+            with m.If(group):
+                # To the list of the address, else to that of all; of a rewritten one to the tenant's own list.
+                everyone = Mux(from_fabric & found.rewritten, found.own_list, found.flags.flood_list)
+                known = destination.hit & (entry.kind == MacKind.GROUP)
+                m.d.comb += [
+                    Assert(verdict.descriptor.is_list),
+                    Assert(verdict.descriptor.target == Mux(known, entry.id, everyone)),
                 ]
         return m
 
