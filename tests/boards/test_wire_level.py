@@ -64,6 +64,7 @@ def simulate(name: str, *, speed: str = "1e9", **parameters: str) -> None:
             "SEED": "1",
             "FRAMES": "60",
             "SIZES": SIZES,
+            "REPEATS": "1",
         }
         | parameters,
     )
@@ -72,6 +73,11 @@ def simulate(name: str, *, speed: str = "1e9", **parameters: str) -> None:
 @pytest.mark.parametrize("ppm", [100, pytest.param(-100, marks=pytest.mark.long)])
 def test_gigabit(ppm):
     simulate("colorlight-5a-75b", PPM=str(ppm))
+
+
+@pytest.mark.long
+def test_gigabit_for_a_while():
+    simulate("colorlight-5a-75b", PPM="100", REPEATS="30")
 
 
 @pytest.mark.long

@@ -138,7 +138,7 @@ async def line_rate(dut):
     """Every size at 100 % from the fabric, and as much from servers as the fabric's wire carries, both at once."""
     scene = Scene(BOARD.params)
     _, wires = await start(dut, scene.tables)
-    sizes = [int(size) for size in os.environ["SIZES"].split()]
+    sizes = [int(size) for size in os.environ["SIZES"].split() for _ in range(int(os.environ["REPEATS"]))]
     down = [scene.decapsulated(0, n % 4, size - FCS).frame for n, size in enumerate(sizes)]
     up = [scene.encapsulated(0, n % 4, size - FCS).frame for n, size in enumerate(sizes)]
     grown = sum(len(frame) - 4 + 54 + OVERHEAD for frame in up)
