@@ -90,8 +90,8 @@ EVERY_DROP = {
 
 
 def test_drops_with_the_verdict_as_comment(live_tep, mixed) -> None:
-    """Until every kind was seen: a capture is a sample; of frames that come all at once the ring has room for ten, which
-    may all be of one port."""
+    """Until every kind was seen: a capture is a sample; of frames that come all at once the ring has room for ten, and
+    these may all be of one port."""
     seen: set[tuple[str, str]] = set()
     sizes: set[tuple[str, str]] = set()
     with traffic(live_tep, mixed):
