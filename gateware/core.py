@@ -214,14 +214,19 @@ class Core(wiring.Component):
         self._count(m, counters, ingress, egress, dispatch, lookup, host)
         counting = Signal()
         m.d.comb += counting.eq(counters.busy | self._count_parties(m, bank, egress, dispatch))
-        # Words in pipeline registers show nowhere: what has just been busy stays so for longer than any of them.
+        # Words in pipeline registers show nowhere: what has just been busy stays so for longer than any of them. When
+        # a frame has left packet memory, a wire may take long for each of its words.
         some_busy = Cat(memory.used != 0, lookup.busy, join.busy, counting, storm_busy, host.busy)
         some_were_busy = Signal.like(some_busy)
         active = Signal()
         settling = Signal(range(_SETTLE_CLOCKS + 1))
         m.d.sync += [
             some_were_busy.eq(some_busy),
-            active.eq(some_were_busy.any() | Cat(rx.valid for rx in self.rx).any()),
+            active.eq(
+                some_were_busy.any()
+                | Cat(rx.valid for rx in self.rx).any()
+                | Cat(tx.valid for tx in self.tx).any()
+            ),
         ]
         with m.If(active):
             m.d.sync += settling.eq(_SETTLE_CLOCKS)

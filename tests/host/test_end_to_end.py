@@ -52,4 +52,4 @@ def test_down_to_nothing_and_up_again(driver: Driver) -> None:
 def test_status_and_counters(driver: Driver) -> None:
     status = driver.status()
     assert status["cells_used"] == 0
-    assert set(driver.counters()) == {"ports", "teps", "tenants", "mac", "suppression"}
+    assert set(driver.counters()) == {"ports", "teps", "tenants", "mac", "punt", "suppression"}
