@@ -28,11 +28,15 @@ def drain_seconds(params: Params, copies: Mapping[int, int], speeds: Mapping[int
     """Until every queue has been emptied of what is in it, if ``copies`` of each frame leave a port, at the speed that
     it has, 1 Gb/s where it is not known. A queue holds half of packet memory and a frame at most
     (``gateware/egress/share.py``)."""
-    octets = (params.cells // 2 * CELL_BYTES + params.max_frame) * _OCTETS_PER_CELL // CELL_BYTES
+    cells = params.cells // 2 + -(-params.max_frame // CELL_BYTES)
     return max(
         _LEAST_SECONDS,
         *(
-            octets * 8 * copies.get(port, 1) / _BITS_PER_SECOND[speeds.get(port, Speed.MBIT_1000)]
+            cells
+            * _OCTETS_PER_CELL
+            * 8
+            * copies.get(port, 1)
+            / _BITS_PER_SECOND[speeds.get(port, Speed.MBIT_1000)]
             for port in range(params.ports)
         ),
     )
