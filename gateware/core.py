@@ -153,10 +153,13 @@ class Core(wiring.Component):
                 registers = bank.port[port]
                 fabric = port - params.access_ports
                 connect(m, bank.outer_headers[fabric], exit.outer)
+                connect(m, exit.excess, host.excess[fabric])
                 m.d.comb += [
                     exit.mac.eq(registers.mac),
                     exit.mtu.eq(registers.mtu),
                     exit.address.eq(bank.address),
+                    exit.interest.eq(interest),
+                    exit.interval.eq(bank.punt.interval),
                     join.mtu[fabric].eq(registers.mtu),
                 ]
             else:
@@ -331,7 +334,11 @@ class Core(wiring.Component):
             counters.increment["mac.refused"].eq(lookup.refused),
             counters.increment["mac.events_lost"].eq(host.event_lost),
             counters.increment["punt.frames"].eq(host.punted),
-            counters.increment["punt.lost"].eq(host.lost + dispatch.queue_full[-1]),
+            counters.increment["punt.lost"].eq(
+                host.lost
+                + dispatch.queue_full[-1]
+                + sum(exit.excess_lost for exit in egress[params.access_ports :])
+            ),
         ]
 
 
@@ -343,6 +350,6 @@ def _counter_widths(params: Params) -> list[tuple[str, int]]:
         Drop.NO_BUFFER.label: 2,
         Drop.TOO_BIG.label: 2,
         "refused": 2,
-        "lost": 2,
+        "lost": (2 + params.fabric_ports).bit_length(),
     }
     return [(name, widths.get(name.rpartition(".")[2], 1)) for name in counter_names(params)]

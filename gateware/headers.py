@@ -266,6 +266,7 @@ class Descriptor(data.StructLayout):
     def __init__(self, params: Params):
         fields = {
             "head": params.cell_bits,
+            "port": range(params.access_ports),  # it came in on, if that is an access port
             "start": ceil_log2(CELL_BYTES),
             "end": 14,
             "edit": Edit,

@@ -16,7 +16,7 @@ from .outer import OuterTable
 from .packer import Packer
 from .program import Encapsulating, program_type
 from .reader import Reader
-from .releases import Releases
+from .releases import Released, Releases
 from .stepper import Plan, Stepper, make_plan
 from .tables import OuterHeader
 
@@ -42,7 +42,7 @@ class Editor(wiring.Component):
         members = {
             "job": In(stream.Signature(Job(params, port))),
             "read": Out(ReadPort(params)),
-            "release": Out(stream.Signature(params.cell_bits)),
+            "release": Out(stream.Signature(Released(params))),
             "output": Out(PacketSignature(params.width)),
         }
         if self.fabric:
@@ -82,6 +82,7 @@ class Editor(wiring.Component):
             m.d.comb += [
                 cutter.mac.eq(self.mac),
                 cutter.address.eq(self.address),
+                releases.job.payload.reference.keep.eq(job.keep),
                 outer.job.valid.eq(accept & encapsulating.encapsulates),
                 outer.job.payload.program.eq(encapsulating),
                 *(
@@ -100,7 +101,8 @@ class Editor(wiring.Component):
             reader.range.valid.eq(accept & (job.program != program_type(self.fabric).NOTHING)),
             *(reader.range.payload[name].eq(job[name]) for name in reader.range.payload.shape().members),
             releases.job.valid.eq(accept),
-            *(releases.job.payload[name].eq(job[name]) for name in releases.job.payload.shape().members),
+            releases.job.payload.release.eq(job.release),
+            releases.job.payload.reference.head.eq(job.head),
             plans.reserve.eq(accept),
             plans.write.eq(accept),
             plans.data.eq(plan),

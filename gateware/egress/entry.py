@@ -52,6 +52,7 @@ class Entry(data.StructLayout):
         if params.is_fabric(port):
             fields |= {
                 "target": max(list_bits, ceil_log2(params.teps)),
+                "port": range(params.access_ports),
                 "traffic_class": 8,
                 "flow": 20,
                 "network": 24,
@@ -66,7 +67,8 @@ class Entry(data.StructLayout):
 class Job(data.StructLayout):
     """One frame to send, or with program NOTHING none.
 
-    ``release``  the reference to ``head`` is given up when this job is done.
+    ``release``  the reference to ``head`` is not needed any more when this job is done.
+    ``keep``     the host gets it then (fabric ports).
     ``tag``      the 802.1Q tag control information to push (access ports).
     ``octet``, ``checksum``
                  of the packet, in programs that change it (access ports).
@@ -92,6 +94,7 @@ class Job(data.StructLayout):
         }
         if params.is_fabric(port):
             fields |= {
+                "keep": 1,
                 "tep": ceil_log2(params.teps),
                 "traffic_class": 8,
                 "flow": 20,

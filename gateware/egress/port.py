@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..buffer import Buffer
 from ..headers import Descriptor
+from ..hostport.interest import Interest
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature, Word
 from ..params import Params
@@ -13,6 +14,7 @@ from ..retag import Retag
 from ..tables.bus import TableBus, WordBus
 from ..traffic import Traffic
 from .editor import Editor
+from .excess import Excess, ExcessFrame
 from .merge import Merge
 from .queue import Queue
 from .replicator import Replicator
@@ -53,7 +55,7 @@ class EgressPort(wiring.Component):
         Free cells of packet memory, and whether the port may fill more of them (see :class:`.share.Share`).
     read : Out(ReadPort)
     release : Out(stream of cell index)
-        Exactly one per descriptor, after the response to its last read.
+        Exactly one per descriptor, after the response to its last read, unless the host gets its reference.
     inject : In(PacketSignature)
         Frames to send as they are, between the others.
     output : Out(PacketSignature)
@@ -73,6 +75,8 @@ class EgressPort(wiring.Component):
         The port's own MAC and IPv6 address, and the largest IPv6 packet in octets.
     too_big : Out(1), fabric ports only
         Strobe: a frame to a list exceeds ``mtu`` with the encapsulation of some members, and was not sent to them.
+    interest, interval, excess, excess_lost
+        Such frames for the host, as ``frame`` and ``lost`` (see :class:`.excess.Excess`), fabric ports only.
     """
 
     def __init__(self, params: Params, port: int):
@@ -102,6 +106,10 @@ class EgressPort(wiring.Component):
                 "address": In(128),
                 "mtu": In(14),
                 "too_big": Out(1),
+                "interest": In(Interest(params)),
+                "interval": In(16),
+                "excess": Out(stream.Signature(ExcessFrame(params))),
+                "excess_lost": Out(1),
             }
         else:
             members["retag"] = In(Retag)
@@ -132,7 +140,6 @@ class EgressPort(wiring.Component):
             jobs = tally.output
         wiring.connect(m, jobs, editor.job)
         wiring.connect(m, editor.read, wiring.flipped(self.read))
-        wiring.connect(m, editor.release, wiring.flipped(self.release))
         wiring.connect(m, editor.output, merge.main)
         wiring.connect(m, wiring.flipped(self.inject), merge.inject)
         wiring.connect(m, merge.output, buffer.input)
@@ -156,6 +163,13 @@ class EgressPort(wiring.Component):
                 replicator.mtu.eq(self.mtu),
                 self.too_big.eq(replicator.too_big),
             ]
+            self._offer_excess(m, replicator, editor)
+        else:
+            m.d.comb += [
+                self.release.valid.eq(editor.release.valid),
+                self.release.payload.eq(editor.release.payload.head),
+                editor.release.ready.eq(self.release.ready),
+            ]
 
         octets = Signal(SENT_BITS)
         word = self.output.payload
@@ -168,3 +182,21 @@ class EgressPort(wiring.Component):
             with m.If(word.last):
                 m.d.sync += [octets.eq(0), self.sent.valid.eq(1)]
         return m
+
+    def _offer_excess(self, m: Module, replicator: Replicator, editor: Editor) -> None:
+        """The way of references that the editor gives up past those that the host wants."""
+        m.submodules.excess = excess = Excess(self.params)
+        entry = replicator.entry.payload
+        wiring.connect(m, editor.release, excess.released)
+        wiring.connect(m, excess.release, wiring.flipped(self.release))
+        wiring.connect(m, excess.frame, wiring.flipped(self.excess))
+        m.d.comb += [
+            excess.too_big.eq(replicator.too_big),
+            excess.kept.eq(replicator.job.payload.keep),
+            excess.length.eq(entry.end),
+            excess.port.eq(entry.port),
+            replicator.keep.eq(excess.keep),
+            excess.interest.eq(self.interest),
+            excess.interval.eq(self.interval),
+            self.excess_lost.eq(excess.lost),
+        ]

@@ -7,17 +7,24 @@ from amaranth.lib.wiring import In, Out
 
 from ..params import Params
 
-__all__ = ["Held", "Releases"]
+__all__ = ["Held", "Released", "Releases"]
 
 _DEPTH = 16
 """ECP5's distributed RAM is 16 deep; fewer would cost the same."""
 
 
-class Held(data.StructLayout):
-    """What a job holds: the reference to ``head`` goes with its end if ``release``."""
+class Released(data.StructLayout):
+    """A reference to ``head`` that a port is done with. The host wants to ``keep`` it."""
 
     def __init__(self, params: Params):
-        super().__init__({"head": params.cell_bits, "release": 1})
+        super().__init__({"head": params.cell_bits, "keep": 1})
+
+
+class Held(data.StructLayout):
+    """What a job holds: ``reference`` goes with its end if ``release``."""
+
+    def __init__(self, params: Params):
+        super().__init__({"reference": Released(params), "release": 1})
 
 
 class Releases(wiring.Component):
@@ -25,7 +32,7 @@ class Releases(wiring.Component):
 
     ``job``      a job was accepted; ``ready`` stays high until one is.
     ``done``     strobe: the oldest job that was not done is.
-    ``release``  one reference to give up, 2 clocks after ``done`` if none waits before it.
+    ``release``  one reference that is not needed any more, 2 clocks after ``done`` if none waits before it.
     """
 
     def __init__(self, params: Params):
@@ -34,7 +41,7 @@ class Releases(wiring.Component):
             {
                 "job": In(stream.Signature(Held(params))),
                 "done": In(1),
-                "release": Out(stream.Signature(params.cell_bits)),
+                "release": Out(stream.Signature(Released(params))),
             }
         )
 
@@ -75,6 +82,6 @@ class Releases(wiring.Component):
         with m.If(~self.release.valid | self.release.ready):
             m.d.sync += [
                 self.release.valid.eq(any_done & read.data.release),
-                self.release.payload.eq(read.data.head),
+                self.release.payload.eq(read.data.reference),
             ]
         return m

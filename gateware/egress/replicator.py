@@ -32,7 +32,8 @@ class Replicator(wiring.Component):
     of a list. On access ports the member equal to ``exclude_vid``, or to the other VLAN ID that its VM has by
     ``retag``, is left out if the entry says so. On fabric ports the member's entry in ``modes``, which must not
     change while frames for that TEP are under way, completes the program; one whose IPv6 packet would exceed ``mtu``
-    octets is left out, and ``too_big`` strobes once for a frame with such members.
+    octets is left out, and ``too_big`` strobes once for a frame with such members, whose reference the host gets if
+    ``keep`` says so when the last of them has passed.
     """
 
     def __init__(self, params: Params, port: int):
@@ -46,7 +47,12 @@ class Replicator(wiring.Component):
             "members": In(TableBus(ListMember, params.members)),
         }
         if self.fabric:
-            members |= {"modes": In(TableBus(TepMode, params.teps)), "mtu": In(14), "too_big": Out(1)}
+            members |= {
+                "modes": In(TableBus(TepMode, params.teps)),
+                "mtu": In(14),
+                "too_big": Out(1),
+                "keep": In(1),
+            }
         else:
             members["retag"] = In(Retag)
         super().__init__(members)
@@ -86,6 +92,7 @@ class Replicator(wiring.Component):
             entry_offered = self.entry.valid & ~entry.is_list
             member_offered = walk.member.valid
         cut = Signal()  # some member was left out
+        keep = Signal()
 
         with m.FSM():
             with m.State("ENTRY"):
@@ -107,6 +114,8 @@ class Replicator(wiring.Component):
                 with m.If(walk.member.valid & walk.member.ready):
                     m.d.sync += cut.eq(cut | (member.present & left_out))
                     with m.If(member.last):
+                        if self.fabric:
+                            m.d.sync += keep.eq(self.keep)
                         m.next = "RELEASE"
             with m.State("RELEASE"):
                 m.d.comb += [
@@ -117,6 +126,8 @@ class Replicator(wiring.Component):
                     job.release.eq(1),
                     self.entry.ready.eq(self.job.ready),
                 ]
+                if self.fabric:
+                    m.d.comb += job.keep.eq(cut & keep)
                 with m.If(self.job.ready):
                     if self.fabric:
                         m.d.comb += self.too_big.eq(cut)

@@ -5,6 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from ..arbiter import StreamArbiter
+from ..egress.excess import ExcessFrame
 from ..lookup.dispatch import Offer
 from ..memory.ports import ReadPort
 from ..packet import PacketSignature
@@ -13,7 +15,7 @@ from ..tables.bus import TableBus
 from ..tables.mac_entry import MacEvent
 from .copier import Copier, Punted
 from .event_queue import EventQueue
-from .format import CHANGES, InjectCommand, RingPointer, Time
+from .format import CHANGES, InjectCommand, Reason, RingPointer, Time
 from .injector import Injector
 from .mailbox import Mailbox
 from .selection import Selection
@@ -35,6 +37,8 @@ class HostPort(wiring.Component):
     -------
     offer
         From dispatch: every verdict, and whether it is wanted here.
+    excess
+        From the fabric ports: frames that were too big for some receivers.
     read, release
         As an egress port has them.
     inject
@@ -64,6 +68,7 @@ class HostPort(wiring.Component):
         super().__init__(
             {
                 "offer": In(Offer(params)),
+                "excess": In(stream.Signature(ExcessFrame(params))).array(params.fabric_ports),
                 "read": Out(ReadPort(params)),
                 "release": Out(stream.Signature(params.cell_bits)),
                 "inject": Out(PacketSignature(params.width)).array(params.ports),
@@ -98,6 +103,12 @@ class HostPort(wiring.Component):
         m.submodules.injector = injector = Injector(params)
 
         entry = Signal(layout)
+        goes = offer.leaves & offer.goes
+        m.submodules.excess = excess = StreamArbiter(
+            ExcessFrame(params), params.fabric_ports, registered=params.fabric_ports > 1
+        )
+        for mine, merged in zip(self.excess, excess.inputs, strict=True):
+            connect(m, flipped(mine), merged)
         m.d.comb += [
             selection.verdict.eq(offer.verdict),
             selection.leaves.eq(offer.leaves),
@@ -109,8 +120,10 @@ class HostPort(wiring.Component):
             entry.reason.eq(selection.reason),
             entry.is_sample.eq(selection.is_sample),
             entry.time.eq(self.time),
+            # Behind nobody: a verdict that was told of room still finds it.
+            excess.output.ready.eq(~goes & (waiting.w_level == 0)),
             waiting.w_data.eq(entry),
-            waiting.w_en.eq(offer.leaves & offer.goes),
+            waiting.w_en.eq(goes | (excess.output.valid & excess.output.ready)),
             copier.frames.payload.eq(data.View(layout, waiting.r_data)),
             copier.frames.valid.eq(waiting.r_rdy),
             waiting.r_en.eq(copier.frames.ready),
@@ -129,6 +142,12 @@ class HostPort(wiring.Component):
             self.lost.eq(copier.lost),
             self.busy.eq(injector.busy | copier.busy),
         ]
+        excess_frame = excess.output.payload.data
+        with m.If(~goes):
+            m.d.comb += [
+                *(entry[name].eq(excess_frame[name]) for name in excess_frame.shape().members),
+                entry.reason.eq(Reason.TOO_BIG),
+            ]
         connect(m, events.output, copier.events)
         connect(m, copier.read, flipped(self.read))
         connect(m, copier.release, flipped(self.release))

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..lookup.verdict import Verdict
 from ..params import Params
 from .format import Reason
+from .sampler import Sampler
 
 __all__ = ["Selection"]
 
@@ -22,8 +23,8 @@ class Selection(wiring.Component):
         Strobe: ``verdict``, which has been on offer for a clock or more, is being carried out; the next one is there a
         clock later at the earliest.
     interval
-        The host gets every ``interval``-th frame that may be a sample, as ``verdict.wish`` says (0 counts as 1, a
-        smaller value counts within the present interval).
+        The host gets every ``interval``-th frame that may be a sample, as ``verdict.wish`` says (see
+        :class:`.sampler.Sampler`).
     wanted, reason, is_sample
         The outcome. A frame that packet memory could not keep is never wanted.
     """
@@ -47,18 +48,14 @@ class Selection(wiring.Component):
         always, sampled = verdict.wish.always, verdict.wish.sampled
         candidate = Signal()
         was_candidate = Signal()  # a clock ago, when the same verdict was on offer
-        due = Signal(init=1)
-        left = Signal.like(self.interval)
+        m.submodules.sampler = sampler = Sampler()
         m.d.comb += [
             Value.cast(self.reason).eq(Mux(verdict.discovery, Reason.DISCOVERY, verdict.drop)),
             candidate.eq(sampled & ~always & verdict.stored),
-            self.wanted.eq(verdict.stored & (always | (sampled & due))),
+            self.wanted.eq(verdict.stored & (always | (sampled & sampler.due))),
             self.is_sample.eq(~always),
+            sampler.interval.eq(self.interval),
+            sampler.passes.eq(self.leaves & was_candidate),
         ]
         m.d.sync += was_candidate.eq(candidate)
-        with m.If(self.leaves & was_candidate):
-            with m.If(due):
-                m.d.sync += [left.eq(self.interval - 1), due.eq(self.interval <= 1)]
-            with m.Else():
-                m.d.sync += [left.eq(left - 1), due.eq((left <= 1) | (left >= self.interval))]
         return m

@@ -117,6 +117,7 @@ class Dispatch(wiring.Component):
             m.d.comb += [
                 queue.valid.eq(fire & goes[index]),
                 queue.payload.eq(verdict.descriptor),
+                queue.payload.port.eq(verdict.port),
                 queue.payload.exclude.eq(verdict.exclude & (verdict.port == index)),
             ]
         return m

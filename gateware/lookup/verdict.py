@@ -96,7 +96,7 @@ class Verdict(data.StructLayout):
             "drop": Drop,
             "port": range(max(2, params.ports)),  # it came in on
             "ports": params.ports,  # it goes out on, one bit each
-            "descriptor": Descriptor(params),  # the same for all ports, ``exclude`` left 0
+            "descriptor": Descriptor(params),  # the same for all ports, ``port`` and ``exclude`` left 0
             "exclude": 1,  # set ``exclude`` in the descriptor for the ingress port
             "length": 14,  # octets of the stored frame
             "stored": 1,  # it is whole in packet memory

@@ -256,7 +256,7 @@ class ReplicatorContract(Component):
             "member": In(Member),
         }
         if port == FABRIC:
-            members |= {"mode": In(TepMode), "mode_of_member": In(TepMode), "mtu": In(14)}
+            members |= {"mode": In(TepMode), "mode_of_member": In(TepMode), "mtu": In(14), "keep": In(1)}
         else:
             members["retag"] = In(Retag)
         super().__init__(members)
@@ -275,7 +275,7 @@ class ReplicatorContract(Component):
         m.d.comb += [members.ready.eq(self.walk_ready), members.member.valid.eq(self.member_valid)]
         m.d.comb += members.member.payload.eq(self.member)
         if self.port == FABRIC:
-            m.d.comb += dut.mtu.eq(self.mtu)
+            m.d.comb += [dut.mtu.eq(self.mtu), dut.keep.eq(self.keep)]
             stays(m, Assume, self.mtu, Value.cast(1))
             for modes in tables:
                 m.d.comb += modes.entry.eq(modes.answer)
@@ -336,7 +336,13 @@ class ReplicatorContract(Component):
         with m.Elif(goes):
             m.d.comb += [Assert(self._is_copy(entry, job, entry.target)), Assert(~begun)]
         if self.port == FABRIC:
-            m.d.comb += Assert(dut.too_big == (leaves & cut))
+            kept = Signal()
+            with m.If(passes & self.member.last):
+                m.d.sync += kept.eq(self.keep)
+            m.d.comb += [
+                Assert(dut.too_big == (leaves & cut)),
+                Assert(~goes | (job.keep == (leaves & cut & kept))),
+            ]
         self._never_waits(m, dut, passes)
 
         if self.port == ACCESS:

@@ -21,6 +21,9 @@ from opentep.sim.packets import echo_request, ethernet, ipv6, neighbour_solicita
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "two-racks.yaml"
 SERVER, UPLINK = 0, 1
 RED1, RED2, RED3 = 0x120001000001, 0x120001000002, 0x120001000003
+BROADCAST = 0xFFFFFFFFFFFF
+REMOTE_REDS = ("red3", "red4")
+"""At TEPs of their own."""
 NOBODY = 0x1200010000FE
 LLDP = 0x0180C200000E
 ROUTER = 0x02005EFF01FE
@@ -233,6 +236,51 @@ def test_a_vm_whose_packet_is_too_big_is_told(tep: Tep) -> None:
     assert reply[58:66] == b"\x02\x00" + reply[60:62] + largest.to_bytes(4, "big")
     assert reply[66:] == too_big[18:464]
     assert tep.received(UPLINK) == []
+    assert tep.registers.read("status.cells_used") == 0
+
+
+def test_group_frames_that_are_too_big_for_some_receivers_come_too(tep: Tep) -> None:
+    """Those for whom they are not get them."""
+    fitting, too_big = (tep.frame(BROADCAST, bytes(size)) for size in (1546, 1547))
+    unwanted = tep.punts(always=frozenset({Reason.LINK_LOCAL}))
+    tep.send(SERVER, too_big)
+    assert unwanted.fetch() == []
+    assert len(tep.received(SERVER)) == 1 and tep.received(UPLINK) == []
+
+    punts = tep.punts(always=frozenset({Reason.TOO_BIG}))
+    tep.send(SERVER, fitting, too_big, fitting)
+    (frame,) = punts.fetch()
+    assert (frame.port, frame.reason, frame.octets, frame.length) == (
+        SERVER,
+        Reason.TOO_BIG,
+        too_big[:128],
+        len(too_big),
+    )
+    assert len(tep.received(SERVER)) == 3 and len(tep.received(UPLINK)) == 2 * len(REMOTE_REDS)
+    assert tep.registers.read("status.cells_used") == 0
+
+
+def test_samples_of_group_frames_that_are_too_big(tep: Tep) -> None:
+    too_big = tep.frame(BROADCAST, bytes(1547))
+    counts = []
+    for ports, interval in ((None, 1), (None, 3), (frozenset({UPLINK}), 1)):
+        punts = tep.punts(sampled=frozenset({Reason.TOO_BIG}), ports=ports, interval=interval)
+        got = []
+        for _ in range(6):
+            tep.send(SERVER, too_big)
+            got += punts.fetch()
+        counts.append(len(got))
+    assert counts == [6, 2, 0]
+
+
+def test_group_frames_that_are_too_big_are_counted_if_the_ring_is_full(tep: Tep) -> None:
+    punts = tep.punts(always=frozenset({Reason.TOO_BIG}), snap=1400)
+    before = punts.counts()
+    frames = [tep.frame(BROADCAST, bytes((number,)) * 1547) for number in range(8)]
+    tep.send(SERVER, *frames)
+    assert [frame.octets for frame in punts.fetch()] == [frames[0][:1400]]
+    counted(tep, punts, 1, len(frames) - 1, before)
+    assert len(tep.received(SERVER)) == len(frames)
     assert tep.registers.read("status.cells_used") == 0
 
 

@@ -46,6 +46,7 @@ class Frame:
     edit: Edit
     start: int = 0
     end: int = 0
+    port: int = 0
     is_list: int = 0
     target: int = 0
     tagged: int = 0

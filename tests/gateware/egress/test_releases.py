@@ -22,7 +22,7 @@ def test_order(take_chance):
         while accepted < len(jobs):
             offers = rng.random() < 0.7
             head, release = jobs[accepted]
-            ctx.set(dut.job.payload, Held(params).const({"head": head, "release": release}))
+            ctx.set(dut.job.payload, Held(params).const({"reference": {"head": head}, "release": release}))
             ctx.set(dut.job.valid, offers)
             _, _, ready = await ctx.tick().sample(dut.job.ready)
             accepted += offers and ready
@@ -43,7 +43,7 @@ def test_order(take_chance):
         while len(got) < len(wanted):
             ready = rng.random() < take_chance
             ctx.set(dut.release.ready, ready)
-            _, _, valid, head = await ctx.tick().sample(dut.release.valid, dut.release.payload)
+            _, _, valid, head = await ctx.tick().sample(dut.release.valid, dut.release.payload.head)
             assert stalled is None or (valid and head == stalled)
             stalled = head if valid and not ready else None
             if valid and ready:
