@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .bitstream import pack, retarget, timing_sibling
+from .crossings import stray_paths
 from .devices import DEVICES
 from .hierarchy import Hierarchy
 from .placement import Placement, place_and_route
@@ -50,7 +51,7 @@ def build_bitstream(
     Writes ``report.json``, and only if every clock has a constraint and keeps it, with the margin that is wanted,
     ``BOARD.bit`` and ``BOARD.config``, Trellis' text form of the same; those of an earlier build go in any case. Logs
     and reports of all tools stay there, too. Raises :class:`ToolError` for what is no matter of speed: a missing tool,
-    a design that does not fit.
+    a design that does not fit, or one with paths between clock domains outside of crossing components.
     """
     options = options or BuildOptions()
     if not options.seeds:
@@ -65,6 +66,7 @@ def build_bitstream(
     progress("synthesis", "running")
     synthesise(plan.rtlil, where)
     hierarchy = Hierarchy.read(where)
+    _check_crossings(hierarchy)
     progress("synthesis", "done")
 
     (where / _CONSTRAINTS).write_text(plan.constraints)
@@ -108,3 +110,13 @@ def build_bitstream(
         progress("bitstream", "done")
     report.write(where)
     return report
+
+
+def _check_crossings(hierarchy: Hierarchy) -> None:
+    stray = stray_paths(hierarchy)
+    if stray:
+        more = f", and {len(stray) - 1} more" if len(stray) > 1 else ""
+        raise ToolError(
+            f"{stray[0]}{more}; remedy: put an FFSynchronizer behind a single register, a PulseSynchronizer or an"
+            " AsyncFifo between"
+        )

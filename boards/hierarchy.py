@@ -34,7 +34,8 @@ class Hierarchy:
 
     def __init__(self, rtlil: str, netlist: Mapping):
         self._wires = Wires(rtlil)
-        self._cells = netlist["cells"]
+        self.cells: Mapping[str, Mapping] = netlist["cells"]
+        """Of the netlist, by name."""
         self._nets = netlist["netnames"]
         self._known: dict[int, Bit] = {}
         for name, net in self._nets.items():
@@ -58,7 +59,7 @@ class Hierarchy:
         return None if bit is None else self._wires.driver(bit)
 
     def _output(self, name: str) -> Bit | None:
-        cell = self._cells.get(name)
+        cell = self.cells.get(name)
         if cell is None or cell["type"] not in _OUTPUTS:
             return None
         return self._driver(cell["connections"][_OUTPUTS[cell["type"]]][0])
@@ -90,12 +91,20 @@ class Hierarchy:
         """Clock domain, as Amaranth names it, that the ``net`` of nextpnr clocks; several are joined by ``/``."""
         net = net.removeprefix(_GLOBAL)
         driver = self._driver_of_net(net)
-        return "/".join(map(_domain, self._wires.clock_names(driver))) if driver else net
+        return self._domain_of(driver) if driver else net
+
+    def domain_of_net(self, number: int) -> str:
+        """The same of the net with a ``number`` in the netlist."""
+        driver = self._driver(number)
+        return self._domain_of(driver) if driver else str(number)
+
+    def _domain_of(self, driver: Bit) -> str:
+        return "/".join(map(_domain, self._wires.clock_names(driver)))
 
     def names_of(self, net: str) -> set[str]:
         """All names that the netlist has for ``net`` of nextpnr, and for the pin that drives it through a buffer."""
         bits = set(self._nets.get(net.removeprefix(_GLOBAL), {"bits": ()})["bits"])
-        for cell in self._cells.values():
+        for cell in self.cells.values():
             if cell["type"] == _PAD_BUFFER and bits & set(cell["connections"].get("O", ())):
                 bits |= set(cell["connections"]["B"])
         return {net.removeprefix(_GLOBAL)} | {
@@ -106,7 +115,7 @@ class Hierarchy:
         """Sizes of the design, or the component ``inside`` it, called ``name``, and of its components down to ``depth``
         levels, empty ones left out."""
         own: dict[str, Counter[str]] = {component: Counter() for component in self._wires.components}
-        for cell, kind in ((cell, found["type"]) for cell, found in self._cells.items()):
+        for cell, kind in ((cell, found["type"]) for cell, found in self.cells.items()):
             if kind in COMB_OF_CELL or kind in ("TRELLIS_FF", "DP16KD"):
                 own[self.component_of(cell)][kind] += 1
         below = f"{inside}." if inside else ""

@@ -1,6 +1,6 @@
 """Frames from one clock domain to another."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.cdc import AsyncFFSynchronizer, FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -46,18 +46,25 @@ class FrameFifo(wiring.Component):
         m.submodules.fifo = fifo = AsyncFifo(layout.size, self.depth)
 
         # A reset of few clocks leaves the FIFO with words that nobody wrote. They are thrown away, and before it is
-        # empty nothing is written. The reset is seen at once in `read`, and in `write` it is over there, too.
+        # empty nothing is written. The reset is seen at once in `read`, and in `write` it is over there, too: who tells
+        # is one register, as no other signal crosses without a chance of a glitch.
+        m.domains += ClockDomain("at_once", async_reset=True, local=True)
+        m.d.comb += [
+            ClockSignal("at_once").eq(ClockSignal("read")),
+            ResetSignal("at_once").eq(ResetSignal("write", allow_reset_less=True)),
+        ]
         reset = Signal()
         lately = Signal(2)  # for as long the FIFO may still call itself empty
         settling = Signal(init=1)
         settled = Signal()
-        disturbed = Signal()
+        disturbed = Signal(init=1)
         ready = Signal()
         m.submodules.rst_cdc = AsyncFFSynchronizer(
             ResetSignal("write", allow_reset_less=True), reset, o_domain="read"
         )
         m.submodules.settled = FFSynchronizer(~disturbed, settled, o_domain="write", reset_less=False)
-        m.d.comb += [disturbed.eq(reset | settling), ready.eq(fifo.w_rdy & settled)]
+        m.d.at_once += disturbed.eq(reset | settling)
+        m.d.comb += ready.eq(fifo.w_rdy & settled)
 
         entry = Signal(layout)
         inside = Signal()

@@ -75,10 +75,19 @@ class SmallTop(Elaboratable):
 
     ``rx_hz``    constraint of the domain ``eth0_rx``, or None to leave it without
     ``samples``  the domain has no path of its own
+    ``stray``    what the LED depends on, too, is made from registers of other domains: of ``"one"`` without a
+                 synchronizer, or of ``"two"`` with one
     """
 
-    def __init__(self, board: Board = COLORLIGHT, rx_hz: float | None = 125e6, samples: bool = False):
+    def __init__(
+        self,
+        board: Board = COLORLIGHT,
+        rx_hz: float | None = 125e6,
+        samples: bool = False,
+        stray: str | None = None,
+    ):
         self.board = board
+        self.stray = stray
         self.rx_hz = rx_hz
         self.samples = samples
 
@@ -112,7 +121,11 @@ class SmallTop(Elaboratable):
         m.submodules.store = store = Store()
         crossed, sent_bit = Signal(), Signal()
         m.submodules.crossing = FFSynchronizer(received.value[-1], crossed)
-        m.submodules.sent_crossing = FFSynchronizer(sent.value[-1], sent_bit)
+        if self.stray == "one":
+            m.d.comb += sent_bit.eq(sent.value[-1])
+        else:
+            both = sent.value[-1] ^ sent.value[-2] if self.stray == "two" else sent.value[-1]
+            m.submodules.sent_crossing = FFSynchronizer(both, sent_bit)
         m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
         m.d.comb += [sent.step.eq(1), store.step.eq(crossed + 2 * sent_bit), led.o.eq(store.digest)]
         return m

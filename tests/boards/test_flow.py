@@ -110,6 +110,20 @@ def test_a_clock_without_constraint_is_named(small, tmp_path, samples):
     assert list(report.timings) == [1], "another seed would not help"
 
 
+@pytest.mark.parametrize(
+    ("stray", "message"),
+    [
+        ("one", r"the path from sent.value in gigabit to store\.\S+ in sync has no synchronizer"),
+        ("two", "sent.value in gigabit to sent_crossing.stage0 in sync is not the only one into that"),
+    ],
+)
+def test_paths_between_domains_need_a_crossing(small, tmp_path, stray, message):
+    """Nothing is placed then."""
+    with pytest.raises(ToolError, match=message):
+        small.build(tmp_path, stray=stray)
+    assert not (tmp_path / "nextpnr-1.log").exists()
+
+
 def test_a_domain_without_paths_is_fine_with_a_constraint(small, tmp_path):
     assert small.build(tmp_path, samples=True).ok
 
