@@ -1,13 +1,25 @@
-"""A broadcast to every VLAN ID that there is behind one port: as fast as the wire goes."""
+"""A broadcast to every VLAN ID that there is behind one port, and to all TEPs: as fast as the wire goes."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Local, MacTableEntry, Port, ReplicaList, Tenant, TepTables
-from opentep.sim.board import VirtualBoard
+from opentep.host.tables import (
+    Local,
+    MacTableEntry,
+    Port,
+    RemoteTep,
+    ReplicaList,
+    Rewritten,
+    Tenant,
+    TepTables,
+    Way,
+)
+from opentep.sim.board import Received, VirtualBoard
 from opentep.sim.packets import ethernet, tag
 
 VIDS = range(1, 4095)
@@ -38,5 +50,38 @@ def test_a_broadcast_to_4093_vms_leaves_without_a_gap() -> None:
     receivers = [vid for vid in VIDS if vid != SENDER]
     assert vids == 2 * receivers
     assert {copy.frame[:12] + copy.frame[16:] for copy in copies} == {frame}
-    gaps = [later.start_ns - earlier.start_ns for earlier, later in pairwise(copies)]
-    assert set(gaps) == {MINIMUM}, sorted(set(gaps))
+    assert set(spans(copies)) == {MINIMUM}
+
+
+def spans(frames: list[Received]) -> list[float]:
+    """From the beginning of one frame to that of the next, in ns."""
+    return [later.start_ns - earlier.start_ns for earlier, later in pairwise(frames)]
+
+
+@pytest.mark.parametrize("rewrites", [False, True], ids=["egress", "ingress"])
+def test_a_broadcast_to_all_teps_leaves_without_a_gap(rewrites: bool) -> None:
+    """In tunnels of all kinds, which are told by member; with ``ingress`` the copies are for many tenants."""
+    params = Params()
+    teps = tuple(
+        RemoteTep(
+            index, f"tep{index}", index << 32, (index,), (Way(1, 3),), encapsulation=Encapsulation(index % 4)
+        )
+        for index in range(params.teps)
+    )
+    members = tuple(Rewritten(OUI + tep.index, tep.index) if rewrites else tep.index for tep in teps)
+    tables = replace(
+        TABLES,
+        tenants=(replace(TABLES.tenants[0], rewrites=rewrites),),
+        teps=teps,
+        lists=(ReplicaList(0), ReplicaList(1, {1: members})) if rewrites else (ReplicaList(0, {1: members}),),
+    )
+    frame = ethernet(0xFFFFFFFFFFFF, OUI << 24 | SENDER, 0x88B5, bytes(42))
+    with VirtualBoard(params) as board:
+        Driver(RegisterAccess(board.link_client())).apply(tables)
+        for _ in range(2):
+            board.send(0, tag(frame, SENDER))
+        board.run_until_idle()
+        copies = board.received(1)
+    assert len(copies) == 2 * len(teps)
+    lengths = [len(copy.frame) + 24 for copy in copies[:-1]]  # with FCS, preamble and gap
+    assert spans(copies) == [length * OCTET_NS for length in lengths]
