@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, ClockSignal, Module, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Module, Signal, Value
 from amaranth.lib import wiring
 
-__all__ = ["ProofError", "prove"]
+__all__ = ["ProofError", "inside", "prove"]
 
 _MODES = ("bmc", "prove", "cover")
 
@@ -33,6 +33,17 @@ def _tool(name: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{name} not found; install the test extra: pip install 'opentep[test]'")
     return found
+
+
+def inside(block: wiring.Component) -> tuple[Fragment, dict[str, Signal]]:
+    """The elaborated ``block``, to be a submodule in its place, and what it drives by name, without its submodules.
+
+    An induction begins in any state that the assertions allow, so they must also say which states of the block are
+    sound ones.
+    """
+    fragment = Fragment.get(block, platform=None)
+    driven = [statement._lhs_signals() for part in fragment.statements.values() for statement in part]
+    return fragment, {signal.name: signal for signals in driven for signal in signals}
 
 
 def prove(
