@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, ClockSignal, Fragment, Module, Signal, Value
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Fragment, Module, Signal, Value
 from amaranth.lib import wiring
 
 __all__ = ["ProofError", "inside", "prove"]
@@ -35,15 +36,23 @@ def _tool(name: str) -> str:
     return found
 
 
-def inside(block: wiring.Component) -> tuple[Fragment, dict[str, Signal]]:
-    """The elaborated ``block``, to be a submodule in its place, and what it drives by name, without its submodules.
+def inside(block: Elaboratable) -> tuple[Fragment, dict[str, Signal]]:
+    """The elaborated ``block``, to be a submodule in its place, and what it drives by name; what its submodules drive
+    is named ``submodule.signal``.
 
     An induction begins in any state that the assertions allow, so they must also say which states of the block are
     sound ones.
     """
     fragment = Fragment.get(block, platform=None)
-    driven = [statement._lhs_signals() for part in fragment.statements.values() for statement in part]
-    return fragment, {signal.name: signal for signals in driven for signal in signals}
+    return fragment, dict(_driven(fragment))
+
+
+def _driven(fragment: Fragment) -> Iterator[tuple[str, Signal]]:
+    for statements in fragment.statements.values():
+        for statement in statements:
+            yield from ((signal.name, signal) for signal in statement._lhs_signals())
+    for submodule, name, _ in fragment.subfragments:
+        yield from ((f"{name}.{inner}", signal) for inner, signal in _driven(submodule))
 
 
 def prove(

@@ -4,11 +4,52 @@ The solver chooses which. What is proved of that entry holds for each of them, a
 reason about.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value
 from amaranth.utils import exact_log2
 from opentep.gateware.tables.memory import BlockRAM
 
-__all__ = ["WatchedRAM"]
+__all__ = ["WatchedMemory", "WatchedRAM"]
+
+
+class _Port:
+    """The members of a write or read port that the blocks use."""
+
+    def __init__(self, shape: ShapeLike, depth: int):
+        self.en = Signal()
+        self.addr = Signal(range(depth))
+        self.data = Signal(shape)
+
+
+class WatchedMemory(Elaboratable):
+    """What a block takes for its ``Memory`` with one write port and one combinational read port; of
+    :class:`WatchedRAM`'s kind, with entries of one row."""
+
+    def __init__(self, *, shape: ShapeLike, depth: int, init: object = None):
+        self._write = _Port(shape, depth)
+        self._read = _Port(shape, depth)
+        self.watch = Signal()
+        self.junk = Signal(Shape.cast(shape))
+        self.known = Signal()
+        self.at = Signal(range(depth))
+        self.entry = Signal(Shape.cast(shape))
+
+    def write_port(self) -> _Port:
+        return self._write
+
+    def read_port(self, *, domain: str) -> _Port:
+        if domain != "comb":
+            raise ValueError(f"domain must be 'comb', not {domain!r}; see WatchedRAM for others")
+        return self._read
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        write, read = self._write, self._read
+        m.d.comb += Value.cast(read.data).eq(Mux(self.known & (read.addr == self.at), self.entry, self.junk))
+        with m.If(write.en & (self.watch | (write.addr == self.at))):
+            m.d.sync += self.entry.eq(Value.cast(write.data))
+        with m.If(self.watch):
+            m.d.sync += [self.known.eq(1), self.at.eq(write.addr)]
+        return m
 
 
 class WatchedRAM(BlockRAM):
