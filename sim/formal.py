@@ -93,7 +93,8 @@ def _run(contract: wiring.Component, depth: int, mode: str, timeout: int, folder
     (folder / "contract.sby").write_text(
         f"[options]\nmode {mode}\ndepth {depth}\ntimeout {timeout}\nmulticlock off\n\n"
         "[engines]\nsmtbmc z3\n\n"
-        "[script]\nread_rtlil top.il\nprep -top top\n\n"
+        # Tables of constants become logic: an induction would begin with anything in them.
+        "[script]\nread_rtlil top.il\nprep -top top\nmemory_map -rom-only\n\n"
         "[files]\ntop.il\n"
     )
     command = [_tool("yowasp-sby"), "-f", "-d", "run", "contract.sby"]
