@@ -25,8 +25,8 @@ class WatchedMemory(Elaboratable):
     :class:`WatchedRAM`'s kind, with entries of one row."""
 
     def __init__(self, *, shape: ShapeLike, depth: int, init: object = None):
-        self._write = _Port(shape, depth)
-        self._read = _Port(shape, depth)
+        self.write = _Port(shape, depth)
+        self.read = _Port(shape, depth)
         self.watch = Signal()
         self.junk = Signal(Shape.cast(shape))
         self.known = Signal()
@@ -34,16 +34,16 @@ class WatchedMemory(Elaboratable):
         self.entry = Signal(Shape.cast(shape))
 
     def write_port(self) -> _Port:
-        return self._write
+        return self.write
 
     def read_port(self, *, domain: str) -> _Port:
         if domain != "comb":
             raise ValueError(f"domain must be 'comb', not {domain!r}; see WatchedRAM for others")
-        return self._read
+        return self.read
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        write, read = self._write, self._read
+        write, read = self.write, self.read
         m.d.comb += Value.cast(read.data).eq(Mux(self.known & (read.addr == self.at), self.entry, self.junk))
         with m.If(write.en & (self.watch | (write.addr == self.at))):
             m.d.sync += self.entry.eq(Value.cast(write.data))
