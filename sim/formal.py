@@ -37,14 +37,19 @@ def _tool(name: str) -> str:
 
 
 def inside(block: Elaboratable) -> tuple[Fragment, dict[str, Signal]]:
-    """The elaborated ``block``, to be a submodule in its place, and what it drives by name; what its submodules drive
-    is named ``submodule.signal``.
+    """The elaborated ``block``, to be a submodule in its place, and what it drives by name, without what shares its
+    name with something else; what its submodules drive is named ``submodule.signal``.
 
     An induction begins in any state that the assertions allow, so they must also say which states of the block are
     sound ones.
     """
     fragment = Fragment.get(block, platform=None)
-    return fragment, dict(_driven(fragment))
+    by_name: dict[str, list[Signal]] = {}
+    for name, signal in _driven(fragment):
+        known = by_name.setdefault(name, [])
+        if not any(signal is other for other in known):
+            known.append(signal)
+    return fragment, {name: signals[0] for name, signals in by_name.items() if len(signals) == 1}
 
 
 def _driven(fragment: Fragment) -> Iterator[tuple[str, Signal]]:

@@ -19,7 +19,7 @@ from opentep.gateware.headers import TAG_BYTES, Encapsulation
 from opentep.gateware.params import Params
 from opentep.gateware.retag import Retag, other_vid
 from opentep.gateware.tables.lut import LutTable
-from opentep.sim.formal import ProofError, prove
+from opentep.sim.formal import ProofError, inside, prove
 
 PARAMS = Params(tenants=16, macs=64, teps=16, lists=16, members=16, packet_bytes=2048)
 ACCESS, FABRIC = 0, 1
@@ -47,12 +47,12 @@ def offer_stays(m: Module, statement, channel) -> None:
     stays(m, statement, now, channel.valid & ~channel.ready)
 
 
-def shows_until_the_next(m: Module, statement, channel) -> None:
-    """What was offered still shows when it is gone, until something else is offered."""
-    was_valid, payload, first = Signal(), Signal.like(channel.payload), Signal(init=1)
-    m.d.sync += [was_valid.eq(channel.valid), payload.eq(channel.payload), first.eq(0)]
+def shows_when_gone(m: Module, statement, channel, walking: Value) -> None:
+    """The last member of a list still shows when it is gone, until another walk begins."""
+    payload, first = Signal.like(channel.payload), Signal(init=1)
+    m.d.sync += [payload.eq(channel.payload), first.eq(0)]
     same = Value.cast(channel.payload) == Value.cast(payload)
-    m.d.comb += statement(first | same | (channel.valid & ~was_valid))
+    m.d.comb += statement(first | same | walking)
 
 
 class ListTableContract(Component):
@@ -96,49 +96,57 @@ class ListTableContract(Component):
 
 
 class AnyTable(ListTable):
-    """What the proof of a walk takes for a list table: ``row`` for lookups of ``at``, junk for all others.
+    """What the proof of a walk takes for a list table: ``rows`` for lookups of ``at`` and what follows, junk for all
+    others.
 
-    ``at_next``  what ``at`` is in the next clock, ``row`` the entry ``at``, ``accessed`` the host's transfers.
+    ``at_next``   what ``at`` is in the next clock, ``moves`` whether it, or a row, becomes another one then.
+    ``accessed``  the host's transfers.
     """
 
-    def __init__(self, entry, depth, *, at_next, moves, row, accessed, junk):
+    def __init__(self, entry, depth, *, at_next, moves, rows, accessed, junk):
         self.at_next = at_next
         self.moves = moves
-        self.row = row
+        self.rows = rows
         self.accessed = accessed
         self.junk = junk
         super().__init__(entry, depth, clear=False)
 
     def elaborate(self, platform):
         m = Module()
-        asked, known = Signal(), Signal()
+        place, asked, known = Signal.like(self.index), Signal.like(self.index), Signal.like(self.index)
+        heard, kept = Signal(), Signal()
         was_accessed = Signal()
+        m.d.comb += place.eq(self.index - self.at_next)
         m.d.sync += [
-            asked.eq(self.ready & (self.index == self.at_next)),
-            known.eq(asked & ~self.moves),
+            asked.eq(place),
+            known.eq(asked),
+            heard.eq(self.ready),
+            kept.eq(heard & ~self.moves),
             was_accessed.eq(self.accessed),
         ]
         m.d.comb += [
             self.ready.eq(~self.accessed),
             Assume(~(self.accessed & was_accessed)),  # a transfer takes the host some clocks
-            Value.cast(self.data).eq(Mux(known, Value.cast(self.row), self.junk)),
+            Value.cast(self.data).eq(self.junk),
         ]
+        for number, row in enumerate(self.rows):
+            with m.If(kept & (known == number)):
+                m.d.comb += Value.cast(self.data).eq(Value.cast(row))
         return m
 
 
 class WalkContract(Component):
-    """The members are the rows of the table from the list's base to the first ``last``, or to the table's end, in
-    order, each once; an empty list has one that is not present, and the excluded one is not. They come as early and as
-    late as promised.
+    """The members are the targets in the table from the list's base to the first ``last``, or to the table's end, in
+    order, each once; an empty list has one that is not present, and the excluded one is not. Those behind an OUI have
+    it. They come as early and as late as promised.
 
-    Of lists without OUIs between their members.
-
-    ``patience`` is in clocks.
+    An OUI is two rows in front of a target. One for whose target the table is too short ends its list with a member
+    that is not present. ``delays`` is how many clocks each lookup waits for the host at most.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience: int = FIRST + 2):
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, delays: int = 1):
         self.monkeypatch = monkeypatch
-        self.patience = patience
+        self.delays = delays
         super().__init__(
             {
                 "start": In(1),
@@ -149,6 +157,8 @@ class WalkContract(Component):
                 "take": In(1),
                 "head": In(ListHead(PARAMS)),
                 "row": In(ListMember),
+                "has_oui": In(1),
+                "oui": In(24),
                 "accessed": In(2),
                 "junk": In(16),
             }
@@ -156,16 +166,31 @@ class WalkContract(Component):
 
     def elaborate(self, platform):
         m = Module()
-        walking, at, at_next, moves = Signal(), Signal(4), Signal(4), Signal()
-        tables = [
-            AnyTable(shape, 16, at_next=place, moves=changes, row=row, accessed=accessed, junk=self.junk)
-            for shape, place, changes, row, accessed in (
-                (ListHead(PARAMS), self.list, Signal(), self.head, self.accessed[0]),
-                (ListMember, at_next, moves, self.row, self.accessed[1]),
-            )
+        walking, at, at_next, moves, rows_of_it = Signal(), Signal(4), Signal(4), Signal(), Signal(2)
+        high, low = Signal(ListMember), Signal(ListMember)
+        m.d.comb += [
+            rows_of_it.eq(Mux(self.has_oui, 3, 1)),
+            high.target.eq(self.oui[12:]),
+            high.kind.eq(MemberKind.OUI_HIGH),
+            low.target.eq(self.oui[:12]),
+            low.kind.eq(MemberKind.OUI_LOW),
         ]
-        self.monkeypatch.setattr(walk, "ListTable", lambda *_, clear: tables[0 if clear else 1])
-        m.submodules.dut = dut = MemberWalk(PARAMS)
+        rows = [Mux(self.has_oui, Value.cast(high), Value.cast(self.row)), low, self.row]
+        heads = AnyTable(
+            ListHead(PARAMS),
+            16,
+            at_next=self.list,
+            moves=Signal(),
+            rows=[self.head],
+            accessed=self.accessed[0],
+            junk=self.junk,
+        )
+        members = AnyTable(
+            ListMember, 16, at_next=at_next, moves=moves, rows=rows, accessed=self.accessed[1], junk=self.junk
+        )
+        self.monkeypatch.setattr(walk, "ListTable", lambda *_, clear: heads if clear else members)
+        dut = MemberWalk(PARAMS)
+        m.submodules.dut, own = inside(dut)
         member = dut.member.payload
         begins, goes = Signal(), Signal()
         m.d.comb += [
@@ -178,43 +203,125 @@ class WalkContract(Component):
             begins.eq(self.start & dut.ready),
             goes.eq(dut.member.valid & self.take),
             moves.eq(begins | goes),
-            at_next.eq(Mux(begins, self.head.base, at + goes)),
+            at_next.eq(Mux(begins, self.head.base, Mux(goes, at + rows_of_it, at))),
             # Only between lists, and until it is heard.
             Assume(~(self.start & walking)),
+            Assume(self.row.kind == MemberKind.TARGET),
         ]
         stays(m, Assume, Cat(self.start, self.list), self.start & ~dut.ready)
         fixed = Cat(self.list, Value.cast(self.head), self.excludes, self.excluded, self.excluded_too)
         stays(m, Assume, fixed, begins | walking)
-        stays(m, Assume, Value.cast(self.row), walking & ~goes)
-        m.d.comb += Assume(self.row.kind == MemberKind.TARGET)
+        stays(m, Assume, Cat(Value.cast(self.row), self.has_oui, self.oui), walking & ~goes)
         offer_stays(m, Assert, dut.member)
-        shows_until_the_next(m, Assert, dut.member)
+        shows_when_gone(m, Assert, dut.member, walking)
         m.d.sync += [at.eq(at_next), walking.eq(begins | (walking & ~(goes & member.last)))]
-        with m.If(dut.member.valid):
-            is_sender = (self.row.target == self.excluded) | (self.row.target == self.excluded_too)
-            left_out = self.excludes & is_sender
-            m.d.comb += [Assert(walking), Assert(member.present == (self.head.valid & ~left_out))]
-            with m.If(self.head.valid):
-                last = self.row.last | (at == PARAMS.members - 1)
-                m.d.comb += [Assert(member.target == self.row.target), Assert(member.last == last)]
-                m.d.comb += Assert(~member.rewrites)
-            with m.Else():
-                m.d.comb += Assert(member.last)
-        begun, gone = since(m, begins, 15), since(m, goes | ~walking, 15)
+
+        had_oui, oui_before = Signal(), Signal(24)
+        has_oui, oui = Signal(), Signal(24)
+        m.d.comb += [has_oui.eq(had_oui | self.has_oui), oui.eq(Mux(self.has_oui, self.oui, oui_before))]
+        with m.If(begins):
+            m.d.sync += had_oui.eq(0)
+        with m.Elif(goes):
+            m.d.sync += [had_oui.eq(has_oui), oui_before.eq(oui)]
+
+        last_row, too_short = Signal(5), Signal()
         m.d.comb += [
-            Assert(~dut.member.valid | ((begun >= FIRST) & (gone >= NEXT))),
-            Assert(~walking | dut.member.valid | (begun < self.patience) | (gone < NEXT + 1)),
+            last_row.eq(at + rows_of_it - 1),
+            too_short.eq(last_row >= PARAMS.members),
             Assert(walking | dut.ready | self.accessed[0]),
         ]
-        members = Signal(range(4))
-        with m.If(goes):
-            m.d.sync += members.eq(Mux(member.last, 0, members + 1))
+        is_sender = (self.row.target == self.excluded) | (self.row.target == self.excluded_too)
+        left_out = self.excludes & is_sender
+        with m.If(dut.member.valid):
+            m.d.comb += [
+                Assert(walking),
+                Assert(member.present == (self.head.valid & ~left_out & ~too_short)),
+            ]
+            with m.If(self.head.valid & ~too_short):
+                m.d.comb += [
+                    Assert(member.target == self.row.target),
+                    Assert(member.last == (self.row.last | (last_row == PARAMS.members - 1))),
+                    Assert(member.rewrites == has_oui),
+                    Assert(~has_oui | (member.oui == oui)),
+                ]
+            with m.Else():
+                m.d.comb += Assert(member.last)
+
+        # Rows of an OUI that are read before the member.
+        before = Signal(2)
+        with m.If(self.head.valid & self.has_oui):
+            m.d.comb += before.eq(Mux(too_short, PARAMS.members - 1 - at, 2))
+        clock = Signal(5)
+        """Since the start; a member that goes puts it back to where the first one could have been read."""
+        with m.If(begins):
+            m.d.sync += clock.eq(1)
+        with m.Elif(goes):
+            m.d.sync += clock.eq(FIRST - NEXT + 1)
+        with m.Elif(clock != 31):
+            m.d.sync += clock.eq(clock + 1)
+        soonest = FIRST + NEXT * before
+        latest = soonest + self.delays * (before + 1)
         m.d.comb += [
-            Cover(goes & (members == 2) & self.row.last),
-            Cover(goes & (members == 2) & member.last & ~self.row.last),
-            Cover(goes & ~member.present),
+            Assert(~dut.member.valid | (clock >= soonest)),
+            Assert(~walking | dut.member.valid | (clock < latest)),
+        ]
+        self._is_sound(
+            m, dut, own, members.index, walking, at, rows_of_it, clock, had_oui, oui_before, has_oui, oui
+        )
+
+        served = Signal(range(4))
+        with m.If(goes):
+            m.d.sync += served.eq(Mux(member.last, 0, served + 1))
+        m.d.comb += [
+            Cover(goes & (served == 2) & self.row.last),
+            Cover(goes & (served == 2) & member.last & ~self.row.last),
+            Cover(goes & (served == 1) & had_oui & self.has_oui),
+            Cover(goes & ~member.present & self.head.valid),
+            Cover(goes & too_short & (before == 1)),
         ]
         return m
+
+    def _is_sound(
+        self, m, dut, own, index, walking, at, rows_of_it, clock, had_oui, oui_before, has_oui, oui
+    ) -> None:
+        """What the walk's registers have to do with where it is."""
+        state, shown = own["fsm_state"], dut.member.valid
+        head_read, head_ram, head, read, ram, member = range(6)  # in the order of the FSM
+        row, reached = Signal(4), Signal(5)
+        m.d.comb += [
+            row.eq(index - at - (state == member)),
+            reached.eq(at + row),
+            Assert(state <= member),
+            Assert((state == head_read) == (~walking | (shown & dut.member.payload.last))),
+            Assert(~shown | (state == head_read) | (state == read)),
+        ]
+        with m.If((state == head_ram) | (state == head)):
+            m.d.comb += [
+                Assert(clock == state),
+                Assert(at == self.head.base),
+                Assert(~had_oui & ~own["rewrites"]),
+            ]
+        with m.If((state == read) | (state == ram) | (state == member)):
+            m.d.comb += [
+                Assert(own["empty"] == ~self.head.valid),
+                Assert(reached < PARAMS.members),
+                Assert(row <= Mux(shown, rows_of_it, rows_of_it - 1)),
+                Assert(~shown | (row == rows_of_it)),
+                Assert(own["rewrites"] == Mux(row >= 2, has_oui, Mux(shown, has_oui, had_oui))),
+            ]
+            whole = shown | (row == 2)
+            with m.If(own["rewrites"]):
+                m.d.comb += Assert(own["oui"][:12] == Mux(whole, oui, oui_before)[:12])
+                m.d.comb += Assert(own["oui"][12:] == Mux(whole | (row == 1), oui, oui_before)[12:])
+            with m.Elif(~shown & (row == 1)):
+                m.d.comb += Assert(own["oui"][12:] == oui[12:])
+            with m.If(~shown):
+                soonest = state + NEXT * row
+                m.d.comb += [Assert(clock >= soonest), Assert(clock <= soonest + self.delays * (row + 1))]
+            with m.If(self.head.valid == 0):
+                m.d.comb += Assert(row == 0)
+        with m.If(state == member):
+            m.d.comb += Assert(own["final"] == (reached == PARAMS.members - 1))
 
 
 class AnyWalk(MemberWalk):
@@ -285,11 +392,11 @@ class ReplicatorContract(Component):
             stays(m, Assume, Value.cast(self.retag), Value.cast(1))
         for statement, channel in ((Assume, dut.entry), (Assume, members.member), (Assert, dut.job)):
             offer_stays(m, statement, channel)
-        shows_until_the_next(m, Assume, members.member)
         m.d.comb += Assume(self._is_sound(entry))
 
         goes, passes, begins, leaves = Signal(), Signal(), Signal(), Signal()
         walking, begun, cut = Signal(), Signal(), Signal()
+        shows_when_gone(m, Assume, members.member, walking)
         m.d.comb += [
             goes.eq(dut.job.valid & self.take),
             passes.eq(self.member_valid & members.member.ready),
@@ -434,13 +541,16 @@ def test_list_table():
 
 
 def test_walk(monkeypatch):
-    prove(WalkContract(monkeypatch), depth=18)
-    prove(WalkContract(monkeypatch), depth=18, mode="cover")
+    prove(WalkContract(monkeypatch), depth=5, mode="prove")
+
+
+def test_walk_covers(monkeypatch):
+    prove(WalkContract(monkeypatch), depth=26, mode="cover")
 
 
 def test_an_impatient_walk_is_refused(monkeypatch):
     with pytest.raises(ProofError, match="Assert failed"):
-        prove(WalkContract(monkeypatch, patience=FIRST), depth=12)
+        prove(WalkContract(monkeypatch, delays=0), depth=12)
 
 
 @pytest.mark.parametrize("port", [pytest.param(ACCESS, id="access"), pytest.param(FABRIC, id="fabric")])
