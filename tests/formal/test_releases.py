@@ -5,7 +5,7 @@ import pytest
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal
 from amaranth.lib.wiring import Component, In
 from opentep.gateware.egress import releases
-from opentep.gateware.egress.releases import Held, Releases
+from opentep.gateware.egress.releases import Held, Released, Releases
 from opentep.gateware.params import Params
 from opentep.sim.formal import ProofError, inside, prove
 from opentep.sim.watched import WatchedMemory
@@ -35,7 +35,7 @@ class ReleasesContract(Component):
                 "done": In(1),
                 "take": In(1),
                 "watch": In(1),
-                "junk": In(PARAMS.cell_bits),
+                "junk": In(Released(PARAMS)),
             }
         )
 
@@ -77,7 +77,7 @@ class ReleasesContract(Component):
             Assert(~was_stalled | (dut.release.valid & (dut.release.payload == shown))),
         ]
 
-        watching, is_done, wanted = Signal(), Signal(), Signal(PARAMS.cell_bits)
+        watching, is_done, wanted = Signal(), Signal(), Signal(Released(PARAMS))
         undone_before, before = Signal.like(undone), Signal.like(owed)
         begins = comes & self.job.release & self.watch & ~watching
         m.d.comb += memory.watch.eq(begins)
@@ -85,7 +85,7 @@ class ReleasesContract(Component):
             m.d.sync += [
                 watching.eq(1),
                 is_done.eq(0),
-                wanted.eq(self.job.head),
+                wanted.eq(self.job.reference),
                 undone_before.eq(undone - self.done),
                 before.eq(owed - leaves),
             ]
