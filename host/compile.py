@@ -107,7 +107,7 @@ class _Compiler:
         single += [f"unknown/{name}" for name in self._flooding_apart()]
         kind = f"{self.tep.name}/lists"
         kept = self.state.indices.get(kind, {})
-        self.state.indices[kind] = numbers = number_pairs(kept, pairs, single)
+        self.state.indices[kind] = numbers = number_pairs(kept, pairs, single, self.tep.params.lists)
         return numbers
 
     def _flooding_apart(self) -> Iterator[str]:

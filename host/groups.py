@@ -1,6 +1,7 @@
 """Group addresses of tenants (SPEC section 5, the ``ingress`` method), and replica lists for them."""
 
 from collections.abc import Iterable
+from itertools import chain, count
 
 from opentep.host.tables import Rewritten, target_of
 
@@ -32,26 +33,33 @@ def in_order(members: Iterable[int | Rewritten]) -> tuple[int | Rewritten, ...]:
     return tuple(sorted(members, key=key))
 
 
-def number_pairs(kept: dict[str, int], pairs: Iterable[str], singles: Iterable[str]) -> dict[str, int]:
+def number_pairs(
+    kept: dict[str, int], pairs: Iterable[str], singles: Iterable[str], room: int
+) -> dict[str, int]:
     """Give every name an index: its former one if it can be, else the lowest that is free; each of ``pairs`` an even
-    one, and the one behind."""
+    one, and the one behind.
+
+    A single one gives its index away only to a pair that finds no other below ``room``, which is even.
+    """
     numbers: dict[str, int] = {}
     used: set[int] = set()
+    singles = list(singles)
 
-    def take(name: str, index: int, count: int) -> None:
+    def is_free(index: int, size: int) -> bool:
+        return used.isdisjoint(range(index, index + size))
+
+    def take(name: str, index: int, size: int) -> None:
         numbers[name] = index
-        used.update(range(index, index + count))
+        used.update(range(index, index + size))
 
-    for names, count in ((list(pairs), 2), (list(singles), 1)):
+    held = {kept[name] for name in singles if name in kept}
+    beside = (index for index in range(0, room, 2) if held.isdisjoint((index, index + 1)))
+    for names, size, places in ((list(pairs), 2, chain(beside, count(0, 2))), (singles, 1, count())):
         for name in names:
             index = kept.get(name, -1)
-            if index >= 0 and index % count == 0 and not used & set(range(index, index + count)):
-                take(name, index, count)
-        index = 0
+            if index >= 0 and index % size == 0 and is_free(index, size):
+                take(name, index, size)
         for name in names:
-            if name in numbers:
-                continue
-            while used & set(range(index, index + count)):
-                index += count
-            take(name, index, count)
+            if name not in numbers:
+                take(name, next(index for index in places if is_free(index, size)), size)
     return numbers

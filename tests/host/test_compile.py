@@ -9,6 +9,7 @@ from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
 from opentep.host.compile import compile_tep, number
 from opentep.host.fabric import FabricError, State, allocate, loads
+from opentep.host.groups import number_pairs
 from opentep.host.tables import (
     Group,
     Local,
@@ -313,3 +314,12 @@ def test_numbers_are_unique_dense_and_kept(history: list[list[str]]) -> None:
         assert all(new[name] == kept[name] for name in names if name in kept)
         assert all(index < 8 for index in new.values())
         kept = new
+
+
+def test_a_pair_of_lists_takes_nobodys_place() -> None:
+    kept = {"a": 0, "b": 1, "c": 2}
+    assert number_pairs(kept, ["pair"], kept, 16) == kept | {"pair": 4}
+
+
+def test_a_list_gives_way_to_a_pair_that_finds_no_other_place() -> None:
+    assert number_pairs({"a": 0, "b": 2}, ["pair"], ["a", "b"], 4) == {"pair": 0, "b": 2, "a": 3}
