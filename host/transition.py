@@ -138,7 +138,8 @@ def _turned(held: TepTables, desired: TepTables) -> set[int]:
 
 
 def vacate(held: TepTables, desired: TepTables) -> TepTables:
-    """``held`` without everything whose number means someone else in ``desired``, or nobody.
+    """``held`` without everything whose number means someone else in ``desired``, or nobody; VMs that lose their place
+    that way, and are to be behind a TEP that stays, are there already.
 
     Equal to ``held`` if no number changes hands.
     """
@@ -165,6 +166,17 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
                 return index not in lists and entry.tenant not in turned
         return True
 
+    staying_teps = {tep.index for tep in held.teps} - teps
+    elsewhere = {
+        (entry.tenant, entry.mac): entry
+        for entry in desired.macs
+        if isinstance(entry.place, Remote) and entry.place.tep in staying_teps and entry.tenant not in tenants
+    }
+
+    def meanwhile(entry: MacTableEntry) -> MacTableEntry | None:
+        """Itself, or what it is to be, for a VM that moves to a TEP that is known already, and so is never cut off."""
+        return entry if stays(entry) else elsewhere.get((entry.tenant, entry.mac))
+
     def remaining(entries: Iterable[ReplicaList]) -> Iterable[ReplicaList]:
         for entry in entries:
             members = {} if entry.index in lists else _without(entry.members, gone)
@@ -173,7 +185,7 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
     result = replace(
         held,
         tenants=present,
-        macs=tuple(entry for entry in held.macs if stays(entry)),
+        macs=tuple(filter(None, map(meanwhile, held.macs))),
         teps=tuple(tep for tep in held.teps if tep.index not in teps),
         lists=tuple(remaining(held.lists)),
         rules=tuple(rule for rule in held.rules if not tenants & {rule.source, rule.target}),

@@ -99,6 +99,23 @@ def test_a_tep_index_that_means_another_tep(change: dict[str, Any]) -> None:
     assert result.lists == (ReplicaList(0, {0: (10,)}), HELD.lists[1], ReplicaList(2, {0: (10,)}))
 
 
+def test_a_vm_that_moves_to_a_tep_that_stays_is_there_at_once() -> None:
+    """Whether its TEP's number, or its own place, goes to someone else."""
+    moved = tuple(
+        replace(e, place=Remote(1)) if e.mac in (0x120001000001, 0x120001000002) else e for e in HELD.macs
+    )
+    taken = (*moved, MacTableEntry(1, 0x120002000009, Local(0, 10)))
+    teps = (replace(HELD.teps[0], address=200), HELD.teps[1])
+    assert vacate(HELD, replace(HELD, macs=taken, teps=teps)).macs == moved
+
+
+def test_a_vm_that_moves_to_a_tep_with_a_number_that_is_vacated_waits_for_it() -> None:
+    moved = tuple(replace(e, place=Remote(0)) if e.mac == 0x120001000001 else e for e in HELD.macs)
+    taken = (*moved, MacTableEntry(1, 0x120002000009, Local(0, 10)))
+    teps = (replace(HELD.teps[0], address=200), HELD.teps[1])
+    assert 0x120001000001 not in macs(vacate(HELD, replace(HELD, macs=taken, teps=teps)))
+
+
 def test_a_vlan_that_passes_to_another_tenant() -> None:
     moved = [replace(e, place=Local(0, 10)) if e.mac == 0x120002000001 else e for e in HELD.macs]
     moved = [e for e in moved if e.mac != 0x120001000001]
@@ -177,7 +194,8 @@ def test_what_remains_and_what_comes_do_not_share_a_number(held: TepTables, desi
         for vid in entry.members.get(0, ()):
             owner = owners.get(Local(0, vid))
             assert owner is None or entry.index not in users or users[entry.index].index == owner
-    assert set(result.macs) <= set(held.macs)
+    assert set(result.macs) <= {*held.macs, *desired.macs}
+    assert {(e.tenant, e.mac) for e in result.macs} <= {(e.tenant, e.mac) for e in held.macs}
 
 
 def test_a_tenant_that_turns_to_the_other_method_gives_up_its_groups_first() -> None:
