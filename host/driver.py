@@ -211,8 +211,8 @@ class Driver:
                 self._repack(desired, progress)
 
     def _seed_for(self, held: Held, desired: TepTables) -> int:
-        """A seed that nobody knows who chooses addresses, and under which all keys find a place: where a table is to be
-        nearly full, a few of a thousand seeds leave some key without."""
+        """A seed that nobody knows who chooses addresses, and under which all keys and MAC entries find a place: where
+        a table is to be nearly full, a few of a hundred seeds leave some without."""
         steps = Steps(self._reader, held, desired)
         seeds = [secrets.randbits(64) for _ in range(_SEEDS)]
         return next((seed for seed in seeds if steps.fits(seed)), seeds[0])

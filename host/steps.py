@@ -26,6 +26,7 @@ from opentep.host.encode import (
 from opentep.host.exact import ExactTable
 from opentep.host.held import Held, Reader
 from opentep.host.link.protocol import Read, Write
+from opentep.host.mac_fit import macs_fit
 from opentep.host.members import MemberSpace
 from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rewritten, Tenant, TepTables
 from opentep.host.ways import share
@@ -77,11 +78,13 @@ class Steps:
         ]
 
     def fits(self, seed: int) -> bool:
-        """Whether all keys find a place in tables that are empty, with ``seed`` for their hashes."""
+        """Whether all keys and MAC entries find a place in tables that are empty, with ``seed`` for their hashes."""
         tables = [(table, wanted) for table, wanted, _ in self._wanted_keys()]
         if self._reader.known_keys is not None:
             tables.append((self._reader.known_keys, self._known()))
-        return all(table.fits(wanted, seed) for table, wanted in tables)
+        return all(table.fits(wanted, seed) for table, wanted in tables) and macs_fit(
+            self._params, self._desired.macs, seed
+        )
 
     def late_requests(self) -> list[Request]:
         """Outer headers of TEPs at ports that no longer lead to them, and of groups, which nothing else tells of."""

@@ -8,6 +8,8 @@ from amaranth.sim import Simulator
 from opentep.gateware.params import Params
 from opentep.gateware.tables.mac import MacTable
 from opentep.gateware.tables.mac_entry import MacChange, MacKind, MacOp, MacStatus
+from opentep.host.mac_fit import macs_fit
+from opentep.host.tables import Local, MacTableEntry
 
 SMALL = Params(macs=64, tenants=16)
 
@@ -185,9 +187,17 @@ def test_random_operations_with_lookups(limit):
     simulate(dut, (host, False), (lookups(dut, rng, keys, expected, 0.6), True))
 
 
-@pytest.mark.parametrize("kind,seed", [("sequential", 0), ("random", 0x1234567890ABCDEF)])
+@pytest.mark.parametrize(
+    "kind,seed",
+    [
+        ("sequential", 0),
+        ("random", 0x1234567890ABCDEF),
+        pytest.param("random", 0x1027C4D1C386BBC4, marks=pytest.mark.long),
+    ],
+)
 def test_fill(kind, seed):
-    """At least 90 % of the slots are used before the first refusal; entries are found while others move."""
+    """At least 90 % of the slots are used before the first refusal, which the host foresees; entries are found while
+    others move."""
     params = Params(macs=64, tenants=16)
     rng = random.Random(3)
     dut = MacTable(params)
@@ -213,6 +223,9 @@ def test_fill(kind, seed):
             placed.add(key)
         print(f"{kind}, seed {seed:#x}: {len(placed) / params.macs:.3f} full at the first refusal")
         assert len(placed) >= 0.9 * params.macs
+        entries = [MacTableEntry(*key, Local(0, 1)) for key in keys]
+        assert macs_fit(params, entries[: len(placed)], seed)
+        assert macs_fit(params, entries[: len(placed) + 1], seed) == (len(placed) == len(keys))
 
     simulate(dut, (host, False), (lookups(dut, rng, keys, expected, 0.5), True))
 
