@@ -6,33 +6,23 @@ that it met; if both say the same, it must not be missing.
 """
 
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from opentep.gateware.params import Params
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
 from opentep.host.tables import Group, Local, MacTableEntry, Remote, Rule, TepTables, Way
 from opentep.sim.board import VirtualBoard
-from opentep.sim.model import TepModel
 from opentep.sim.traffic import Traffic, random_tables
-from opentep.sim.wire import pad
 
-PARAMS = Params(
-    width=64, access_ports=2, fabric_ports=2, tenants=64, macs=256, teps=32, rules=64, lists=64, members=128
-)
-FABRIC = range(PARAMS.access_ports, PARAMS.ports)
-RATE = 1_000_000_000
+from .table_changes import FABRIC, PARAMS, RATE, Stream, everything_left, judge, nothing_overflowed
+
 AHEAD = 4000
 """Frames per port that wait when a change begins: more than it lasts."""
-BOUNDARY = 40
-"""Frames of a port that may be inside the TEP, or judged, while a change begins or ends."""
 
 Change = Callable[[random.Random, TepTables], TepTables]
-Outcome = dict[int, Counter[bytes]]
-"""Frames that leave, by port."""
 
 
 def vms(tables: TepTables) -> list[MacTableEntry]:
@@ -144,47 +134,6 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Sent:
-    port: int
-    number: int
-    frame: bytes
-
-
-def outcome(model: TepModel, sent: Sent) -> Outcome:
-    result: Outcome = {}
-    for port, frame in model.receive(sent.port, sent.frame):
-        result.setdefault(port, Counter())[pad(frame)] += 1
-    return result
-
-
-class Stream:
-    """Line-rate traffic into one port, all frames different."""
-
-    def __init__(self, rng: random.Random, tables: TepTables, port: int):
-        self.port = port
-        self._frames = self._unlike(Traffic(tables, rng, port, mutation=0.0, longest=400))
-        self.sent: list[Sent] = []
-
-    @staticmethod
-    def _unlike(traffic: Traffic) -> Iterator[bytes]:
-        seen = set()
-        for frame in traffic:
-            # Long enough that random payload tells frames apart when they have been edited.
-            if len(frame) > 130 and frame[-40:] not in seen:
-                seen.add(frame[-40:])
-                yield frame
-
-    def top_up(self, board: VirtualBoard) -> None:
-        for _ in range(AHEAD - board.pending(self.port)):
-            sent = Sent(self.port, len(self.sent), next(self._frames))
-            self.sent.append(sent)
-            board.send(self.port, sent.frame)
-
-    def entered(self, board: VirtualBoard) -> int:
-        return len(self.sent) - board.pending(self.port)
-
-
 @pytest.mark.parametrize(
     "seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)]
 )
@@ -198,67 +147,26 @@ def test_tables_change_under_traffic(seed: int) -> None:
     driver = Driver(RegisterAccess(board.link_client()), drain_seconds=0)
     driver.apply(tables)
     history = [tables]
-    streams = [Stream(rng, tables, port) for port in range(PARAMS.ports)]
+    streams = [
+        Stream(port, iter(Traffic(tables, rng, port, mutation=0.0, longest=400)))
+        for port in range(PARAMS.ports)
+    ]
     marks: list[list[int]] = []
-    """Frames of each port that had entered when each change began."""
     for _ in range(24):
         after = rng.choice(CHANGES)(rng, history[-1])
         for stream in streams:
-            stream.top_up(board)
+            stream.top_up(board, AHEAD)
         marks.append([stream.entered(board) for stream in streams])
         driver.apply(after)
         history.append(after)
         assert all(board.pending(port) for port in range(PARAMS.ports)), "the wire fell silent"
     marks.append([stream.entered(board) for stream in streams])
-    board.run_until_idle()
 
-    left: Outcome = {
-        port: Counter(received.frame for received in board.received(port)) for port in range(PARAMS.ports)
-    }
-    judge(streams, history, marks, left)
-    # The judge is not blind: by these rules the changes did happen, one after the other.
-    with pytest.raises(AssertionError):
-        judge(streams, [tables] * len(history), marks, left)
-    drops = driver.counters(tables)["ports"]
-    assert all(port["drops"]["no-buffer"] == port["queue_full"] == 0 for port in drops.values())
-
-
-def copies(port: int, frames: Counter[bytes]) -> tuple[bytes, ...]:
-    """What leaves on one port because of one frame, without next hops and hop limits: of copies to one TEP, each is
-    sent with the outer header that is in force then."""
-    if port not in FABRIC:
-        return tuple(sorted(frames.elements()))
-    return tuple(sorted(frame[6:21] + frame[22:] for frame in frames.elements()))
-
-
-def judge(streams: list[Stream], history: list[TepTables], marks: list[list[int]], left: Outcome) -> None:
-    models: list[TepModel] = []
-    for tables in history:
-        models.append(TepModel(tables, ways=models[-1].ways if models else None))
-    left = {port: Counter(frames) for port, frames in left.items()}
-    concerned = unconcerned = 0
-    for stream in streams:
-        for sent in stream.sent:
-            # Change k begins at mark k and has ended at mark k + 1.
-            met = [
-                index
-                for index in range(len(history) - 1)
-                if marks[index][sent.port] - BOUNDARY <= sent.number < marks[index + 1][sent.port] + BOUNDARY
-            ]
-            states = sorted({state for index in met for state in (index, index + 1)} or {len(history) - 1})
-            if sent.number >= marks[-1][sent.port]:
-                states = sorted({*states, len(history) - 1})
-            possible = [outcome(models[state], sent) for state in states]
-            for port in range(PARAMS.ports):
-                choices = {copies(port, result.get(port, Counter())) for result in possible}
-                frames = {frame for result in possible for frame in result.get(port, ())}
-                got = Counter({frame: left[port][frame] for frame in frames if left[port][frame]})
-                assert copies(port, got) in choices, (sent, port, states)
-                left[port] -= got
-                if len(choices) > 1:
-                    concerned += 1
-                elif got:
-                    unconcerned += 1
-    assert not any(count for frames in left.values() for count in frames.values()), "frames from nowhere"
+    left = everything_left(board)
+    unconcerned, concerned = judge(streams, list(pairwise(history)), marks, left)
     assert unconcerned > 10_000
     assert concerned > 20
+    # The judge is not blind: by these rules the changes did happen, one after the other.
+    with pytest.raises(AssertionError):
+        judge(streams, [(tables, tables)] * 24, marks, left)
+    assert nothing_overflowed(driver, tables)
