@@ -149,5 +149,25 @@ def tunnel(params: Params, rng: random.Random) -> Scenario:
     return Scenario(tables(params), frames)
 
 
+def trunk(params: Params, rng: random.Random) -> Scenario:
+    """For one wire that is access and fabric port, frame by frame in turn: what one of a pair grows by in the tunnel
+    the other, which is as long as the first one gets, shrinks by outside it. So as much leaves as comes."""
+    sizes = [64] * 20 + SIZES
+    vms = [n % LOCAL_VMS for n in range(len(sizes))]
+    return Scenario(
+        tables(params),
+        {
+            0: [
+                _tagged(local_mac(0, vm), remote_mac(vm), vid(vm), size, rng)
+                for vm, size in zip(vms, sizes, strict=True)
+            ],
+            1: [
+                _tunnelled(remote_mac(vm), local_mac(0, vm), size - TAG + OUTER, rng)
+                for vm, size in zip(vms, sizes, strict=True)
+            ],
+        },
+    )
+
+
 def scenario(name: str, params: Params, rng: random.Random) -> Scenario:
-    return {"hairpin": hairpin, "tunnel": tunnel}[name](params, rng)
+    return {"hairpin": hairpin, "tunnel": tunnel, "trunk": trunk}[name](params, rng)

@@ -1,4 +1,4 @@
-"""cocotb module: a core with a MAC at every port; all ports take frames back to back at 1 Gb/s.
+"""cocotb module: a core with a MAC at every port, or one for two; all wires take frames back to back at 1 Gb/s.
 
 At 83.33 MHz none is lost or spoilt on its way out. A core that is too slow for MACs, below 32 MHz, counts their faults.
 """
@@ -25,13 +25,25 @@ CORE_NS = int(os.environ["CORE_NS"])
 IS_FAST = CORE_NS < 1000 / 32
 FAULTS = {"underrun": "tx_underrun", "overflow": "rx_overflow"}
 """How they are counted."""
-line_rate_traffic.SIZES[:] = [*range(64, 200), *range(200, 1519, 31), 9018]
+line_rate_traffic.SIZES[:] = map(int, os.environ["SIZES"].split())
+IS_TRUNK = os.environ["SCENARIO"] == "trunk"
+WIRES = 1 if IS_TRUNK else PARAMS.ports
+
+
+def wire(port: int) -> int:
+    return 0 if IS_TRUNK else port
+
+
+def on_wires(frames_by_port: dict[int, list[bytes]]) -> dict[int, list[bytes]]:
+    if not IS_TRUNK:
+        return frames_by_port
+    return {0: [frame for pair in zip(*frames_by_port.values(), strict=True) for frame in pair]}
 
 
 async def watch(dut, counted: Counter[str]):
     while True:
         await RisingEdge(dut.clk)
-        for port in range(PARAMS.ports):
+        for port in range(WIRES):
             faults = MacFaults.from_bits(int(getattr(dut, f"faults__{port}").value))
             for name, counter in FAULTS.items():
                 counted[f"port[{port}].{counter}"] += faults[name]
@@ -41,7 +53,7 @@ async def start(dut, case: Scenario) -> tuple[list[GmiiSource], list[GmiiSink], 
     """The partners of all MACs, and how many faults these tell from now on."""
     sources: list[GmiiSource] = []
     sinks: list[GmiiSink] = []
-    for port in range(PARAMS.ports):
+    for port in range(WIRES):
         for kind, partners, way in ((GmiiSource, sources, "rx"), (GmiiSink, sinks, "tx")):
             data, error, valid = (
                 getattr(dut, f"gmii_{way}__{port}__{pin}") for pin in ("data", "error", "valid")
@@ -60,9 +72,9 @@ async def start(dut, case: Scenario) -> tuple[list[GmiiSource], list[GmiiSink], 
 
 
 async def send(dut, sources: list[GmiiSource], frames_by_port: dict[int, list[bytes]]):
-    for port, frames in frames_by_port.items():
+    for number, frames in on_wires(frames_by_port).items():
         for frame in frames:
-            sources[port].send_nowait(GmiiFrame(Packet.of(frame.ljust(60, b"\0")).octets))
+            sources[number].send_nowait(GmiiFrame(Packet.of(frame.ljust(60, b"\0")).octets))
     for source in sources:
         await source.wait()
     await ClockCycles(dut.clk, 1000)
@@ -78,18 +90,18 @@ async def macs(dut):
     await ClockCycles(dut.phy_clk, 20_000)
 
     model = TepModel(case.tables)
-    expected: list[Counter] = [Counter() for _ in range(PARAMS.ports)]
+    expected: list[Counter] = [Counter() for _ in range(WIRES)]
     for port, frames in case.frames.items():
         for frame in frames:
             for out, octets in model.receive(port, frame.ljust(60, b"\0"), 0):
-                expected[out][octets.ljust(60, b"\0")] += 1
-    for port, sink in enumerate(sinks):
+                expected[wire(out)][octets.ljust(60, b"\0")] += 1
+    for number, sink in enumerate(sinks):
         out: Counter = Counter()
         while not sink.empty():
             packet = sink.recv_nowait()
             assert not packet.error and packet.check_fcs()
             out[bytes(packet.get_payload())] += 1
-        assert out == expected[port], f"{(expected[port] - out).total()} frames missing at port {port}"
+        assert out == expected[number], f"{(expected[number] - out).total()} frames missing at wire {number}"
     assert not counted.total()
 
 
