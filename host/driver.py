@@ -22,6 +22,7 @@ from opentep.gateware.events import (
     counter_names,
 )
 from opentep.host.cuckoo import TableFullError
+from opentep.host.departed import Departed, gives_up
 from opentep.host.diff import Change, diff
 from opentep.host.drain import drain_seconds, longest_lists
 from opentep.host.fabric.addresses import format_ipv6
@@ -92,6 +93,7 @@ class Driver:
         self._drain_seconds = drain_seconds
         self._copies: dict[int, int] = {}
         """Per port, of a frame that waits there."""
+        self._departed = Departed()
         self._retag_seconds = retag_seconds
         self._shadow = shadow
         self._static: list[FoundMac] | None = None
@@ -182,15 +184,27 @@ class Driver:
 
     def _drain(self) -> None:
         """Until no frame waits any more that was judged before."""
-        seconds = self._drain_seconds
-        if seconds is None:
-            links = {port: self.registers.read(f"port[{port}].link") for port in range(self.params.ports)}
-            speeds = {port: link["speed"] for port, link in links.items() if link["up"]}
-            seconds = drain_seconds(self.params, self._copies, speeds)
-        time.sleep(seconds)
+        time.sleep(self._wait())
+        self._departed.clear()
+
+    def _wait(self) -> float:
+        """Seconds in which all queues drain."""
+        if self._drain_seconds is not None:
+            return self._drain_seconds
+        links = {port: self.registers.read(f"port[{port}].link") for port in range(self.params.ports)}
+        speeds = {port: link["speed"] for port, link in links.items() if link["up"]}
+        return drain_seconds(self.params, self._copies, speeds)
 
     def _bring(self, held: Held, desired: TepTables, progress: Progress) -> None:
-        """From ``held`` to ``desired``, whatever changes hands."""
+        """From ``held`` to ``desired``, whatever changes hands, now or with what was brought before."""
+        time.sleep(self._departed.seconds_before(desired))
+        try:
+            self._hand_over(held, desired, progress)
+        finally:
+            if gives_up(held.tables, desired):
+                self._departed.add(held.tables, self._wait())
+
+    def _hand_over(self, held: Held, desired: TepTables, progress: Progress) -> None:
         safe = vacate(held.tables, desired)
         if safe is not held.tables:
             _log.info("vacating numbers that change hands")

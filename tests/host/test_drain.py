@@ -10,7 +10,7 @@ from opentep.gateware.phy.gmii import Speed
 from opentep.host.drain import drain_seconds, longest_lists
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import ReplicaList
+from opentep.host.tables import ReplicaList, TepTables
 from opentep.sim.wire import OVERHEAD
 
 from .driver_bench import configurations, device
@@ -48,3 +48,33 @@ def test_the_driver_waits_for_the_longest_list(device, monkeypatch: pytest.Monke
     driver.apply(replace(tables, lists=(replace(long, members={0: tuple(range(60, 110))}),)))
     assert longest_lists([tables]) == {0: 50, 2: 1}
     assert max(slept) == drain_seconds(driver.params, {0: 50}, {0: Speed.MBIT_100}) > 0.1
+
+
+def test_a_number_that_was_given_up_lately_is_not_given_out(device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames for who had it may still wait, though nothing is vacated."""
+    slept: list[float] = []
+    monkeypatch.setattr("opentep.host.driver.time.sleep", slept.append)
+    clock = [100.0]
+    monkeypatch.setattr("opentep.host.departed.time.monotonic", lambda: clock[0])
+    some = next(configurations(3, 1))
+    tables = replace(some, macs=(), known=(), rules=(), lists=())
+    assert tables.teps
+    without = replace(tables, teps=tables.teps[1:])
+    other = replace(tables, teps=(replace(tables.teps[0], address=7, sources=(7,)), *tables.teps[1:]))
+    driver = Driver(RegisterAccess(device), drain_seconds=5)
+
+    def waits(desired: TepTables) -> float:
+        slept.clear()
+        driver.apply(desired)
+        return sum(slept)
+
+    driver.apply(tables)
+    assert waits(without) == 0
+    clock[0] += 1
+    assert waits(tables) == 0, "the one that had it gets it back"
+    assert waits(without) == 0
+    clock[0] += 2
+    assert waits(other) == 3
+    assert waits(without) == 0
+    clock[0] += 6
+    assert waits(tables) == 0, "so long ago that nothing waits any more"
