@@ -3,7 +3,9 @@
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import permutations
+from operator import or_
 
 from opentep.gateware.headers import Encapsulation
 from opentep.gateware.params import Params
@@ -33,8 +35,9 @@ from opentep.host.tables import (
 __all__ = ["Learning", "random_tables"]
 
 _BROADCAST = 0xFFFFFFFFFFFF
-_VLAN_BITS = 0xF00
-"""What tells tenants apart on ports that go by the VLAN ID."""
+_VLAN_PART, _VLAN_WHOLE = 0xF00, 0xFFF
+"""What tells tenants apart on ports that go by the VLAN ID: with the whole of it, all VMs of one are in one VLAN."""
+_NO_VLAN = (0x000, 0xFFF)
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,13 @@ def random_tables(
     ports = tuple(_beyond_oui(port, beyond) for port in _ports(rng, params))
     group_prefix = (0xFF3E << 112 | rng.getrandbits(80) << 32) if rng.random() < 0.5 else 0
     teps = tuple(_teps(rng, params, address, group_prefix))
-    tenants = _tenants(rng, params, learning, by_vlan=any(port.key_mask.vid for port in ports))
+    tenants = _tenants(rng, params, learning, {port.key_mask.vid for port in ports} - {0})
     lists = _Lists(rng, params)
     macs: list[MacTableEntry] = []
     # Each tenant has up to four lists and, per member of these, up to two MAC entries; what the lists for rewritten
     # frames have room for they take beside that.
     room = max(1, min(params.members // 4, params.macs // 8) // len(tenants))
-    vids = {port: _vids(rng, ports[port].native_vid) for port in range(params.access_ports)}
+    vids = {port: _vids(rng, ports[port], tenants) for port in range(params.access_ports)}
     if beyond:
         tenants = [replace(tenant, block=rng.getrandbits(24) & beyond) for tenant in tenants]
     else:
@@ -88,6 +91,7 @@ def random_tables(
         everyone = lists.add(_members(rng, places, remote, whole=True), paired)
         taken: set[int] = set()
         everywhere: list[Local | Remote] = [*places]
+        everywhere += [place for place in places if ports[place.port].key_mask.vid == _VLAN_WHOLE]
         everywhere += [Remote(tep.index) for tep in remote if tep.sources for _ in range(rng.randint(1, 2))]
         for place in everywhere:
             macs.append(MacTableEntry(tenant.index, _new_mac(rng, tenant, beyond, taken), place))
@@ -138,7 +142,7 @@ def _ports(rng: random.Random, params: Params) -> list[Port]:
             f"access{k}",
             "access",
             native_vid=rng.choice((0, rng.randrange(1, 4095))),
-            key_mask=rng.choice((OUI_KEY, OUI_KEY, KeyMask(0, _VLAN_BITS), KeyMask(vid=_VLAN_BITS))),
+            key_mask=rng.choice((OUI_KEY, OUI_KEY, *_vlan_masks(_VLAN_PART), *_vlan_masks(_VLAN_WHOLE))),
         )
         for k in range(params.access_ports)
     ]
@@ -149,13 +153,24 @@ def _ports(rng: random.Random, params: Params) -> list[Port]:
     return access + fabric
 
 
+def _vlan_masks(bits: int) -> tuple[KeyMask, KeyMask]:
+    return KeyMask(0, bits), KeyMask(vid=bits)
+
+
 def _retagged(rng: random.Random, index: int, port: Port, macs: Iterable[MacTableEntry]) -> Port:
-    """The port, perhaps with a VM that gets another VLAN ID, which is nobody else's there."""
+    """The port, perhaps with a VM that gets another VLAN ID, which is nobody else's there, nor another tenant's."""
     used = [entry.place.vid for entry in macs if isinstance(entry.place, Local) and entry.place.port == index]
     if not used or rng.random() < 0.5:
         return port
-    free = [vid for vid in rng.sample(range(1, 4095), 64) if vid not in (*used, port.native_vid)]
-    pair = rng.choice(used), free[0]
+    before = rng.choice(used)
+    free = [
+        vid
+        for vid in rng.sample(range(1, 4095), 64)
+        if vid not in (*used, port.native_vid) and not (vid ^ before) & port.key_mask.vid
+    ]
+    if not free:
+        return port
+    pair = before, free[0]
     return replace(port, retag=Retag(*(pair if rng.random() < 0.5 else reversed(pair))))
 
 
@@ -208,7 +223,9 @@ def _ways(rng: random.Random, params: Params) -> Iterator[Way]:
     return (Way(port, _random_mac(rng)) for port in (first, *others))
 
 
-def _tenants(rng: random.Random, params: Params, learning: Learning | None, by_vlan: bool) -> list[Tenant]:
+def _tenants(
+    rng: random.Random, params: Params, learning: Learning | None, vlan_masks: set[int]
+) -> list[Tenant]:
     learn = learning or Learning()
     tenants: list[Tenant] = []
     used: set[int] = set()
@@ -230,7 +247,7 @@ def _tenants(rng: random.Random, params: Params, learning: Learning | None, by_v
                 learn_source=learn.source and rng.random() < 0.6,
                 learn_remote=learn.remote and rng.random() < 0.6,
                 network=_network(rng, networks) if rng.random() < 0.7 else 0,
-                vlan=(1 + len(tenants)) << 8 if by_vlan else 0,
+                vlan=_vlan(rng, vlan_masks, [tenant.vlan for tenant in tenants]) if vlan_masks else 0,
             )
         )
     return tenants
@@ -253,6 +270,17 @@ def _network(rng: random.Random, used: set[int]) -> int:
         if network not in used | {0, 0xFFFFFF}:
             used.add(network)
             return network
+
+
+def _vlan(rng: random.Random, masks: set[int], used: list[int]) -> int:
+    """A VLAN ID within ``masks`` that each of these tells from those in use; often one wrong bit away from one."""
+    within = reduce(or_, masks)
+    while True:
+        near = used and rng.random() < 0.7
+        vlan = (rng.choice(used) ^ 1 << rng.randrange(12) if near else rng.getrandbits(12)) & within
+        distinct = all(vlan & mask not in {0, *(other & mask for other in used)} for mask in masks)
+        if distinct and vlan not in _NO_VLAN:
+            return vlan
 
 
 def _rules(rng: random.Random, tenants: list[Tenant]) -> Iterator[Rule]:
@@ -286,8 +314,11 @@ def _with_groups(rng: random.Random, tenants: list[Tenant], lists: int) -> Itera
         yield replace(tenant, rewrites=rewrites, group_key=group_key)
 
 
-def _vids(rng: random.Random, native: int) -> list[int]:
+def _vids(rng: random.Random, port: Port, tenants: list[Tenant]) -> list[int]:
     """VLAN IDs to give out on one port; the native one among the first."""
+    if port.key_mask.vid == _VLAN_WHOLE:
+        return [tenant.vlan for tenant in tenants]
+    native = port.native_vid
     vids = rng.sample(range(1, 4095), 256)
     if native:
         vids = [vid for vid in vids if vid != native]

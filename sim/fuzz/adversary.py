@@ -41,7 +41,8 @@ class Adversary:
         ]
         self._is_fabric = [port.role == "fabric" for port in tables.ports]
         self._macs = [entry.mac for entry in tables.macs] or [0x020000000001]
-        self._vids = [entry.place.vid for entry in tables.macs if isinstance(entry.place, Local)] or [1]
+        self._vids = [entry.place.vid for entry in tables.macs if isinstance(entry.place, Local)]
+        self._vids += [tenant.vlan or 1 for tenant in tables.tenants]
         self._addresses = [source for tep in tables.teps for source in tep.sources] + [tables.address]
         self._networks = [tenant.network for tenant in tables.tenants]
         self._sweeps: list[Iterator[bytes]] = [iter(()) for _ in tables.ports]
@@ -73,6 +74,11 @@ class Adversary:
 
     def _forge_tag(self, frame: bytes) -> bytes:
         return self._put(frame, 12, b"\x81\x00" + self.rng.choice(self._vids).to_bytes(2, "big"))
+
+    def _flip_tag(self, frame: bytes) -> bytes:
+        """One wrong bit in what stands in the place of the VLAN ID."""
+        control = int.from_bytes(frame[14:16], "big") ^ 1 << self.rng.randrange(12)
+        return self._put(frame, 14, control.to_bytes(2, "big"))
 
     def _forge_inner(self, frame: bytes) -> bytes:
         return self._put(frame, self.rng.choice(_INNER_OFFSETS) + self.rng.choice((0, 6)), self._some_mac())
@@ -117,7 +123,12 @@ class Adversary:
 
 
 _Forgery = Callable[[Adversary, bytes], bytes]
-_ACCESS_FORGERIES: tuple[_Forgery, ...] = (Adversary._forge_mac, Adversary._forge_tag, Adversary._splice)
+_ACCESS_FORGERIES: tuple[_Forgery, ...] = (
+    Adversary._forge_mac,
+    Adversary._forge_tag,
+    Adversary._flip_tag,
+    Adversary._splice,
+)
 _FABRIC_FORGERIES: tuple[_Forgery, ...] = (
     Adversary._forge_inner,
     Adversary._forge_inner,

@@ -2,14 +2,14 @@
 
 import random
 from collections import Counter
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentep.gateware.params import Params
 from opentep.host.encode import encode_members
-from opentep.host.tables import Group, Local, Remote, target_of
+from opentep.host.tables import Group, KeyMask, Local, Remote, target_of
 from opentep.sim.model import TepModel
 from opentep.sim.model.reason import Reason
 from opentep.sim.packets import (
@@ -46,6 +46,7 @@ def test_random_tables_fit_the_core(seed: int, params: Params) -> None:
     assert all(tep.index < params.teps and tables.ports[tep.port].role == "fabric" for tep in tables.teps)
     assert all(entry.index < params.lists for entry in tables.lists)
     assert len(tables.macs) <= params.macs // 2
+    places = [entry.place for entry in tables.macs if isinstance(entry.place, Local)]
     for things in (
         [tenant.index for tenant in tables.tenants],
         [oui for tenant in tables.tenants for oui in tenant.ouis],
@@ -53,7 +54,7 @@ def test_random_tables_fit_the_core(seed: int, params: Params) -> None:
         [source for tep in tables.teps for source in tep.sources],
         [entry.index for entry in tables.lists],
         [(entry.tenant, entry.mac) for entry in tables.macs],
-        [entry.place for entry in tables.macs if isinstance(entry.place, Local)],
+        [place for place in places if tables.ports[place.port].key_mask.vid != 0xFFF],
     ):
         assert len(set(things)) == len(things)
     # An OUI is an individual, locally administered address (SPEC §2).
@@ -77,6 +78,25 @@ def test_random_tables_fit_the_core(seed: int, params: Params) -> None:
             assert mac.place.tep in teps
         else:
             assert 1 <= mac.place.vid <= 4094
+
+
+def test_whole_vlan_ids_tell_tenants_apart() -> None:
+    """Alone and beside the OUI, also for tenants one bit apart; who is behind such a port is in its tenant's VLAN."""
+    masks: Counter[KeyMask] = Counter()
+    near = 0
+    for seed in range(100):
+        tables = random_tables(random.Random(seed), Params(access_ports=2))
+        vlans = {tenant.index: tenant.vlan for tenant in tables.tenants}
+        for entry in tables.macs:
+            if (
+                isinstance(entry.place, Local)
+                and (mask := tables.ports[entry.place.port].key_mask).vid == 0xFFF
+            ):
+                assert entry.place.vid == vlans[entry.tenant]
+                masks[mask] += 1
+        near += any((one ^ other).bit_count() == 1 for one, other in combinations(vlans.values(), 2))
+    assert {bool(mask.mac) for mask in masks} == {False, True}
+    assert near > 20
 
 
 @pytest.mark.parametrize("learning", [None, Learning(source=True, remote=True)])
