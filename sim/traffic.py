@@ -58,8 +58,14 @@ class Traffic:
         self._groups = [m for m in tables.macs if m.mac >> 40 & 1]
         self._ouis = {tenant.index: tenant.ouis for tenant in tables.tenants}
         self._block_bits = reduce(or_, (mask.mac for mask in tables.key_masks)) & 0xFFFFFF
+        self._blocks = {tenant.index: tenant.block for tenant in tables.tenants}
         self._vlans = {tenant.index: tenant.vlan for tenant in tables.tenants}
         self._networks = {tenant.index: tenant.network for tenant in tables.tenants}
+        learns = any(tenant.learn_source or tenant.learn_remote for tenant in tables.tenants)
+        self._strangers = 0.5 if learns else 0.12
+        """Share of senders that the tables do not name."""
+        self._to_strangers = 0.5 if learns else 0.0
+        """Among destinations that they do not name, share of those that may be such senders."""
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
@@ -75,7 +81,7 @@ class Traffic:
 
     def _from_access(self) -> bytes:
         rng = self.rng
-        if not self._here or rng.random() < 0.15:
+        if not self._here or rng.random() < self._strangers:
             sender = self._stranger()
             # Mostly each in a VLAN of its own, so that tenants that learn also meet their learned addresses.
             vid = self._vid(sender) if rng.random() < 0.8 else rng.randrange(4096)
@@ -139,7 +145,7 @@ class Traffic:
         if kind < 0.2:
             payload = ipv6(rng.getrandbits(128), self.tables.address, rng.randrange(256), rng.randbytes(40))
             return ethernet(own, self._mac(), 0x86DD, payload)
-        sender = rng.choice(self._far) if self._far and rng.random() < 0.9 else self._stranger()
+        sender = rng.choice(self._far) if self._far and rng.random() >= self._strangers else self._stranger()
         sources = [source for tep in self.tables.teps for source in tep.sources]
         if isinstance(sender.place, Remote) and rng.random() < 0.9:
             index = sender.place.tep
@@ -218,7 +224,8 @@ class Traffic:
         if kind < 0.74:
             return _LINK_LOCAL | rng.randrange(18)
         if kind < 0.82 and sender.tenant in self._ouis:
-            return rng.choice(self._ouis[sender.tenant]) << 24 | rng.getrandbits(24)
+            few = self._to_strangers and rng.random() < self._to_strangers
+            return self._strange_mac(sender.tenant) if few else self._oui(sender.tenant) | rng.getrandbits(24)
         # Any tenant's: only rules let such a frame through.
         return rng.choice(self.tables.macs).mac if self.tables.macs and kind < 0.98 else self._mac()
 
@@ -243,13 +250,20 @@ class Traffic:
         """A sender that the tables do not name: of a tenant that is here, or of none."""
         tenants = self.tables.tenants
         if tenants and self.rng.random() < 0.6:
-            tenant = self.rng.choice(tenants)
-            # Few addresses, so that learned ones are met again.
-            low = 0xFFFF00 | self.rng.randrange(8)
-            if self.rng.random() < 0.9:
-                low = low & ~self._block_bits | tenant.block
-            return MacTableEntry(tenant.index, self.rng.choice(tenant.ouis) << 24 | low, Remote(0))
+            tenant = self.rng.choice(tenants).index
+            return MacTableEntry(tenant, self._strange_mac(tenant), Remote(0))
         return MacTableEntry(-1, self._mac(), Remote(0))
+
+    def _strange_mac(self, tenant: int) -> int:
+        """Of a tenant by index, one of few, so that learned ones are met again."""
+        low = 0xFF8FF8 | self.rng.randrange(8) * 0x001001  # twice, since the tenant may go by either
+        if self.rng.random() < 0.9:
+            low = low & ~self._block_bits | self._blocks[tenant]
+        return self._oui(tenant) | low
+
+    def _oui(self, tenant: int) -> int:
+        """One of a tenant's by index, in its place in an address."""
+        return self.rng.choice(self._ouis[tenant]) << 24
 
     def _mac(self) -> int:
         return self.rng.getrandbits(48) & ~(1 << 40)

@@ -3,6 +3,7 @@
 import multiprocessing
 import random
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -12,17 +13,17 @@ from opentep.gateware.params import Params
 from opentep.host.tables import TepTables
 
 from ..board import board_library
-from ..random_tables import random_tables
 from .adversary import Adversary, Shot
 from .reproducer import Reproducer, minimise
+from .scene import scene_of
 from .trial import Finding, Trial, volleys
 
-__all__ = ["ROUND", "Round", "reproducer_of", "run_campaign", "run_round", "shown", "tables_of"]
+__all__ = ["ROUND", "Round", "reproducer_of", "run_campaign", "run_round", "shown"]
 
 ROUND = 20_000
 """Shots, but for the last round."""
-_REMEMBERED = 64
-"""Volleys that are searched for the cause of a finding."""
+_RECENT = 1024
+"""Shots that are searched for the cause of a finding. Where a TEP has memory, it may also be further back."""
 
 Progress = Callable[[int, int], None]
 
@@ -32,17 +33,12 @@ class Round:
     """What came of one round."""
 
     tables: int
-    """Seed of its tables."""
+    """Seed of its scene."""
     shots: int
     delivered: int
     finding: Finding | None = None
     suspects: tuple[Shot, ...] = ()
-    """The shots up to the finding, the latest ones."""
-
-
-def tables_of(seed: int, params: Params) -> TepTables:
-    """Tables without learning: what a TEP does to a frame does not depend on those before."""
-    return random_tables(random.Random(seed), params)
+    """The shots up to the finding, all that may have to do with it."""
 
 
 def _shots(adversary: Adversary) -> Iterator[Shot]:
@@ -51,30 +47,30 @@ def _shots(adversary: Adversary) -> Iterator[Shot]:
 
 
 def run_round(params: Params, count: int, seed: int, believed: TepTables | None = None) -> Round:
-    """``count`` shots at a TEP with tables of ``seed``. ``believed``: see :class:`Trial`."""
-    tables = tables_of(seed, params)
-    adversary = Adversary(tables, random.Random(f"shots {seed}"))
-    history: list[list[Shot]] = []
+    """``count`` shots at the scene of ``seed``. ``believed``: see :class:`Trial`."""
+    scene = scene_of(seed, params)
+    adversary = Adversary(scene.tables, random.Random(f"shots {seed}"), longest=scene.longest)
+    suspects: deque[Shot] = deque(maxlen=None if scene.has_memory else _RECENT)
     fired = 0
-    with Trial(params, tables, believed) as trial:
-        for volley in volleys(_shots(adversary), count, params):
-            history = [*history[1 - _REMEMBERED :], volley]
+    with Trial(params, scene, believed) as trial:
+        for volley in volleys(_shots(adversary), count, params, scene.pace):
+            suspects.extend(volley)
             fired += len(volley)
             finding = trial.fire(volley)
             if finding is not None:
                 break
         else:
             finding = trial.check_counters()
-        suspects = tuple(shot for volley in history for shot in volley) if finding is not None else ()
-        return Round(seed, fired, trial.delivered, finding, suspects)
+        return Round(seed, fired, trial.delivered, finding, () if finding is None else tuple(suspects))
 
 
 def shown(
     params: Params, seed: int, shots: Sequence[Shot], believed: TepTables | None = None
 ) -> Finding | None:
     """What ``shots`` at a fresh TEP show, if anything."""
-    with Trial(params, tables_of(seed, params), believed) as trial:
-        for volley in volleys(iter(shots), len(shots), params):
+    scene = scene_of(seed, params)
+    with Trial(params, scene, believed) as trial:
+        for volley in volleys(iter(shots), len(shots), params, scene.pace):
             finding = trial.fire(volley)
             if finding is not None:
                 return finding
@@ -87,10 +83,11 @@ def reproducer_of(
     """The fewest shots that show a round's finding again; None if all suspects together do not."""
     assert found.finding is not None
     show = partial(shown, params, found.tables, believed=believed)
-    if not found.suspects or show(found.suspects) is None:
-        return None
-    shots = minimise(found.suspects, show)
-    return Reproducer(version, params, found.tables, show(shots) or found.finding, shots)
+    for suspects in (found.suspects[-_RECENT:], found.suspects):
+        if suspects and show(suspects) is not None:
+            shots = minimise(suspects, show)
+            return Reproducer(version, params, found.tables, show(shots) or found.finding, shots)
+    return None
 
 
 def run_campaign(

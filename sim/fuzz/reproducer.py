@@ -22,7 +22,7 @@ class ReproducerError(ValueError):
 
 @dataclass(frozen=True)
 class Reproducer:
-    """What it takes to see a finding again. ``tables`` is the seed of :func:`~..random_tables.random_tables`."""
+    """What it takes to see a finding again. ``tables`` is the seed of :func:`~.scene.scene_of`."""
 
     version: str
     params: Params

@@ -84,8 +84,8 @@ def test_whole_vlan_ids_tell_tenants_apart() -> None:
     """Alone and beside the OUI, also for tenants one bit apart; who is behind such a port is in its tenant's VLAN."""
     masks: Counter[KeyMask] = Counter()
     near = 0
-    for seed in range(100):
-        tables = random_tables(random.Random(seed), Params(access_ports=2))
+    for seed in range(60):
+        tables = random_tables(random.Random(seed), Params(access_ports=2, lists=64))
         vlans = {tenant.index: tenant.vlan for tenant in tables.tenants}
         for entry in tables.macs:
             if (
@@ -96,7 +96,7 @@ def test_whole_vlan_ids_tell_tenants_apart() -> None:
                 masks[mask] += 1
         near += any((one ^ other).bit_count() == 1 for one, other in combinations(vlans.values(), 2))
     assert {bool(mask.mac) for mask in masks} == {False, True}
-    assert near > 20
+    assert near > 15
 
 
 @pytest.mark.parametrize("learning", [None, Learning(source=True, remote=True)])
