@@ -27,7 +27,7 @@ from .packets import (
 from .random_tables import Learning, random_tables
 from .wire import GIGABIT, OVERHEAD, Lane, pad
 
-__all__ = ["Aside", "Event", "Learning", "Traffic", "random_tables", "schedule"]
+__all__ = ["Aside", "Event", "Learning", "Traffic", "mutate", "random_tables", "schedule"]
 
 _LINK_LOCAL = 0x0180C2000000
 _REQUESTS = 0.4
@@ -76,7 +76,7 @@ class Traffic:
         fabric = self.tables.ports[self.port].role == "fabric"
         octets = self._from_fabric() if fabric else self._from_access()
         if self.rng.random() < self.mutation:
-            octets = self.rng.choice(_MUTATIONS)(self.rng, octets)
+            octets = mutate(self.rng, octets)
         return pad(octets[: self.longest])
 
     def _from_access(self) -> bytes:
@@ -341,6 +341,11 @@ _MUTATIONS: tuple[Callable[[random.Random, bytes], bytes], ...] = (
     _bad_source,
     _retag,
 )
+
+
+def mutate(rng: random.Random, frame: bytes) -> bytes:
+    """``frame``, damaged or forged in one way; it may be empty then."""
+    return rng.choice(_MUTATIONS)(rng, frame)
 
 
 @dataclass(frozen=True)

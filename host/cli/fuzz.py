@@ -47,6 +47,13 @@ __all__ = ["command"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Send the frames of such a file again, and nothing else.",
 )
+@click.option(
+    "--capture",
+    "captures",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Capture (pcap or pcapng) whose frames are mixed in. May be repeated.",
+)
 @params_changes_option
 @json_option
 def command(
@@ -56,6 +63,7 @@ def command(
     jobs: int,
     out: Path,
     reproduce: Path | None,
+    captures: tuple[Path, ...],
     params: dict[str, int],
     as_json: bool,
 ) -> None:
@@ -66,6 +74,9 @@ def command(
     VMs, or learns and has limits. No frame may reach a tenant that it is not for, and the TEP must answer after each
     volley. What shows a finding again is made as small as possible, and kept. Ctrl-C tells how to go on later.
 
+    Frames of captures come as they are, or with addresses and tags of VMs and in tunnels of TEPs that the tables have,
+    and are damaged and forged like all others.
+
     The core is the default one with storm_tenants, known_addresses and counted_tenants.
 
     \b
@@ -73,29 +84,52 @@ def command(
     opentep fuzz --frames 10000000 --seed 7
     opentep fuzz --frames 10000000 --seed 7 --skip 4000000
     opentep fuzz --param access_ports=3 --param width=64
+    opentep fuzz --capture office.pcap --capture storage.pcapng
     opentep fuzz --reproduce build/fuzz/4294967296.json
     """
-    if reproduce is not None:
-        _reproduce(reproduce, as_json)
-    else:
+    if reproduce is None:
         from opentep.sim.fuzz.scene import CORE
 
-        _attack(frames, seed, skip, jobs, out, change_params(CORE, params), as_json)
+        _attack(frames, seed, skip, jobs, out, captures, change_params(CORE, params), as_json)
+        return
+    if captures:
+        raise click.UsageError("--reproduce sends the frames of its own file: leave out --capture")
+    _reproduce(reproduce, as_json)
 
 
-def _attack(frames: int, seed: int, skip: int, jobs: int, out: Path, params: Params, as_json: bool) -> None:
+def _read(captures: tuple[Path, ...]) -> tuple[bytes, ...]:
+    from opentep.sim.fuzz.captured import read_captures
+    from opentep.sim.pcap import CaptureError
+
+    try:
+        return read_captures(captures)
+    except CaptureError as error:
+        raise CommandError(str(error)) from None
+
+
+def _attack(
+    frames: int,
+    seed: int,
+    skip: int,
+    jobs: int,
+    out: Path,
+    captures: tuple[Path, ...],
+    params: Params,
+    as_json: bool,
+) -> None:
     from opentep.sim.fuzz.campaign import ROUND, run_campaign
 
     if skip % ROUND or skip >= frames:
         raise click.BadParameter(
             f"must be whole rounds of {ROUND:,}, less than --frames", param_hint="--skip"
         )
+    captured = _read(captures)
     out.mkdir(parents=True, exist_ok=True)  # or tell that it cannot be, before there is something to keep
     sent = delivered = 0
     rounds_done: set[int] = set()
     found: Round | None = None
     with progress_bar("frames") as progress:
-        rounds = run_campaign(params, frames, seed, jobs, progress, _tell, skip)
+        rounds = run_campaign(params, frames, seed, jobs, progress, _tell, skip, captured)
         try:
             for result in rounds:
                 sent += result.shots
@@ -108,7 +142,7 @@ def _attack(frames: int, seed: int, skip: int, jobs: int, out: Path, params: Par
             first = next(number for number in itertools.count(skip // ROUND) if number not in rounds_done)
             raise CommandError(
                 f"interrupted: {sent:,} frames sent, {delivered:,} delivered, each one as the model says;"
-                f" go on with --seed {seed} --skip {first * ROUND}"
+                f" go on with --seed {seed} --skip {first * ROUND}{' and the same captures' if captures else ''}"
             ) from None
         finally:
             rounds.close()

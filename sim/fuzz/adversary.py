@@ -1,7 +1,7 @@
 """Frames of somebody who knows the tables and wants into another tenant, or to stop the TEP."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from opentep.host.tables import Local, TepTables
@@ -9,6 +9,7 @@ from opentep.host.tables import Local, TepTables
 from ..model.octets import mac_octets
 from ..packets import options, routing
 from ..traffic import Traffic
+from .captured import LONGEST, Captured
 
 __all__ = ["Adversary", "Shot"]
 
@@ -17,6 +18,10 @@ _INNER_OFFSETS = (54, 56, 62, 70, 78)
 _NETWORK_OFFSETS = (51, 58, 66)
 """Of a SID's function, a VSID and a VNI."""
 _NEXT_HEADERS = (143, 97, 47, 17, 43, 60, 58, 0, 41, 44, 59, 255)
+_MUTATION = 0.3
+"""Share of traffic that is damaged."""
+_FROM_CAPTURES = 0.4
+"""Share of traffic that is from captures, if there are any."""
 _SWEPT = 200
 """Longest frame that is cut at every octet."""
 
@@ -34,11 +39,21 @@ class Adversary:
     """An endless source of shots at one TEP, all drawn from ``rng``: ordinary and damaged traffic of
     :class:`~..traffic.Traffic`, forgeries made of what is in the tables, and frames cut at every octet."""
 
-    def __init__(self, tables: TepTables, rng: random.Random, *, longest: int = 1600):
+    def __init__(
+        self,
+        tables: TepTables,
+        rng: random.Random,
+        *,
+        longest: int = LONGEST,
+        captured: Sequence[bytes] = (),
+    ):
+        """Of the ``captured`` frames, if there are any, some are mixed in."""
         self.rng = rng
         self._traffic = [
-            Traffic(tables, rng, port, mutation=0.3, longest=longest) for port in range(len(tables.ports))
+            Traffic(tables, rng, port, mutation=_MUTATION, longest=longest)
+            for port in range(len(tables.ports))
         ]
+        self._captured = Captured(captured, rng, longest, _MUTATION) if captured else None
         self._is_fabric = [port.role == "fabric" for port in tables.ports]
         self._macs = [entry.mac for entry in tables.macs] or [0x020000000001]
         self._vids = [entry.place.vid for entry in tables.macs if isinstance(entry.place, Local)]
@@ -54,6 +69,8 @@ class Adversary:
         if swept is not None:
             return Shot(port, swept)
         frame = self._traffic[port].frame()
+        if self._captured is not None and rng.random() < _FROM_CAPTURES:
+            frame = self._captured.frame(frame, self._is_fabric[port])
         kind = rng.random()
         if kind < 0.01 and len(frame) <= _SWEPT:
             self._sweeps[port] = (frame[:size] for size in range(1, len(frame)))

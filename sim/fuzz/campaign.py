@@ -46,10 +46,18 @@ def _shots(adversary: Adversary) -> Iterator[Shot]:
         yield adversary.shot()
 
 
-def run_round(params: Params, count: int, seed: int, believed: TepTables | None = None) -> Round:
-    """``count`` shots at the scene of ``seed``. ``believed``: see :class:`Trial`."""
+def run_round(
+    params: Params,
+    count: int,
+    seed: int,
+    captured: Sequence[bytes] = (),
+    believed: TepTables | None = None,
+) -> Round:
+    """``count`` shots at the scene of ``seed``. ``captured``: see :class:`Adversary`, ``believed``: see
+    :class:`Trial`."""
     scene = scene_of(seed, params)
-    adversary = Adversary(scene.tables, random.Random(f"shots {seed}"), longest=scene.longest)
+    rng = random.Random(f"shots {seed}")
+    adversary = Adversary(scene.tables, rng, longest=scene.longest, captured=captured)
     suspects: deque[Shot] = deque(maxlen=None if scene.has_memory else _RECENT)
     fired = 0
     with Trial(params, scene, believed) as trial:
@@ -98,9 +106,11 @@ def run_campaign(
     progress: Progress,
     note: Callable[[str], None],
     skip: int = 0,
+    captured: Sequence[bytes] = (),
 ) -> Generator[Round]:
     """Rounds of ``count`` shots in all, as they end, ``jobs`` at a time. The first finding should be the last: whoever
-    closes the iterator stops what runs. ``skip``: shots of whole rounds that were fired before."""
+    closes the iterator stops what runs. ``skip``: shots of whole rounds that were fired before. ``captured``: see
+    :class:`Adversary`."""
     if skip % ROUND:
         raise ValueError(f"skip must be whole rounds of {ROUND}, not {skip}")
     board_library(params, progress=note)  # once, before many want it
@@ -113,7 +123,8 @@ def run_campaign(
         jobs, initializer=signal.signal, initargs=(signal.SIGTERM, signal.SIG_DFL)
     ) as pool:
         futures = [
-            pool.submit(run_round, params, size, number) for size, number in zip(sizes, seeds, strict=True)
+            pool.submit(run_round, params, size, number, captured)
+            for size, number in zip(sizes, seeds, strict=True)
         ]
         try:
             for future in as_completed(futures):

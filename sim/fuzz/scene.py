@@ -9,6 +9,7 @@ from opentep.host.tables import TepTables
 
 from ..random_tables import Learning, random_tables
 from ..traffic import Aside
+from .captured import LONGEST
 
 __all__ = ["CORE", "FULL_LOAD", "Pace", "Scene", "scene_of"]
 
@@ -45,7 +46,7 @@ class Scene:
 
     tables: TepTables
     pace: Pace = FULL_LOAD
-    longest: int = 1600
+    longest: int = LONGEST
     """Octets of an ordinary frame."""
 
     @property

@@ -161,7 +161,7 @@ def shows(tables: TepTables, believed: TepTables) -> bool:
 def test_a_fault_is_found_and_made_small(change, kinds, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     seed = seed_with(lambda tables: two_tenants_here(tables) and shows(tables, change(tables)))
     believed = change(scene_of(seed, PARAMS).tables)
-    found = run_round(PARAMS, 4000, seed, believed)
+    found = run_round(PARAMS, 4000, seed, believed=believed)
     assert found.finding is not None and found.finding.kind in kinds
     reproducer = reproducer_of(found, PARAMS, "test", believed)
     assert reproducer is not None
@@ -184,7 +184,7 @@ def test_a_fault_is_found_in_what_comes_after() -> None:
         lambda tables: tables.learned_limit < 4 and any(tenant.learn_source for tenant in tables.tenants)
     )
     believed = generous(scene_of(seed, PARAMS).tables)
-    found = run_round(PARAMS, 2000, seed, believed)
+    found = run_round(PARAMS, 2000, seed, believed=believed)
     assert found.finding is not None and found.finding.kind is Kind.EVENTS
     assert len(found.suspects) == found.shots > 1
     again = shown(PARAMS, seed, found.suspects, believed)
