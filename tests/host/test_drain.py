@@ -10,7 +10,7 @@ from opentep.gateware.phy.gmii import Speed
 from opentep.host.drain import drain_seconds, longest_lists
 from opentep.host.driver import Driver
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import ReplicaList, TepTables
+from opentep.host.tables import RemoteTep, ReplicaList, TepTables, Way
 from opentep.sim.wire import OVERHEAD
 
 from .driver_bench import configurations, device
@@ -57,10 +57,10 @@ def test_a_number_that_was_given_up_lately_is_not_given_out(device, monkeypatch:
     clock = [100.0]
     monkeypatch.setattr("opentep.host.departed.time.monotonic", lambda: clock[0])
     some = next(configurations(3, 1))
-    tables = replace(some, macs=(), known=(), rules=(), lists=())
-    assert tables.teps
-    without = replace(tables, teps=tables.teps[1:])
-    other = replace(tables, teps=(replace(tables.teps[0], address=7, sources=(7,)), *tables.teps[1:]))
+    rack = RemoteTep(5, "rack", 5, (5,), (Way(2, 0x02_00_00_00_00_01),))
+    without = replace(some, tenants=(), macs=(), known=(), rules=(), lists=(), teps=())
+    tables = replace(without, teps=(rack,))
+    other = replace(without, teps=(replace(rack, address=7, sources=(7,)),))
     driver = Driver(RegisterAccess(device), drain_seconds=5)
 
     def waits(desired: TepTables) -> float:

@@ -10,6 +10,7 @@ from opentep.host.driver import Driver, DriverError
 from opentep.host.registers import RegisterAccess
 from opentep.host.steps import Steps
 from opentep.host.tables import (
+    OUI_KEY,
     Local,
     MacTableEntry,
     Remote,
@@ -148,7 +149,7 @@ def full_of_rows(some: TepTables) -> TepTables:
     return TepTables(
         name="full",
         address=some.address,
-        ports=some.ports,
+        ports=tuple(replace(port, key_mask=OUI_KEY) for port in some.ports),
         tenants=tuple(Tenant(n, f"tenant{n}", (0x120001 + n,)) for n in range(15)),
         macs=tuple(MacTableEntry(n, 0x120001 + n << 24 | vm, place) for n, vm, place in places),
     )
