@@ -9,7 +9,10 @@ from opentep.gateware.params import Params
 from opentep.sim.cocotb_run import run_cocotb
 
 
-@pytest.mark.parametrize("name, mirror", [("hairpin", False), ("tunnel", False), ("tunnel", True)])
+@pytest.mark.parametrize(
+    "name, mirror",
+    [("hairpin", False), pytest.param("tunnel", False, marks=pytest.mark.long), ("tunnel", True)],
+)
 @pytest.mark.parametrize(
     "access_ports, fabric_ports, width",
     [
