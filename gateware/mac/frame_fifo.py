@@ -55,7 +55,6 @@ class FrameFifo(wiring.Component):
         ]
         reset = Signal()
         lately = Signal(2)  # for as long the FIFO may still call itself empty
-        settling = Signal(init=1)
         settled = Signal()
         disturbed = Signal(init=1)
         ready = Signal()
@@ -63,7 +62,7 @@ class FrameFifo(wiring.Component):
             ResetSignal("write", allow_reset_less=True), reset, o_domain="read"
         )
         m.submodules.settled = FFSynchronizer(~disturbed, settled, o_domain="write", reset_less=False)
-        m.d.at_once += disturbed.eq(reset | settling)
+        m.d.at_once += disturbed.eq(reset | lately.any() | (disturbed & fifo.r_rdy))
         m.d.comb += ready.eq(fifo.w_rdy & settled)
 
         entry = Signal(layout)
@@ -106,7 +105,6 @@ class FrameFifo(wiring.Component):
         ]
         m.d.read += [
             lately.eq(Cat(reset, lately[0])),
-            settling.eq(reset | lately.any() | (settling & fifo.r_rdy)),
             pending.eq(output.valid & ~output.ready),
         ]
         with m.If(reset & (open | pending)):

@@ -74,8 +74,12 @@ def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
 @pytest.mark.parametrize(
     "seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 400))]
 )
-def test_interrupted_anywhere(device, seed: int) -> None:
-    """A link that is lost, and an agent that connects anew, whatever it is to bring then."""
+def test_interrupted_anywhere(memory_device, seed: int) -> None:
+    """A link that is lost, and an agent that connects anew, whatever it is to bring then.
+
+    There is room for the keys of two configurations whose ports go by different masks, neither of them wholly there.
+    """
+    device = memory_device(replace(PARAMS, tenants=2 * PARAMS.tenants))
     rng = random.Random(seed)
     sequence = [tables for tables in configurations(seed, 4) for _ in range(rng.choice((1, 1, 2)))]
     for tables in [*sequence, *sequence[-2:]]:

@@ -29,31 +29,35 @@ def vms(tables: TepTables) -> list[MacTableEntry]:
     return [entry for entry in tables.macs if isinstance(entry.place, Local)]
 
 
-def free_place(rng: random.Random, tables: TepTables, tenant: int) -> Local:
-    """A place that nobody has, and whose VLAN ID suits the tenant."""
+def free_place(rng: random.Random, tables: TepTables, tenant: int) -> Local | None:
+    """A place that nobody has, and whose VLAN ID suits the tenant; none, perhaps, behind ports that go by the whole of
+    it."""
     vlan = next(t.vlan for t in tables.tenants if t.index == tenant)
     taken = {entry.place for entry in tables.macs}
-    while True:
+    for _ in range(100):
         port = rng.randrange(PARAMS.access_ports)
         mask = tables.ports[port].key_mask.vid
         place = Local(port, rng.randrange(1, 4095) & ~mask | vlan & mask)
         if place.vid not in (0, 4095) and place not in taken:
             return place
+    return None
 
 
 def move_vm(rng: random.Random, tables: TepTables) -> TepTables:
     vm = rng.choice(vms(tables))
     place = free_place(rng, tables, vm.tenant)
+    if place is None:
+        return tables
     return replace(tables, macs=tuple(replace(e, place=place) if e == vm else e for e in tables.macs))
 
 
 def add_vm(rng: random.Random, tables: TepTables) -> TepTables:
     tenant = rng.choice(tables.tenants)
     mac = tenant.ouis[0] << 24 | rng.getrandbits(24)
-    entry = MacTableEntry(tenant.index, mac, free_place(rng, tables, tenant.index))
-    if any((e.tenant, e.mac) == (entry.tenant, entry.mac) for e in tables.macs):
+    place = free_place(rng, tables, tenant.index)
+    if place is None or any((e.tenant, e.mac) == (tenant.index, mac) for e in tables.macs):
         return tables
-    return replace(tables, macs=(*tables.macs, entry))
+    return replace(tables, macs=(*tables.macs, MacTableEntry(tenant.index, mac, place)))
 
 
 def remove_vm(rng: random.Random, tables: TepTables) -> TepTables:
