@@ -46,8 +46,8 @@ class FrameFifo(wiring.Component):
         m.submodules.fifo = fifo = AsyncFifo(layout.size, self.depth)
 
         # A reset of few clocks leaves the FIFO with words that nobody wrote. They are thrown away, and before it is
-        # empty nothing is written. The reset is seen at once in `read`, and in `write` it is over there, too: who tells
-        # is one register, as no other signal crosses without a chance of a glitch.
+        # empty nothing is written. The reset is seen at once in `read`, and in `write` it is over there, too. One
+        # register tells that: what several make up together may glitch on its way across.
         m.domains += ClockDomain("at_once", async_reset=True, local=True)
         m.d.comb += [
             ClockSignal("at_once").eq(ClockSignal("read")),
