@@ -73,8 +73,7 @@ def run_rfc2544(rig: Rig, settings: Settings, advance: Advance) -> Iterator[Resu
         advance(_TESTS * number + 2, total)
         at_limit = outcome if share == 1 and load.at_line_rate else None
         yield from _loss_curve(rig, load, settings, at_limit)
-        if load.flow != "both":
-            yield _back_to_back(rig, load, settings, at_limit)
+        yield _back_to_back(rig, load, settings, at_limit)
     advance(total, total)
 
 
@@ -236,10 +235,14 @@ def _back_to_back(rig: Rig, load: Load, settings: Settings, at_line: Outcome | N
 
 
 def _ideal_burst(params: Params, load: Load) -> float | None:
-    """Frames per port until memory or queue must overflow; ``None`` if the output keeps up."""
+    """Frames per port until memory or queue must overflow; ``None`` if the outputs keep up.
+
+    Streams whose output falls behind are alike, and take memory for themselves.
+    """
     if load.at_line_rate:
         return None
-    stream = load.streams[0]
-    cells = sum(-(-len(variant.frame) // CELL_BYTES) for variant in stream.variants) / len(stream.variants)
-    staying = len(load.streams) * (1 - stream.limit)
+    behind = [stream for stream in load.streams if stream.limit < 1]
+    variants = behind[0].variants
+    cells = sum(-(-len(variant.frame) // CELL_BYTES) for variant in variants) / len(variants)
+    staying = sum(1 - stream.limit for stream in behind)
     return min(params.cells / cells, params.queue_depth) / staying

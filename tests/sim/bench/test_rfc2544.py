@@ -53,6 +53,14 @@ def test_all_tests_of_one_size(rig):
     assert burst.measured == pytest.approx(burst.limit / 2, rel=0.05), "an output's share: as much stays free"
 
 
+def test_a_burst_in_both_directions_ends_where_that_into_the_tunnel_does(rig):
+    """What comes out of the tunnel meanwhile keeps up, and has no more cells than one frame coming and one going."""
+    found = results(rig, sizes=("512",), flows=("encapsulation", "both"), duration_ns=300_000)
+    alone, both = found["back-to-back"]
+    assert both.limit == alone.limit
+    assert alone.measured * 0.9 <= both.measured <= alone.measured
+
+
 def test_a_rate_beyond_the_wire_is_found_out(rig):
     """A limit that is none: the search ends where the fabric is full."""
     (stream,) = make_load(rig.scene, "encapsulation", "64").streams
