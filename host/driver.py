@@ -35,7 +35,7 @@ from opentep.host.registers import RegisterAccess
 from opentep.host.retagging import Retagged, Stage, next_stage
 from opentep.host.steps import Steps
 from opentep.host.tables import Port, Remote, TepTables
-from opentep.host.transition import vacate, without_old_keys
+from opentep.host.transition import vacate
 from opentep.host.usage import beyond_storm_control, usage, without_storm_control
 
 __all__ = ["Driver", "DriverError", "Progress", "Retagger"]
@@ -402,9 +402,13 @@ class Driver:
 
     def _without_old_keys(self, desired: TepTables) -> Held:
         """What the TEP holds when the keys are gone that those of ``desired`` find no place beside."""
-        _log.warning("'%s': OUIs, sources and rules that go make room, before others come", desired.name)
+        _log.warning(
+            "'%s': keys of tenants, sources and rules that go make room before others come, frames that need them are"
+            " lost meanwhile",
+            desired.name,
+        )
         held = self.read()  # the attempt before has placed keys that the TEP never got
-        self._change(held, without_old_keys(held.tables, desired), _no_progress)
+        self.registers.client.execute(list(Steps(self._reader, held, desired).old_keys()))
         self._drain()
         return self.read()
 

@@ -72,7 +72,7 @@ class Steps:
             *self._new_macs(),
             *self._new_keys(),
             *self._new_known(),
-            *self._old_keys(),
+            *self.old_keys(),
             *self._old_macs(),
             *self._old_tenants_and_lists(),
         ]
@@ -237,7 +237,8 @@ class Steps:
                 if self._held.keys[name].get(key) != value:
                     yield from table.put(key, value)
 
-    def _old_keys(self) -> Iterator[Request]:
+    def old_keys(self) -> Iterator[Request]:
+        """What takes away the keys that are not desired."""
         for table, wanted, name in reversed(self._wanted_keys()):
             yield from table.tidy()
             for key in self._held.keys[name]:

@@ -23,7 +23,7 @@ from opentep.host.tables import (
     target_of,
 )
 
-__all__ = ["vacate", "without_old_keys"]
+__all__ = ["vacate"]
 
 _Place = Local | Remote
 
@@ -192,21 +192,3 @@ def vacate(held: TepTables, desired: TepTables) -> TepTables:
         known=tuple(known for known in held.known if known.tenant not in tenants),
     )
     return held if result == held else result
-
-
-def without_old_keys(held: TepTables, desired: TepTables) -> TepTables:
-    """``held`` without the OUIs, sources and rules that are not in ``desired``; all else stays as it is."""
-    ouis = {tenant.index: tenant.ouis for tenant in desired.tenants}
-    sources = {tep.index: tep.sources for tep in desired.teps}
-    return replace(
-        held,
-        tenants=tuple(replace(t, ouis=_common(t.ouis, ouis.get(t.index, ()))) for t in held.tenants),
-        teps=tuple(
-            replace(tep, sources=_common(tep.sources, sources.get(tep.index, ()))) for tep in held.teps
-        ),
-        rules=tuple(rule for rule in held.rules if rule in desired.rules),
-    )
-
-
-def _common(now: tuple[int, ...], then: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(key for key in now if key in then)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 from opentep.gateware.events import TRAFFIC_COUNTERS
+from opentep.gateware.headers import GROUP_BIT
 from opentep.host.driver import Driver, DriverError
 from opentep.host.encode import NO_STORM
 from opentep.host.held import Held
 from opentep.host.link.protocol import Read, Write
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import Local, MacTableEntry, Remote, Storm, TepTables
+from opentep.host.tables import OUI_KEY, KeyMask, Local, MacTableEntry, Remote, Storm, Tenant, TepTables
 
 from .driver_bench import PARAMS, configurations, device, driver, lasting, normal
 
@@ -75,11 +76,8 @@ def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
     "seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 400))]
 )
 def test_interrupted_anywhere(memory_device, seed: int) -> None:
-    """A link that is lost, and an agent that connects anew, whatever it is to bring then.
-
-    There is room for the keys of two configurations whose ports go by different masks, neither of them wholly there.
-    """
-    device = memory_device(replace(PARAMS, tenants=2 * PARAMS.tenants))
+    """A link that is lost, and an agent that connects anew, whatever it is to bring then."""
+    device = memory_device(PARAMS)
     rng = random.Random(seed)
     sequence = [tables for tables in configurations(seed, 4) for _ in range(rng.choice((1, 1, 2)))]
     for tables in [*sequence, *sequence[-2:]]:
@@ -104,6 +102,40 @@ def test_interrupted_anywhere(memory_device, seed: int) -> None:
             held = driver.read()
             assert normal(held.tables) == normal(tables)
             assert not held.learned
+
+
+@pytest.mark.parametrize("left", [0, 20, 40, 60, 80, 100])
+def test_a_full_tenant_table_goes_by_other_masks(device, left: int) -> None:
+    """There is no room for the keys of both, nor is there where the change was cut short."""
+    oui, vlan, fabric = OUI_KEY, KeyMask(0, 0xFFF), KeyMask(OUI_KEY.mac | 1 << GROUP_BIT)
+    tenants = [Tenant(k, f"t{k}", ouis=(0x120000 + 4 * k,), vlan=1 + k) for k in range(14)]
+    (drawn,) = configurations(1, 1)
+    both, either = (
+        replace(
+            drawn,
+            tenants=tuple(tenants),
+            ports=tuple(replace(port, key_mask=mask) for port, mask in zip(drawn.ports, masks, strict=True)),
+            **dict.fromkeys(("macs", "lists", "rules", "known"), ()),
+        )
+        for masks in ((KeyMask(oui.mac, vlan.vid),) * 2 + (fabric,) * 2, (oui, vlan, fabric, fabric))
+    )
+    driver = lasting(device)
+    driver.apply(both)
+
+    def cut(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise ConnectionError
+
+    device.after = cut
+    with suppress(ConnectionError):
+        driver.apply(either)
+    device.after = lambda _: None
+    for tables in (both, either):
+        driver = lasting(device)
+        driver.apply(tables)
+        assert normal(driver.read().tables) == normal(tables)
 
 
 def test_interrupted_while_a_tep_goes_before_next_hops_are_looked_for(
