@@ -1,8 +1,10 @@
 """`opentep capture`."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from opentep.gateware.hostport.format import Reason
@@ -21,6 +23,21 @@ __all__ = ["command"]
 
 _GROUPS = {"drops": DROPS, "all": DROPS | {Reason.FORWARDED, Reason.DISCOVERY}}
 _REASONS = {reason.label: frozenset({reason}) for reason in sorted(_GROUPS["all"], key=lambda r: r.value)}
+
+
+@contextmanager
+def _sink(file: str) -> Iterator[BinaryIO]:
+    """What to write to, which errors name, those of closing it as well."""
+    name = "standard output" if file == "-" else file
+    try:
+        if file == "-":
+            yield sys.stdout.buffer
+        else:
+            with Path(file).open("wb") as opened:
+                yield opened
+    except OSError as error:
+        error.filename = error.filename or name
+        raise
 
 
 def _interfaces(target: Target, tables: TepTables, describer: Describer) -> list[tuple[str, str]]:
@@ -98,8 +115,7 @@ def command(
     opentep capture -t rack1 -r forwarded --sample 1000 --duration 60 -w mirror.pcapng
     opentep capture -l /dev/ttyUSB0 --count 10 | tshark -r - -T fields -e frame.comment
     """
-    stdout = sys.stdout.buffer
-    if file == "-" and stdout.isatty():
+    if file == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture is no text: pipe it into `wireshark -k -i -`, or give --write FILE")
     target = one_target(fabric, tep, link, baud)
     with ExitStack() as stack:
@@ -114,7 +130,7 @@ def command(
         )
         punts = Punts(driver.registers)
         before = punts.counts()
-        sink = stdout if file == "-" else stack.enter_context(Path(file).open("wb"))
+        sink = stack.enter_context(_sink(file))
         status = stack.enter_context(stderr_console().status("capturing"))
         frames = 0
         with watch(Output(sink), duration) as watching:

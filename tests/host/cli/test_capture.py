@@ -185,3 +185,18 @@ def test_an_unknown_port_is_named(live_tep) -> None:
     )
     assert result.returncode == 2
     assert b"no port 'servr'; ports are: server, uplink" in result.stderr
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_a_full_disk_is_told_with_its_file(live_tep, to_file) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            live_tep.command("capture", *(("-w", "/dev/full") if to_file else ())),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    where = b"/dev/full" if to_file else b"standard output"
+    assert result.returncode == 1
+    assert result.stderr == b"opentep: " + where + b": No space left on device\n"
