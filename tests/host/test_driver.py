@@ -1,7 +1,8 @@
 """The driver against a register space in memory: from any state to any other, without mixtures."""
 
 import random
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,22 @@ def test_from_anything_to_anything(driver: Driver, seed: int) -> None:
         assert driver.plan(tables) == []
 
 
+@contextmanager
+def cut_after(device, left: int) -> Iterator[None]:
+    """The link is lost after ``left`` changes, 0 for never; so ends the block."""
+
+    def cut(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise ConnectionError
+
+    device.after = cut
+    with suppress(ConnectionError):
+        yield
+    device.after = lambda _: None
+
+
 @pytest.mark.parametrize(
     "seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 400))]
 )
@@ -82,18 +99,8 @@ def test_interrupted_anywhere(memory_device, seed: int) -> None:
     sequence = [tables for tables in configurations(seed, 4) for _ in range(rng.choice((1, 1, 2)))]
     for tables in [*sequence, *sequence[-2:]]:
         driver = lasting(device)
-        left = rng.choice((1, 3, 10, 30, 100, 300, 1000))
-
-        def cut(_: object) -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                raise ConnectionError
-
-        device.after = cut
-        with suppress(ConnectionError):
+        with cut_after(device, rng.choice((1, 3, 10, 30, 100, 300, 1000))):
             driver.apply(tables)
-        device.after = lambda _: None
         if rng.random() < 0.5:  # something else, or the same again
             driver = lasting(device)
             driver.apply(tables)
@@ -121,17 +128,8 @@ def test_a_full_tenant_table_goes_by_other_masks(device, left: int) -> None:
     )
     driver = lasting(device)
     driver.apply(both)
-
-    def cut(_: object) -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            raise ConnectionError
-
-    device.after = cut
-    with suppress(ConnectionError):
+    with cut_after(device, left):
         driver.apply(either)
-    device.after = lambda _: None
     for tables in (both, either):
         driver = lasting(device)
         driver.apply(tables)
