@@ -6,15 +6,21 @@ from amaranth_boards.resources import UARTResource
 
 from . import phys
 from .board import Board, EthernetPort
+from .resources import with_attrs
 from .sizes import SIZES_85F
 
 __all__ = ["BUTTERSTICK"]
 
 
 class _Platform(ButterStickPlatform):
-    # The pins of the SYZYGY connectors have no voltage before it is set, those of the card slot always 3.3 V.
     resources = (
-        *(r for r in ButterStickPlatform.resources if not r.name.startswith("sd_card")),
+        # Edges as LiteX has them (litex_boards/platforms/gsd_butterstick.py).
+        *(
+            with_attrs(r, "tx_clk", "tx_ctl", "tx_data", SLEWRATE="FAST") if r.name == "eth_rgmii" else r
+            for r in ButterStickPlatform.resources
+            if not r.name.startswith("sd_card")
+        ),
+        # The pins of the SYZYGY connectors have no voltage before it is set, those of the card slot always 3.3 V.
         UARTResource(0, tx="A12", rx="C12", attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
     )
 

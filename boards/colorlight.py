@@ -11,6 +11,7 @@ from amaranth_boards.resources import UARTResource
 
 from . import phys
 from .board import Board, EthernetPort
+from .resources import without
 from .sizes import SIZES_25F
 
 __all__ = ["COLORLIGHT_5A_75B", "COLORLIGHT_5A_75B_R8"]
@@ -19,16 +20,10 @@ _LOADER = ("--cable", "ft232")
 _IO = Attrs(IO_TYPE="LVCMOS33")
 
 
-def _without(resource: Resource, *names: str) -> Resource:
-    """``resource`` but for the members ``names``."""
-    ios = (sub for sub in resource.ios if sub.name not in names)
-    return Resource(resource.name, resource.number, *ios, resource.attrs)
-
-
 class _Revision7Platform(Colorlight_5A75B_R70Platform):
     # Both PHYs have the same reset and MDIO pins, which can be requested once.
     resources = tuple(
-        _without(r, "rst", "mdc", "mdio") if (r.name, r.number) == ("eth_rgmii", 1) else r
+        without(r, "rst", "mdc", "mdio") if (r.name, r.number) == ("eth_rgmii", 1) else r
         for r in Colorlight_5A75B_R70Platform.resources
     )
 

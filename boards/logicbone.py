@@ -6,6 +6,7 @@ from amaranth_boards.resources import UARTResource
 
 from . import phys
 from .board import Board, EthernetPort, Led
+from .resources import with_attrs
 from .sizes import SIZES_45F
 
 __all__ = ["LOGICBONE"]
@@ -13,9 +14,14 @@ __all__ = ["LOGICBONE"]
 
 class _Platform(LogicbonePlatform):
     resources = (
-        *LogicbonePlatform.resources,
-        # Where a BeagleBone has its UART1.
-        UARTResource(0, tx="24", rx="26", conn=("P9", 0), attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
+        # The board has no resistor at MDIO (litex_boards/platforms/logicbone.py).
+        *(
+            with_attrs(r, "mdio", PULLMODE="UP") if r.name == "eth_rgmii" else r
+            for r in LogicbonePlatform.resources
+        ),
+        # Where a BeagleBone has its UART1: pins 24 and 26 of P9 (oskirby/logicbone-tests,
+        # verilog/logicbone-rev0.lpf; the connector's table in amaranth_boards 0.0.21 is off by one).
+        UARTResource(0, tx="A7", rx="B6", attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
     )
 
 

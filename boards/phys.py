@@ -20,11 +20,20 @@ found have latched their straps, and answer when they are looked for."""
 COLORLIGHT_5A_75B = PhyDescription(
     # Two, with common MDC, MDIO and reset: q3k/chubby75, 5a-75b/hardware_V7.0.md. colorlight_5a_75x.py: tx_delay 0. The
     # PHY delays TXC itself unless shadow register 3 of 0x1C says otherwise (Linux, bcm54xx_config_clock_delay).
+    # The board's clock comes from a crystal pin of one of them (q3k/chubby75, issue 32), which stops on the related
+    # 5A-75E while they are reset (litex-boards, pull request 104).
     name="Broadcom B50612D",
-    reset_us=_RESET_US,
+    reset_us=None,
     settle_us=_SETTLE_US,
     rx_delay_ps=2000,
     tx_delay_ps=0,
+    # Long frames, as Linux does it for the family (bcm_phy_enable_jumbo): shadow 0 of 0x18, chosen for reading by the
+    # first write, extended length; then the elastic FIFO of the other direction, from 4.5 to 10 KB.
+    writes=(
+        RegisterWrite(0x18, 0x0007),
+        RegisterWrite(0x18, 0x4000, 0x4007),
+        RegisterWrite(0x10, 0x0001, 0x0001),
+    ),
 )
 
 COLORLIGHT_5A_75B_R8 = PhyDescription(
@@ -76,6 +85,7 @@ ECPIX5 = _KSZ9031RNX
 BUTTERSTICK = _KSZ9031RNX
 """litex-boards pull request 372: rx_delay 0, since the PHY delays RXC by 1.2 ns; with 2 ns frames were lost."""
 
-LOGICBONE = replace(_KSZ9031RNX, name="unknown", rx_delay_ps=2000, writes=())
-"""logicbone.py: both delays 2 ns. Which PHY it is, no source that was found tells: only standard registers are used.
-On prototypes its reset is not the FPGA's (amaranth_boards/logicbone.py)."""
+LOGICBONE = replace(_KSZ9031RNX, rx_delay_ps=2000)
+"""KSZ9031RNXCA: oskirby/logicbone, README and ethernet.sch. logicbone.py: both delays 2 ns, though the ButterStick with
+the same PHY wants 0; but its RXC is on no clock pin, and late. On prototypes its reset is not the FPGA's
+(amaranth_boards/logicbone.py)."""

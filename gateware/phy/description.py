@@ -27,8 +27,8 @@ class PhyDescription:
     """A PHY as it is used on a board; several on one MDIO bus are alike."""
 
     name: str
-    reset_us: int
-    """For which the reset pin is held."""
+    reset_us: int | None
+    """For which the reset pin is held. None: never, as where the board's clock comes from the PHY."""
     settle_us: int
     """From then on until MDIO may be used."""
     rx_delay_ps: int
@@ -43,7 +43,7 @@ class PhyDescription:
     """At start-up, after the reset, in this order."""
 
     def __post_init__(self) -> None:
-        if self.reset_us < 1 or self.settle_us < 1:
+        if (self.reset_us is not None and self.reset_us < 1) or self.settle_us < 1:
             raise ValueError(
                 f"reset_us and settle_us must be at least 1, not {self.reset_us}, {self.settle_us}"
             )

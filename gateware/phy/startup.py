@@ -49,7 +49,7 @@ class PhyBus(wiring.Component):
     links
         Per port.
     reset
-        For the PHYs' pin; high after reset of the gateware.
+        For the PHYs' pin; high after reset of the gateware, or never.
     pins
         See :class:`MdioPins`.
     """
@@ -67,7 +67,7 @@ class PhyBus(wiring.Component):
             {
                 "host": In(PhyClient()),
                 "links": Out(LinkState).array(ports),
-                "reset": Out(1, init=1),
+                "reset": Out(1, init=phy.reset_us is not None),
                 "pins": Out(MdioPins()),
             }
         )
@@ -82,8 +82,9 @@ class PhyBus(wiring.Component):
         m.submodules.resolver = resolver = LinkResolver()
         request, response, host = mdio.request.payload, mdio.response, self.host
 
-        reset, settle, poll = (self._clocks(t) for t in (self.phy.reset_us, self.phy.settle_us, self.poll_us))
-        timer = Signal(range(max(reset, settle, poll)), init=reset - 1)
+        settle, poll = self._clocks(self.phy.settle_us), self._clocks(self.poll_us)
+        first_wait = settle if self.phy.reset_us is None else self._clocks(self.phy.reset_us)
+        timer = Signal(range(max(first_wait, settle, poll)), init=first_wait - 1)
         port = Signal(range(self.ports))
         known = Signal(self.ports, init=0 if self.phy.addresses is None else -1)
         """Ports whose PHY has an address,"""
@@ -121,10 +122,11 @@ class PhyBus(wiring.Component):
             next_port()
 
         with m.FSM():
-            with m.State("RESET"):
-                with m.If(timer == 0):
-                    m.d.sync += [timer.eq(settle - 1), self.reset.eq(0)]
-                    m.next = "SETTLE"
+            if self.phy.reset_us is not None:
+                with m.State("RESET"):
+                    with m.If(timer == 0):
+                        m.d.sync += [timer.eq(settle - 1), self.reset.eq(0)]
+                        m.next = "SETTLE"
             with m.State("SETTLE"):
                 with m.If(timer == 0):
                     m.next = "NEXT"

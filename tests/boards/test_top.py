@@ -38,10 +38,40 @@ def test_netlist_and_constraints(name):
     assert plan.device.replace("UM5G", "UM") in board.timing_model
 
 
-def test_the_clock_of_the_r8_comes_from_a_phy_that_is_never_reset():
+def test_the_clock_of_the_colorlight_comes_from_a_phy_that_is_never_reset():
     board = BOARDS["colorlight-5a-75b-r8"]
     plan = make_plan(board.platform(), BoardTop(board))
     assert "rst" not in plan.constraints and '"R6"' not in plan.constraints
+    board = BOARDS["colorlight-5a-75b"]
+    plan = make_plan(board.platform(), BoardTop(board))
+    assert 'LOCATE COMP "eth_rgmii_0__rst__io" SITE "P5"' in plan.constraints
+    assert board.phy.reset_us is None, "the pin is held at the other level"
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "pins"),
+    [
+        ("ecpix5-45", "PULLMODE=UP", [f"rx_data__io[{bit}]" for bit in range(4)]),
+        ("ecpix5-85", "PULLMODE=UP", [f"rx_data__io[{bit}]" for bit in range(4)]),
+        ("logicbone", "PULLMODE=UP", ["mdio__io"]),
+        ("butterstick", "SLEWRATE=FAST", ["tx_clk__io", "tx_ctl__io", "tx_data__io[3]"]),
+    ],
+)
+def test_what_the_pins_of_a_phy_need(name, attribute, pins):
+    board = BOARDS[name]
+    plan = make_plan(board.platform(), BoardTop(board))
+    for pin in pins:
+        (line,) = (
+            line for line in plan.constraints.splitlines() if f'IOBUF PORT "eth_rgmii_0__{pin}"' in line
+        )
+        assert attribute in line and "IO_TYPE=LVCMOS33" in line
+
+
+def test_the_uart_of_the_logicbone_is_at_pins_24_and_26_of_p9():
+    board = BOARDS["logicbone"]
+    plan = make_plan(board.platform(), BoardTop(board))
+    assert 'LOCATE COMP "uart_0__tx__io" SITE "A7"' in plan.constraints
+    assert 'LOCATE COMP "uart_0__rx__io" SITE "B6"' in plan.constraints
 
 
 def test_parameters_that_no_board_has_are_refused():

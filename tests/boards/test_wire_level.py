@@ -48,7 +48,7 @@ def harness(text: str, board: Board, speed: int) -> str:
 def simulate(name: str, *, speed: str = "1e9", **parameters: str) -> None:
     board = BOARDS[name]
     # But for the time that the PHYs take to come out of reset.
-    quick = replace(board, phy=replace(board.phy, reset_us=5, settle_us=5))
+    quick = replace(board, phy=replace(board.phy, reset_us=board.phy.reset_us and 5, settle_us=5))
     platform = board.platform()
     text = verilog_of(make_plan(platform, BoardTop(quick)).rtlil)
     run_cocotb_on(

@@ -140,6 +140,24 @@ def make_bench(make_phys, seed, ports, **options):
     return Bench(dut, make_phys(CLOCK_HZ, seed), seed)
 
 
+def test_phys_that_are_never_reset(make_phys):
+    """Nothing on the bus until they have settled, then the set-up."""
+    bench = make_bench(make_phys, 1, 1, addresses=(3,), reset_us=None)
+    phys, dut = bench.phys, bench.dut
+
+    async def testbench(ctx):
+        phys.registers = {3: up(bench.rng)}
+        for _ in range(200):
+            assert not ctx.get(dut.reset) and not ctx.get(dut.pins.mdc)
+            await ctx.tick()
+        await bench.polls(ctx, 2)
+        assert not ctx.get(dut.reset)
+        assert phys.registers[3][21] & 0x30 == 0x30
+        assert bench.links(ctx) == [link_of(phys.registers[3])]
+
+    bench.run(testbench)
+
+
 @pytest.mark.parametrize("given", [True, False])
 def test_start_up_and_links(given, make_phys):
     """Reset for its time, nothing on the bus before, set-up in order, then links as registers change."""
