@@ -6,9 +6,10 @@ import click
 from click.shell_completion import CompletionItem
 from opentep.boards.board import Board
 from opentep.boards.catalogue import BOARDS
+from opentep.host.fabric.core_section import core_section
 from opentep.host.fabric.validate import suggest
 
-from .output import Cell, print_json, print_table
+from .output import print_json, print_table
 
 __all__ = ["BoardName", "show_boards"]
 
@@ -37,7 +38,8 @@ class BoardName(click.ParamType):
 
 def show_boards(*, as_json: bool) -> None:
     """A table of all boards."""
-    boards: list[dict[str, Cell]] = [
+    columns = ("name", "title", "device", "tenants", "macs", "packet_bytes")
+    boards: list[dict[str, Any]] = [
         {
             "name": board.name,
             "title": board.title,
@@ -45,11 +47,12 @@ def show_boards(*, as_json: bool) -> None:
             "tenants": board.params.tenants,
             "macs": board.params.macs,
             "packet_bytes": board.params.packet_bytes,
+            "core": core_section(board.params.as_dict()),
         }
         for board in BOARDS.values()
     ]
     if as_json:
         print_json({"boards": boards})
     else:
-        columns = ("name", "board", "device", "tenants", "MACs", "packet bytes")
-        print_table(columns, [list(board.values()) for board in boards])
+        heads = ("name", "board", "device", "tenants", "MACs", "packet bytes")
+        print_table(heads, [[board[name] for name in columns] for board in boards])

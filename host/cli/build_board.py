@@ -11,6 +11,7 @@ from opentep.boards.plan import BuildPlan, make_plan
 from opentep.boards.report import REPORT, BoardReport
 from opentep.boards.timing import ClockTiming
 from opentep.gateware.params import Params
+from opentep.host.fabric.core_section import core_section
 
 from .build_core import print_areas
 from .build_progress import build_progress
@@ -98,6 +99,8 @@ def _print(report: BoardReport, where: Path) -> None:
     if report.bitstream is not None:
         path = where / report.bitstream.name
         click.echo(f"{path}: {report.bitstream.size:,} octets, SHA-256 {report.bitstream.sha256}")
+        core = ", ".join(f"{name}: {value}" for name, value in core_section(report.params).items())
+        click.echo(f"what a document says of such a TEP: core: {{{core}}}")
     click.echo(f"{where / REPORT}: all of this, crossings between clocks, and versions of the tools")
 
 

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from opentep.boards.catalogue import BOARDS
+from opentep.gateware.params import Params
 from opentep.host.cli import build_board, main
 
 NAME = "colorlight-5a-75b"
@@ -47,6 +49,7 @@ def test_a_build_and_its_report(small_board, tmp_path):
     written = json.loads((folder / "report.json").read_text())
     assert written["params"]["macs"] == 1024
     assert f"build {written['build']}" in result.output and int(written["build"], 16)
+    assert "core: {macs: 1024, stash: 1, clock_hz: 83333333, counted_teps: 0}" in result.output
 
 
 @pytest.mark.synth
@@ -100,6 +103,11 @@ def test_list():
     listed = json.loads(run("--list", "--json").output)["boards"]
     assert [board["name"] for board in listed] == list(BOARDS)
     assert listed[0]["device"] == "LFE5U-25F-6"
+    documented = (Path(__file__).parents[3] / "docs" / "boards.md").read_text()
+    for board, row in zip(BOARDS.values(), listed, strict=True):
+        assert Params(**row["core"]) == board.params
+        core = ", ".join(f"{name}: {value}" for name, value in row["core"].items())
+        assert f"| `{{{core}}}` |" in documented
 
 
 @pytest.mark.parametrize("command", ["build", "flash"])
