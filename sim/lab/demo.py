@@ -1,6 +1,7 @@
 """`make demo`: the lab comes up, shows what the TEPs do, and goes down."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -40,13 +41,25 @@ def run_demo(lab: Lab, console: Console, *, captures: Path | None = None) -> lis
         outcomes = [_step(check.run, check.title, demo, console, progress) for check in CHECKS]
         counters = {tep.name: demo.counters(tep.name) for tep in demo.fabric.teps.values() if not tep.foreign}
         if captures is not None:
-            shutil.copytree(lab.captures, captures, dirs_exist_ok=True)
-            (captures / "counters.json").write_text(json.dumps(counters, indent=2) + "\n")
+            _keep(lab.captures, counters, captures)
     console.print(_counter_table(counters))
     console.print(_outcome_table(outcomes))
     if captures is not None:
         console.print(f"Captures of every port and the counters are in {captures}/", highlight=False)
     return outcomes
+
+
+def _keep(files: Path, counters: dict[str, dict], folder: Path) -> None:
+    """Leave captures and counters in ``folder``. They belong to whom the place belongs where that is made, who may have
+    called through sudo."""
+    top = folder.absolute()
+    while not top.parent.exists():
+        top = top.parent
+    owner = top.parent.stat()
+    shutil.copytree(files, folder, dirs_exist_ok=True)
+    (folder / "counters.json").write_text(json.dumps(counters, indent=2) + "\n")
+    for path in (top, *top.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _step(

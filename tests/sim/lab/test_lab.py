@@ -27,6 +27,8 @@ pytestmark = [
 
 START_SECONDS = 120.0
 GONE_SECONDS = 15.0
+CALLER = (1234, 1234)
+"""User and group of one who calls through sudo."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,15 +139,23 @@ def test_what_runs_in_its_namespaces_ends_with_it(lab: Lab) -> None:
 
 @pytest.mark.parametrize("lab", ["test"], indirect=True)
 def test_demo(lab: Lab, tmp_path: Path) -> None:
-    result = subprocess.run(demo(lab, tmp_path / "captures"), capture_output=True, text=True, check=False)
+    place = tmp_path / "of-somebody"
+    place.mkdir()
+    os.chown(place, *CALLER)
+    captures = place / "build" / "demo"
+    result = subprocess.run(demo(lab, captures), capture_output=True, text=True, check=False)
     assert result.returncode in (0, 1), result.stderr
     outcomes = json.loads(result.stdout)
     assert outcomes
     assert [outcome for outcome in outcomes if not outcome["passed"]] == []
     assert result.returncode == 0
-    for port in ("rack1-server1", "rack2-fabric0"):
-        assert list((tmp_path / "captures").rglob("*.pcap*")), port
-    assert json.loads((tmp_path / "captures" / "counters.json").read_text())
+    for tep in ("rack1", "rack2"):
+        assert list((captures / tep).glob("*.pcap")), tep
+    assert json.loads((captures / "counters.json").read_text())
+    owners = {
+        (path.stat().st_uid, path.stat().st_gid) for path in (captures.parent, *captures.parent.rglob("*"))
+    }
+    assert owners == {CALLER}
     assert_gone(lab)
 
 
