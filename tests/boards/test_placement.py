@@ -58,9 +58,10 @@ def test_an_earlier_report_does_not_count(program, tmp_path):
         place_and_route(tmp_path, [], 3)
 
 
+@pytest.mark.timeout(120)
 def test_a_cancelled_run_ends_at_once(program, tmp_path):
     cancel = Cancel()
-    program("echo 'Info: Routing 5 arcs.'; exec sleep 60")
+    program("echo 'Info: Routing 5 arcs.'; exec sleep 600")
 
     def stop(task: str, state: str) -> None:
         if state.startswith("routing"):

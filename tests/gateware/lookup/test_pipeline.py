@@ -1,5 +1,6 @@
 """The lookup pipeline: what its tables do not show by themselves."""
 
+from amaranth.hdl import Shape, Value
 from amaranth.sim import Simulator
 from opentep.gateware.lookup.pipeline import LookupPipeline
 from opentep.gateware.params import Params
@@ -48,7 +49,7 @@ def test_tables_change_and_are_read_whatever_comes():
             done, _ = ctx.get(bus.done), await ctx.tick()
             ctx.set(strobe, 0)
             if done:
-                return
+                return ctx.get(bus.r_data)
         raise AssertionError("no end of the transfer")
 
     async def bench(ctx):
@@ -60,8 +61,11 @@ def test_tables_change_and_are_read_whatever_comes():
         ctx.set(dut.mac_requests.w_data, {"op": MacOp.INSERT, "mac": 0x220000_000001})
         await transfer(ctx, dut.mac_requests, dut.mac_requests.w_stb)
         for bus in (getattr(dut, name) for name in buses):
+            bits = Shape.cast(bus.signature.members["w_data"].shape).width
+            ctx.set(bus.index, bus.signature.depth - 1)
+            ctx.set(Value.cast(bus.w_data), 0x5A5A_5A5A_5A5A_5A5A & (1 << bits) - 1)
             await transfer(ctx, bus, bus.w_stb)
-            await transfer(ctx, bus, bus.r_stb)
+            assert await transfer(ctx, bus, bus.r_stb) == ctx.get(bus.w_data)
 
     sim = Simulator(dut)
     sim.add_clock(1e-6)

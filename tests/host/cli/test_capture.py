@@ -11,8 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from opentep.gateware.hostport.format import Reason
+from opentep.host.cli import main
 from opentep.host.connect import open_driver
+from opentep.host.punt import Punts, Selection
 from opentep.sim.packets import encapsulated, ethernet, ipv6
+
+from .conftest import OPENTEP
 
 LLDP = 0x0180C200000E
 NOBODY = 0x1200010000FE
@@ -117,6 +123,21 @@ def test_reasons_ports_samples_and_snap(live_tep, mixed) -> None:
         assert {(frame[0], frame[1]) for frame in frames} == {("server", "20")}
         only = dissect(live_tep.run("capture", "-r", "all", "-p", "1", "-c", 4).stdout)
         assert {frame[0] for frame in only} == {"uplink"}
+
+
+def test_what_is_chosen_is_what_the_tep_is_told(live_tep, monkeypatch, tmp_path) -> None:
+    told: list[Selection] = []
+
+    def select(punts: Punts, selection: Selection) -> None:
+        told.append(selection)
+
+    monkeypatch.setattr(Punts, "select", select)
+    arguments = live_tep.command("capture", "-w", tmp_path / "x.pcapng", "--duration", 0)[len(OPENTEP) :]
+    chosen = ["-r", "forwarded", "-r", "policy", "-p", "server", "-n", "3", "-s", "20"]
+    result = CliRunner().invoke(main, [*arguments, *chosen])
+    assert result.exit_code == 0, result.output
+    reasons = frozenset({Reason.FORWARDED, *(reason for reason in Reason if reason.label == "policy")})
+    assert told == [Selection(sampled=reasons, ports=frozenset({0}), interval=3, snap=20), Selection()]
 
 
 def test_it_ends_in_time_with_a_file(live_tep, tmp_path) -> None:

@@ -335,9 +335,12 @@ def test_without_a_document_the_store_is_meant(folder):
 
 
 def test_lists_tell_where_vms_are(folder):
-    assert json.loads(done("vm", "list", "--where", "tep=rack1", "--json")).keys() >= {"red1"}
-    rows = [line.split() for line in done("vm", "list").splitlines()]
-    assert all("rack1" in row for row in rows if row[0] == "red1")
+    everywhere = json.loads(done("vm", "list", "--json"))
+    here = json.loads(done("vm", "list", "--where", "tep=rack1", "--json"))
+    assert here == {name: vm for name, vm in everywhere.items() if vm["tep"] == "rack1"}
+    assert here.keys() < everywhere.keys() and "red1" in here
+    (row,) = [line.split() for line in done("vm", "list").splitlines() if line.startswith("red1 ")]
+    assert "rack1" in row
 
 
 def test_where_it_is_already(folder):

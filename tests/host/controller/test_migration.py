@@ -49,6 +49,7 @@ def test_the_mover_keeps_its_vlan_and_the_other_gets_one(repository):
     assert [change.key for change in changes] == [Key("vms", "local")]
     assert vlans(repository) == {"mover": ("sw1", 2), "other": ("sw1", 3), "local": ("sw2", 4)}
     assert not repository.is_current("rack2", revision - 1), "its agent has something to do"
+    assert repository.is_current("rack1", revision - 1), "that one has not"
     assert repository.is_current("rack2", revision)
     migration.move("vm migrate mover --to sw2")
     assert vlans(repository) == {"mover": ("sw2", 2), "other": ("sw1", 3), "local": ("sw2", 4)}

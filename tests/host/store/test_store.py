@@ -172,12 +172,14 @@ def test_who_is_killed_leaves_the_whole_or_nothing(store, location):
             assert is_whole(seen)
         os.kill(worker.pid, signal.SIGKILL)
         worker.join()
+        assert worker.exitcode == -signal.SIGKILL, "it should have gone on for ever"
         seen = contents(store, "k/")
         with store.transaction() as transaction:  # takes back what there is of another one
             assert dict(transaction.scan("k/")) == seen
             transaction.put("attempts", str(attempt))
         assert contents(store, "k/") == seen
         assert is_whole(seen)
+    assert seen
 
 
 def test_waiting_for_a_change(store, location):
@@ -190,9 +192,11 @@ def test_waiting_for_a_change(store, location):
 
     thread = threading.Thread(target=change)
     thread.start()
-    assert store.wait(0, 30) == 1
+    begin = time.monotonic()
+    assert store.wait(0, 60) == 1
     thread.join()
-    assert store.wait(0, 30) == 1
+    assert store.wait(0, 60) == 1
+    assert time.monotonic() - begin < 60, "neither waited to the end"
 
 
 def test_notes_are_beside_transactions(store, location):
