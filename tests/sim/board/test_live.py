@@ -20,6 +20,10 @@ from opentep.sim.interfaces import Attachment, InterfaceError, network_namespace
 from opentep.sim.live import BoardConfig, PortConfig, run_board
 from scapy.utils import RawPcapReader
 
+SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 1 << 4
+"""Of <linux/if_packet.h>."""
+
 BOARD = """
 import importlib.util, sys
 from pathlib import Path
@@ -94,11 +98,29 @@ def raw_socket(namespace):
         with raw:
             raw.bind(("vm", 3))
             raw.settimeout(5)
+            raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
+            raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             yield raw
 
 
 def tagged(payload, vid=5):
     return bytes.fromhex("020000000002020000000001") + struct.pack("!HHH", 0x8100, vid, 0x88B5) + payload
+
+
+def received(raw, count):
+    """The next ``count`` frames that came to ``raw``, with the tag that the kernel takes off."""
+    found = []
+    while len(found) < count:
+        octets, notes, _, address = raw.recvmsg(4096, 64)
+        if address[2] == socket.PACKET_OUTGOING:
+            continue
+        for level, kind, data in notes:
+            if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+                status, _, _, _, _, tag_control, tag_type = struct.unpack("=IIIHHHH", data)
+                if status & TP_STATUS_VLAN_VALID:
+                    octets = octets[:12] + struct.pack("!HH", tag_type, tag_control) + octets[12:]
+        found.append(octets)
+    return found
 
 
 def captured(path, wanted):
@@ -108,14 +130,15 @@ def captured(path, wanted):
 
 def test_frames_keep_their_tags_and_every_octet(board, racks, tmp_path):
     frames = [tagged(f"live board {i} ".encode() * (1 + i), 1 + i) for i in range(80)]
+    expected = [frame.ljust(60, b"\0") for frame in frames]
     with raw_socket(racks[0]) as a, raw_socket(racks[1]) as b:
         for frame in frames:
             a.send(frame)
         b.send(tagged(b"live board back"))
-        time.sleep(1)
+        assert received(b, 80) == expected
+        assert received(a, 1) == [tagged(b"live board back").ljust(60, b"\0")]
     board.send_signal(signal.SIGINT)
     board.wait(10)
-    expected = [frame.ljust(60, b"\0") for frame in frames]
     for port in (0, 1):
         frames = captured(tmp_path / "capture" / f"p{port}.pcap", b"live board")
         assert [frame for frame in frames if b"back" not in frame] == expected
