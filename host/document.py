@@ -6,7 +6,7 @@ It comes from a document, as far as there is one; what was allocated for it, and
 import getpass
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,10 @@ from opentep.host.store import SqliteStore, file_of, open_store
 from opentep.host.tables import TepTables
 
 __all__ = ["Document", "default_store", "open_document", "open_fabric", "open_repository"]
+
+
+Accept = Callable[["Document"], None]
+"""Raises an exception if a document will not do."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,11 @@ def open_repository(location: str, *, create: bool = True) -> Iterator[Repositor
 
 
 class _Tables(dict[str, TepTables]):
-    """Of all opentep TEPs, once they are compiled."""
+    """Of all opentep TEPs, once they are compiled and ``accept`` has nothing against them."""
+
+    def __init__(self, accept: Accept):
+        super().__init__()
+        self._accept = accept
 
     def compile(self, fabric: Fabric, state: State, source: Source) -> None:
         problems: list[Problem] = []
@@ -83,6 +91,11 @@ class _Tables(dict[str, TepTables]):
                 problems.extend(error.problems)
         if problems:
             raise FabricError(problems)
+        self._accept(Document(fabric, source, self))
+
+
+def _anything(_: "Document") -> None:
+    pass
 
 
 @without_collection()
@@ -94,16 +107,18 @@ def open_document(
     save: bool = False,
     heed_others: bool = False,
     action: str = "apply",
+    accept: Accept = _anything,
 ) -> Document:
     """Load, check, allocate and compile.
 
     With ``save`` the store then holds what the document says; without, allocations are the ones that the next call
     would make, too. ``store``: where it is, instead of beside the document. With ``or_stored``, what that holds is
     meant where there is no document. With ``heed_others`` their changes are not overruled: see
-    :meth:`Repository.replace`. Raises :class:`FabricError` and :class:`~opentep.host.controller.ConflictError`.
+    :meth:`Repository.replace`. ``accept`` is asked before anything is stored. Raises :class:`FabricError` and
+    :class:`~opentep.host.controller.ConflictError`.
     """
     location = store or str(default_store(path))
-    tables = _Tables()
+    tables = _Tables(accept)
     if or_stored and not path.exists():
         with open_repository(location, create=False) as repository:
             if repository.revision:

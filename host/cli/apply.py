@@ -14,7 +14,7 @@ from .options import fabric_option, force_option, json_option, link_options, par
 from .output import print_json, progress_bar
 from .plan import selected_vswitches, show_plan
 from .store import fabric_of
-from .target import targets
+from .target import Target, targets
 
 __all__ = ["command"]
 
@@ -78,9 +78,14 @@ def command(
     if dry_run:
         outcome = show_plan(fabric, tep, link, baud, teps, vswitches, force, as_json)
         ctx.exit(EXIT_FAILED if outcome.failures else 0)
-    document = fabric_of(fabric, save=True, heed_others=not force)
+    chosen: list[Target] = []
+
+    def choose(document: Document) -> None:
+        chosen[:] = targets(document, tep, link, baud, teps=teps)
+
+    document = fabric_of(fabric, save=True, heed_others=not force, accept=choose)
     outcome = Outcome(document.changes)
-    for target in targets(document, tep, link, baud) if teps else ():
+    for target in chosen:
         try:
             with target.connect() as driver, progress_bar(f"TEP {target.name}") as progress:
                 outcome.teps[target.name] = driver.apply(

@@ -82,7 +82,9 @@ tep_option = click.option("-t", "--tep", metavar="NAME", help="TEP in the docume
 
 def link_options(function):  # type: ignore[no-untyped-def]
     """``--link`` and ``--baud``: overrule the document's host link."""
-    function = click.option("--baud", type=int, help="Baud rate of the host link.")(function)
+    function = click.option(
+        "--baud", type=click.IntRange(1200, 20_000_000), help="Baud rate of the host link."
+    )(function)
     return click.option(
         "-l", "--link", metavar="DEVICE", help="Serial device of the host link, instead of the document's."
     )(function)

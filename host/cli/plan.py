@@ -34,7 +34,7 @@ def show_plan(
     """Compare, print, and say what was found; changes nothing."""
     document = fabric_of(fabric, heed_others=not force)
     outcome = Outcome(document.changes)
-    for target in targets(document, tep, link, baud) if teps else ():
+    for target in targets(document, tep, link, baud, teps=teps):
         try:
             with target.connect() as driver:
                 outcome.teps[target.name] = driver.plan(document.tables[target.name])

@@ -13,7 +13,7 @@ from opentep.host.api import create_app
 from .address import in_url, listening, to_address
 from .errors import CommandError
 from .main import version
-from .store import chosen_location
+from .store import existing_location
 
 __all__ = ["command"]
 
@@ -78,7 +78,7 @@ def command(listen: tuple[str, int], certificate: Path | None, key: Path | None)
     if certificate is not None and key is not None:
         _check_pair(certificate, key)
     config = uvicorn.Config(
-        create_app(chosen_location(), version()),
+        create_app(existing_location(), version()),
         ssl_certfile=certificate,
         ssl_keyfile=key,
         access_log=False,

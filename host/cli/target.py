@@ -1,5 +1,6 @@
 """Which TEPs a command talks to, and how it reaches them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,12 +49,17 @@ def _checked(document: Document, name: str) -> str:
         raise click.UsageError(error.args[0]) from None
 
 
-def targets(document: Document, name: str | None, link: str | None, baud: int | None) -> list[Target]:
-    """All TEPs of the document with a host link, or only ``name``. A TEP without a link is said so."""
-    if link is not None and name is None and len(document.tables) != 1:
-        raise click.UsageError("--link is for one TEP: name it with --tep")
+def targets(
+    document: Document, name: str | None, link: str | None, baud: int | None, *, teps: bool = True
+) -> list[Target]:
+    """All TEPs of the document with a host link, or only ``name``; none if only their vSwitches are wanted, and not
+    ``teps``. A TEP without a link is said so."""
     names = list(document.tables) if name is None else [_checked(document, name)]
-    found = []
+    if not teps:
+        return []
+    if link is not None and len(names) != 1:
+        raise click.UsageError("--link is for one TEP: name it with --tep")
+    found: list[Target] = []
     for each in names:
         target = _target(document, each, link, baud)
         if target is not None:
@@ -64,7 +70,21 @@ def targets(document: Document, name: str | None, link: str | None, baud: int | 
             )
         else:
             click.echo(f"opentep: TEP '{each}' has no 'link' in the document and is left out", err=True)
+    _refuse_shared(found)
     return found
+
+
+def _refuse_shared(found: list[Target]) -> None:
+    """A document may name a device of each rack's machine alike: all these TEPs, one after the other, at the same one
+    is never meant."""
+    at: dict[str, str] = {}
+    for target in found:
+        other = at.setdefault(os.path.realpath(target.device), target.name)
+        if other != target.name:
+            raise click.UsageError(
+                f"TEPs '{other}' and '{target.name}' have the same link, {target.device}:"
+                " name the one that is there with --tep"
+            )
 
 
 def one_target(

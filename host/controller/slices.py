@@ -6,8 +6,11 @@ documents takes.
 """
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from opentep.host.fabric.addresses import GROUP_BIT, format_oui, group_mac, oui_of
 
 from .claims import claims_of
 from .objects import TENANT_KEY, Key, references
@@ -23,6 +26,20 @@ def _identity(tenant: Any) -> list[Any] | None:
     return None if tenant is None else [tenant.get(field) for field in _IDENTITY]
 
 
+def _tenant_keys(tep: Any) -> set[str]:
+    """What its ports tell tenants by, where they depart from the rest."""
+    ports = (tep or {}).get("ports", {}).values()
+    return {json.dumps(port["tenant_key"], sort_keys=True) for port in ports if "tenant_key" in port}
+
+
+def _group_claim(spec: Any) -> str | None:
+    """What a tenant has whose group frames travel with such an address as that of the group ``spec``."""
+    try:
+        return f"ouis/{format_oui(oui_of(group_mac(spec['address'])) & ~GROUP_BIT)}"
+    except ValueError:
+        return None  # which is told elsewhere
+
+
 def _behind(key: Key, reader: Reader) -> set[Key]:
     """What names ``key``, and what is behind those of them that are vSwitches."""
     found = set(reader.referrers(key))
@@ -35,12 +52,18 @@ def _beside(key: Key, specs: Iterable[Any], reader: Reader) -> Iterator[Key]:
     for spec in filter(None, specs):
         match key.kind:
             case "vms" | "tenants":
-                for claim in claims_of(key, spec):
+                claims = claims_of(key, spec)
+                for claim in claims:
                     yield from reader.holders(claim)
+                if any(claim.startswith("ouis/") for claim in claims):
+                    groups = reader.every("groups").items()
+                    yield from (other for other, stored in groups if _group_claim(stored.spec) in claims)
             case "vswitches":
                 yield from reader.referrers(Key("teps", spec["tep"]), "vswitches")
             case "groups":
                 yield from reader.referrers(Key("tenants", spec["tenant"]), "groups")
+                if (address := _group_claim(spec)) is not None:
+                    yield from reader.holders(address)
             case "rules":
                 yield from reader.referrers(Key("tenants", spec["to"]), "vms")
 
@@ -55,11 +78,18 @@ def neighbourhood(changed: Iterable[tuple[Key, Any, Any]], reader: Reader) -> se
     by_oui = reader.get(TENANT_KEY) is None and not reader.referrers(TENANT_KEY)
     moved: set[Key] = set()
     """VMs that are, or go, elsewhere."""
+    present: set[Key] = set()
+    """Tenants that are at a TEP without VMs."""
     for key, before, after in changed:
-        if key.kind == "settings":
+        if key.kind == "settings" or _tenant_keys(before) != _tenant_keys(after):
             return None
         behind = _behind(key, reader)
         moved.update(other for other in (key, *behind) if other.kind == "vms")
+        if key.kind == "teps":
+            present.update(other for other in behind if other.kind == "tenants")
+        if key.kind == "tenants" and (before or {}).get("network") != (after or {}).get("network"):
+            ruled = (reader.get(rule)["to"] for rule in behind if rule.kind == "rules")
+            wanted.update(reader.referrers_of({Key("tenants", name) for name in ruled}, "vms"))
         wanted |= {key, *behind, *_beside(key, (before, after), reader)}
         if key.kind == "teps":
             wanted.update(reader.every("teps"))
@@ -68,7 +98,7 @@ def neighbourhood(changed: Iterable[tuple[Key, Any, Any]], reader: Reader) -> se
     # Their tenants' rules say whose frames follow them.
     reader.fetch(moved)
     tenants = {Key("tenants", spec["tenant"]) for spec in filter(None, map(reader.get, moved))}
-    wanted.update(reader.referrers_of(tenants, "rules"))
+    wanted.update(reader.referrers_of(tenants | present, "rules"))
     # Ports tell what tenants must differ in: all that depart from the tenant key, and of those that do not, one.
     departing = set(reader.referrers(TENANT_KEY))
     wanted |= departing

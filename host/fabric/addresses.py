@@ -1,6 +1,7 @@
 """MAC, OUI and IP addresses as integers, and the texts that people write for them."""
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
@@ -29,13 +30,15 @@ GROUP_BIT = 0x010000
 LOCAL_BIT = 0x020000
 """U/L bit of an OUI."""
 
+_OCTET = re.compile("[0-9A-Fa-f]{2}")
+
 _QUADRANT = 0x0F0000
 """Second hex digit: the SLAP quadrant together with I/G and U/L (IEEE 802c-2017)."""
 
 
 def _parse_octets(text: str, count: int) -> int:
     octets = text.replace("-", ":").split(":")
-    if len(octets) != count or any(len(octet) != 2 for octet in octets):
+    if len(octets) != count or not all(map(_OCTET.fullmatch, octets)):
         raise ValueError(f"'{text}' does not have {count} octets of two hex digits")
     return int("".join(octets), 16)
 
@@ -115,8 +118,8 @@ def group_mac(text: str) -> int:
         mac = parse_mac(text)
     except ValueError:
         address = ipaddress.ip_address(text)
-        if not address.is_multicast:
-            raise ValueError(f"{text} is not a multicast address") from None
+        if not address.is_multicast or "%" in text:
+            raise ValueError(f"{text} is not a multicast address without zone") from None
         if address.version == 4:
             return 0x01005E000000 | int(address) & 0x7FFFFF
         return 0x333300000000 | int(address) & 0xFFFFFFFF

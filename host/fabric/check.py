@@ -1,6 +1,6 @@
 """What a document must mean, beyond its form (SPEC sections 2 and 7)."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from ipaddress import IPv4Address
 
 from opentep.gateware.headers import GROUP_PREFIX_BITS
@@ -39,6 +39,7 @@ def references(fabric: Fabric, source: Source) -> Iterator[Problem]:
             yield from _reference(source, path, "other TEP", remote, fabric.teps.keys() - {name})
             for hop in hops:
                 yield from _reference(source, path, "fabric port", hop.port, fabric_ports)
+                yield from _unicast(path, hop.mac, source)
             used = [hop.port or fabric_ports[0] for hop in hops if fabric_ports]
             if len(set(used)) < len(used):
                 message = f"two next hops towards '{remote}' on one port"
@@ -69,6 +70,13 @@ def _unicast(path: KeyPath, mac: int, source: Source) -> Iterator[Problem]:
     if mac == 0 or oui_of(mac) & GROUP_BIT:
         remedy = "clear the lowest bit of the first octet" if mac else "give a MAC address"
         yield source.problem(path, f"{format_mac(mac)} is not a unicast address", remedy)
+
+
+def _doubles(values: Sequence[int]) -> list[int]:
+    """Indices of values that stand there once more: the schema sees only those that are written alike."""
+    if len(set(values)) == len(values):
+        return []
+    return [index for index, value in enumerate(values) if value in values[:index]]
 
 
 def _ports(name: str, tep: Tep, source: Source) -> Iterator[Problem]:
@@ -133,6 +141,10 @@ def teps(fabric: Fabric, source: Source) -> Iterator[Problem]:
                     f"{format_ipv6(address)} already belongs to '{taken[address]}'",
                     "give every TEP its own addresses",
                 )
+        for index in _doubles(tep.sources):
+            address = tep.sources[index]
+            message = f"{format_ipv6(address)} is listed twice"
+            yield source.problem(("teps", name, "sources", index), message, "list every address once")
         if not tep.foreign:
             if "sources" in raw:
                 yield source.problem(
@@ -202,6 +214,9 @@ def tenants(fabric: Fabric, source: Source) -> Iterator[Problem]:
             message = f"both '{given[0]}' and '{given[1]}' are given"
             yield source.problem((*path, given[1]), message, "keep one of them", key=True)
             continue
+        for index in _doubles(tenant.ouis):
+            message = f"{format_oui(tenant.ouis[index])} is listed twice"
+            yield source.problem((*path, "ouis", index), message, "list every OUI once")
         for index, oui in enumerate(tenant.ouis):
             here = (*path, "ouis", index) if "ouis" in raw else (*path, given[0])
             reason = refusal(oui, owned=tenant.owned)
@@ -282,6 +297,7 @@ def vms(fabric: Fabric, source: Source) -> Iterator[Problem]:
         yield from vm_interface(vm, fabric, source, interfaces)
         tenant = fabric.tenants[vm.tenant]
         if vm.mac is not None:
+            yield from _unicast((*path, "mac"), vm.mac, source)
             if not by_oui:
                 pass
             elif not tenant.ouis:
@@ -352,13 +368,10 @@ def addresses(fabric: Fabric, source: Source) -> Iterator[Problem]:
 
 
 def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """Members belong to the group's tenant; an address has one list per tenant, and is none that frames of the
-    ``ingress`` method travel with."""
+    """Members belong to the group's tenant; an address has one list per tenant, and is none that frames travel with
+    when some tenant sends by the ``ingress`` method."""
     taken: dict[tuple[str, int], str] = {}
-    rewrites = any(tenant.group == "ingress" for tenant in fabric.tenants.values())
-    own = {
-        group_oui(tenant.ouis): tenant.name for tenant in fabric.tenants.values() if rewrites and tenant.ouis
-    }
+    own = {group_oui(tenant.ouis): tenant.name for tenant in fabric.tenants.values() if tenant.ouis}
     for name, group in fabric.groups.items():
         path: KeyPath = ("groups", name)
         place = (group.tenant, group.mac)
@@ -372,7 +385,7 @@ def groups(fabric: Fabric, source: Source) -> Iterator[Problem]:
         if (named := own.get(oui_of(group.mac))) is not None:
             yield source.problem(
                 (*path, "address"),
-                f"frames for tenant '{named}' travel with group addresses like {format_mac(group.mac)}",
+                f"frames for tenant '{named}' may travel with group addresses like {format_mac(group.mac)}",
                 "choose an address whose first octets are no tenant's OUI with the I/G bit set",
             )
         for index, member in enumerate(group.members):

@@ -28,6 +28,15 @@ _MAX_DIGITS = 100
 """No number that a document may have is longer."""
 
 
+def _is_text(text: str) -> bool:
+    """Whether it can be written. Escapes of YAML and JSON can name halves of surrogate pairs, which cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass
 class Source:
     """A parsed document and where its parts stand."""
@@ -104,6 +113,7 @@ class _Builder:
                 continue
             key = key_node.value
             here = (*path, key)
+            self._check_text(key_node, here)
             if key in result:
                 first = next(_place(other)[0] for other, _ in node.value if other.value == key)
                 self._report(
@@ -116,7 +126,12 @@ class _Builder:
             result[key] = self.build(value_node, here)
         return result
 
+    def _check_text(self, node: yaml.ScalarNode, path: KeyPath) -> None:
+        if node.style == '"' and not _is_text(node.value):
+            self._report(path, node, "half of a surrogate pair is no character", "write the character itself")
+
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        self._check_text(node, path)
         if node.tag not in ("tag:yaml.org,2002:str", "!") and not node.tag.startswith("tag:yaml.org,2002:"):
             self._report(path, node, f"unknown YAML tag {node.tag}", "remove the tag")
         text = node.value

@@ -20,8 +20,9 @@ _INTERFACES = {
 
 
 def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
-    """A vSwitch has an access port, and so a space of VLAN IDs, for itself."""
+    """A vSwitch has an access port, and so a space of VLAN IDs, for itself; and a bridge."""
     taken: dict[tuple[str, str], str] = {}
+    bridges: dict[tuple[str, str, str], str] = {}
     for name, vswitch in fabric.vswitches.items():
         path: KeyPath = ("vswitches", name)
         if fabric.teps[vswitch.tep].foreign:
@@ -41,6 +42,15 @@ def vswitches(fabric: Fabric, source: Source) -> Iterator[Problem]:
                 "give every vSwitch its own port: VLAN IDs are unique per port",
             )
         raw = source.data["vswitches"][name]
+        if vswitch.driver == "ovs" and vswitch.ovsdb is not None:
+            bridge = (vswitch.tep, vswitch.ovsdb, vswitch.bridge)
+            if bridges.setdefault(bridge, name) != name:
+                yield source.problem(
+                    (*path, "bridge") if "bridge" in raw else path,
+                    f"bridge '{vswitch.bridge}' at {vswitch.ovsdb} is already vSwitch '{bridges[bridge]}'",
+                    "give every vSwitch its own bridge: their VLAN IDs mean different VMs",
+                    key="bridge" not in raw,
+                )
         for key in ("ovsdb", "uplink"):
             if vswitch.driver == "ovs" and key not in raw:
                 yield source.problem(

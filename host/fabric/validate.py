@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import jsonschema_rs
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from .errors import KeyPath, Problem
 from .source import Source
@@ -27,9 +27,15 @@ def load_schema() -> dict[str, Any]:
     return json.loads(files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
 
 
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    """JSON Schema's ``$`` is the very end; Python's is also in front of a last line feed."""
+    if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
 @cache
 def _validator() -> Draft202012Validator:
-    return Draft202012Validator(load_schema())
+    return validators.extend(Draft202012Validator, {"pattern": _pattern})(load_schema())
 
 
 @cache

@@ -156,6 +156,5 @@ def test_it_needs_ouis_that_identify() -> None:
 
 def test_no_list_is_for_an_address_that_frames_travel_with() -> None:
     wrong = TEXT.replace("address: 239.129.2.3, members: [b3]", "address: 13:00:01:81:02:03, members: [b3]")
-    with pytest.raises(FabricError, match="travel with group addresses like 13:00:01:81:02:03"):
+    with pytest.raises(FabricError, match="may travel with group addresses like 13:00:01:81:02:03"):
         loads(wrong)
-    loads(wrong.replace(", group: ingress", ""))

@@ -209,6 +209,8 @@ def test_mistakes_are_explained(service: Service) -> None:
     status, answer = service.ask("POST", "/v1/vms/red1/migrate?to=ovs9&step=move")
     assert (status, answer["problems"][0]["message"]) == (422, "there is no vSwitch 'ovs9'")
     assert service.ask("PUT", "/v1/vms/web", raw=b"{")[0] == 422
+    wrong = {"tenant": "red", "vswitch": "ovs1", "mac": "12:00:01:00:00:09\n"}
+    assert service.ask("PUT", "/v1/vms/web", wrong)[0] == 422
     assert service.ask("PUT", "/v1/vms/a%20b", {"tenant": "red", "vswitch": "ovs1"})[0] == 422
     assert service.ask("GET", "/healthz", token=None) == (200, {"revision": 1})
 

@@ -189,3 +189,25 @@ def test_a_tep_without_link(fabric: Path) -> None:
     assert result.exit_code == 1
     assert "--link DEVICE" in result.output
     assert rack1("apply", fabric, "--link", "/dev/one").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-t", "rakc1"), "no opentep TEP 'rakc1'"),
+        (("-t", "rakc1", "--no-teps"), "no opentep TEP 'rakc1'"),
+        (("--link", "/dev/one"), "name it with --tep"),
+    ],
+)
+def test_wrong_usage_stores_nothing(fabric: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = run("apply", "-f", fabric, *arguments)
+    assert result.exit_code == 2 and message in result.output
+    assert not json.loads(run("--store", fabric.with_name("fabric.db"), "log", "--json").output)
+
+
+def test_two_teps_at_one_link_are_refused(fabric: Path) -> None:
+    """Else the second one's tables would follow the first one's, into the same board."""
+    fabric.write_text(DOCUMENT.replace("/dev/two", "/dev/../dev/one"))
+    result = run("apply", "-f", fabric, "--no-vswitches")
+    assert result.exit_code == 2 and "TEPs 'rack1' and 'rack2' have the same link" in result.output
+    assert rack1("apply", fabric, "--no-vswitches").exit_code == 0

@@ -93,6 +93,7 @@ def test_what_would_not_be_safe_is_refused(arguments: list[str], message: str) -
 
 @pytest.mark.parametrize("command", [["serve", "--listen"], ["agent", "--metrics"]])
 def test_where_another_program_listens(command: list[str], tmp_path: Path) -> None:
+    run("--store", tmp_path / "fabric.db", "import", EXAMPLE)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         output = run("--store", tmp_path / "fabric.db", *command, port, code=1)

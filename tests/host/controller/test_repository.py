@@ -207,7 +207,9 @@ def _random_edit(rng, objects):
                     del spec["ports"]
                     spec["foreign"] = True
                 elif rng.randrange(4) == 0:
-                    spec["ports"]["server"]["tenant_key"] = rng.choice(("oui", "vlan"))
+                    spec["ports"]["server"]["tenant_key"] = rng.choice(
+                        ("oui", "vlan", {"mac": "ff:ff:00:00:00:00"}, {"mac": "ff:ff:ff:ff:00:00"})
+                    )
                 if "ports" in spec and rng.randrange(4) == 0:
                     spec["next_hops"] = {one("teps"): {"mac": "02:00:5e:ff:00:07"}}
             case "tenants":
@@ -220,6 +222,8 @@ def _random_edit(rng, objects):
                     spec["suppress"] = True
                 if rng.randrange(3) == 0:
                     spec["teps"] = [one("teps")]
+                if rng.randrange(4) == 0:
+                    spec["group"] = "ingress"
             case "vswitches":
                 spec = {"tep": one("teps"), "port": rng.choice(("server", "server", "uplink"))}
             case "vms":
@@ -235,7 +239,9 @@ def _random_edit(rng, objects):
             case "groups":
                 spec = {
                     "tenant": one("tenants"),
-                    "address": f"239.0.0.{rng.randrange(2)}",
+                    "address": rng.choice(
+                        (f"239.0.0.{rng.randrange(2)}", f"13:00:0{rng.randrange(4)}:00:00:01")
+                    ),
                     "members": [one("vms")],
                 }
     return {Key(kind, name): spec}
@@ -248,7 +254,7 @@ def test_a_mac_of_nobody_behind_a_foreign_tep(repository):
         put(repository, "vms", "k", {"tenant": "blue", "tep": "kernel", "mac": "0a:00:00:00:00:01"})
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_part_is_judged_as_the_whole(seed):
     """Any edits: accepted just if the whole fabric is right with them, and then with the same allocations as if the
     whole had been looked at."""
