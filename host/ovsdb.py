@@ -96,10 +96,15 @@ class Ovsdb:
                 )
         return results
 
-    def select(self, table: str, columns: list[str]) -> list[Row]:
-        """All rows of a table."""
-        (result,) = self.transact([{"op": "select", "table": table, "where": [], "columns": columns}])
-        return result["rows"]
+    def select(self, tables: Mapping[str, list[str]]) -> dict[str, list[Row]]:
+        """All rows of tables, with these columns, as they are at one moment."""
+        results = self.transact(
+            [
+                {"op": "select", "table": table, "where": [], "columns": names}
+                for table, names in tables.items()
+            ]
+        )
+        return {table: result["rows"] for table, result in zip(tables, results, strict=True)}
 
     def watch(self, tables: Mapping[str, list[str]]) -> None:
         """Have the server tell of changes of these columns, by table, for :meth:`changed`."""

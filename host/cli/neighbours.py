@@ -9,9 +9,9 @@ import click
 from opentep.host.diff import Names
 from opentep.host.fabric.addresses import format_ipv6, format_mac
 from opentep.host.neighbours.cache import Neighbour
-from opentep.host.neighbours.service import NeighbourService, known_next_hops, routers
+from opentep.host.neighbours.service import NeighbourService, applied, known_next_hops, routers
 
-from .errors import EXIT_FAILED
+from .errors import EXIT_FAILED, CommandError
 from .options import fabric_option, json_option, link_options, tep_option
 from .output import Cell, print_json, print_table
 from .target import one_target
@@ -65,8 +65,11 @@ def command(
         raise click.UsageError("no port of this TEP has a 'router' in the document")
     names = Names(target.tables)
     with target.connect() as driver:
-        known = known_next_hops(driver.read(macs=False).tables, target.tables)
-        with NeighbourService(driver.registers, target.tables, known) as service:
+        held = driver.read(macs=False).tables
+        tables = applied(held, target.tables)
+        if not routers(tables):
+            raise CommandError("the TEP sends to nobody as the document says; remedy: `opentep apply`")
+        with NeighbourService(driver.registers, tables, known_next_hops(held, tables)) as service:
             if follow:
                 _follow(service, names, as_json)
             service.settle()

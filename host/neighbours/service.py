@@ -9,12 +9,12 @@ from opentep.host.encode import encode_outer, fabric_number
 from opentep.host.inject import inject
 from opentep.host.punt import Punts, Selection
 from opentep.host.registers import RegisterAccess
-from opentep.host.tables import TepTables, Way
+from opentep.host.tables import RemoteTep, TepTables, Way
 
 from .cache import Key, Neighbour, NeighbourCache
 from .messages import Advertisement, Solicitation, parse, solicitation
 
-__all__ = ["NeighbourService", "known_next_hops", "routers", "with_next_hops"]
+__all__ = ["NeighbourService", "applied", "known_next_hops", "routers", "with_next_hops"]
 
 _PAUSE = 0.02
 """Seconds between two looks at the TEP."""
@@ -48,6 +48,20 @@ def with_next_hops(tables: TepTables, macs: Mapping[Key, int]) -> TepTables:
 
     teps = (replace(tep, ways=tuple(map(found, tep.ways))) for tep in tables.teps)
     return replace(tables, teps=tuple(teps))
+
+
+def applied(held: TepTables, desired: TepTables) -> TepTables:
+    """``desired`` with those remote TEPs alone that the TEP sends to as it says, whatever the next hops: all other
+    outer headers are `apply`'s business."""
+
+    def bare(tep: RemoteTep) -> RemoteTep:
+        return replace(tep, name="", sources=(), ways=tuple(Way(way.port, 0) for way in tep.ways))
+
+    def source(tables: TepTables) -> tuple[int, list[int]]:
+        return tables.address, [port.mac for port in tables.ports]
+
+    now = {tep.index: bare(tep) for tep in held.teps} if source(held) == source(desired) else {}
+    return replace(desired, teps=tuple(tep for tep in desired.teps if now.get(tep.index) == bare(tep)))
 
 
 class NeighbourService:

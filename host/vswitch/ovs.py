@@ -22,6 +22,7 @@ _OWNER = "opentep-vm"
 """Key in a port's ``external_ids``: the VM that this software set the port up for."""
 
 _PORT_COLUMNS = ["_uuid", "name", "tag", "trunks", "vlan_mode", "external_ids", "interfaces"]
+_INTERFACE_COLUMNS = ["_uuid", "name", "type", "mac", "external_ids"]
 _SETTLE_SECONDS = 10.0
 
 
@@ -41,17 +42,18 @@ class _Bridge:
     """The rows of one bridge as they are now."""
 
     def __init__(self, database: Ovsdb, name: str):
-        bridges = {row["name"]: row for row in database.select("Bridge", ["name", "ports"])}
+        found = database.select(
+            {"Bridge": ["name", "ports"], "Port": _PORT_COLUMNS, "Interface": _INTERFACE_COLUMNS}
+        )
+        bridges = {row["name"]: row for row in found["Bridge"]}
         if name not in bridges:
             known = ", ".join(sorted(bridges)) or "none"
             raise VSwitchError(
                 f"Open vSwitch at {database.target} has no bridge '{name}' (there are: {known})"
             )
         members = {uuid for _, uuid in as_set(bridges[name]["ports"])}
-        rows = database.select("Port", _PORT_COLUMNS)
-        self.ports = {row["name"]: row for row in rows if row["_uuid"][1] in members}
-        interfaces = database.select("Interface", ["_uuid", "name", "type", "mac", "external_ids"])
-        self.interfaces = {row["_uuid"][1]: row for row in interfaces}
+        self.ports = {row["name"]: row for row in found["Port"] if row["_uuid"][1] in members}
+        self.interfaces = {row["_uuid"][1]: row for row in found["Interface"]}
 
     def interface(self, port: str) -> dict[str, Any]:
         (reference,) = as_set(self.ports[port]["interfaces"])[:1]
@@ -96,7 +98,7 @@ class OvsDriver:
         steps = [*operations, count] if operations else []
         wanted = database.transact([*steps, read])[-1]["rows"][0]["next_cfg"]
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while database.select("Open_vSwitch", ["cur_cfg"])[0]["cur_cfg"] < wanted:
+        while database.select({"Open_vSwitch": ["cur_cfg"]})["Open_vSwitch"][0]["cur_cfg"] < wanted:
             if time.monotonic() > deadline:
                 raise VSwitchError(
                     f"Open vSwitch at {self._target} did not take the change over in {_SETTLE_SECONDS:.0f} s:"

@@ -57,6 +57,21 @@ def test_outer_headers_follow_a_router_that_moved(tep) -> None:
     assert next_hops(tep) == {SECOND}
 
 
+def test_what_is_not_applied_is_not_written(tep) -> None:
+    """Of a remote TEP that the document has otherwise than the TEP, the outer header stays as it is."""
+    tep.run("apply", "--no-vswitches")
+    rack2, site3 = (item for item in json.loads(tep.run("show", "teps", "--json").stdout))
+    text = tep.document.read_text()
+    changed = text.replace("fd00:2::1", "fd00:2::9")
+    assert changed != text
+    tep.document.write_text(changed)
+    tep.host.ip(f"link set uplink address {SECOND}")
+    assert [neighbour["mac"] for neighbour in shown(tep)] == [SECOND]
+    tep.document.write_text(text)
+    now = json.loads(tep.run("show", "teps", "--json").stdout)
+    assert now == [rack2, {**site3, "ways": [{**site3["ways"][0], "next_hop": SECOND}]}]
+
+
 def test_following_tells_what_changes(tep) -> None:
     tep.run("apply", "--no-vswitches")
     with subprocess.Popen(
