@@ -110,7 +110,7 @@ def test_another_dead_vswitch_holds_up_no_migration(bench: Bench, switches: Swit
     bench.racks["rack2"].params = replace(PARAMS, access_ports=2)
     bench.racks["rack2"].reset()
     bench.put("teps", "rack2", ports)
-    driven = {"tep": "rack2", "port": "other", "driver": "ovs", "ovsdb": "unix:/none", "uplink": "eth1"}
+    driven = {"tep": "rack2", "port": "other", "driver": "ovs", "ovsdb": "unix:/other", "uplink": "eth1"}
     bench.put("vswitches", "sw3", driven)
     bench.put("vms", "c", {"tenant": "blue", "vswitch": "sw3", "vlan": 7})
     for rack in bench.racks:
