@@ -50,15 +50,17 @@ def run_demo(lab: Lab, console: Console, *, captures: Path | None = None) -> lis
 
 
 def _keep(files: Path, counters: dict[str, dict], folder: Path) -> None:
-    """Leave captures and counters in ``folder``. They belong to whom the place belongs where that is made, who may have
-    called through sudo."""
-    top = folder.absolute()
-    while not top.parent.exists():
-        top = top.parent
-    owner = top.parent.stat()
-    shutil.copytree(files, folder, dirs_exist_ok=True)
-    (folder / "counters.json").write_text(json.dumps(counters, indent=2) + "\n")
-    for path in (top, *top.rglob("*")):
+    """Leave captures and counters in ``folder``. What is made belongs to whom the place belongs, who may have called
+    through sudo; what else is there stays whose it is."""
+    place = folder.absolute()
+    way = (place, *place.parents)
+    owner = next(path for path in way if path.exists()).stat()
+    made = [path for path in way if not path.exists()]
+    shutil.copytree(files, place, dirs_exist_ok=True)
+    made += [place / path.relative_to(files) for path in files.rglob("*")]
+    summary = place / "counters.json"
+    summary.write_text(json.dumps(counters, indent=2) + "\n")
+    for path in (*made, summary):
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from opentep.gateware.params import Params
 from opentep.host.cli import main
 from opentep.sim.cache import locked
+from opentep.sim.lab.demo import _keep
 from opentep.sim.lab.shell import LabError
 from opentep.sim.lab.state import Lab
 from opentep.sim.lab.topology import CORE
@@ -135,6 +136,19 @@ def test_what_runs_in_its_namespaces_ends_with_it(lab: Lab) -> None:
     lab.destroy()
     assert sleeper.wait(10) == -signal.SIGKILL and not kept.alive
     assert remains(lab) == {}
+
+
+def test_what_lies_beside_captures_stays_whose_it_is(tmp_path: Path) -> None:
+    made, place = tmp_path / "made", tmp_path / "of-somebody"
+    (made / "rack1").mkdir(parents=True)
+    (made / "rack1" / "server.pcap").touch()
+    place.mkdir()
+    os.chown(place, *CALLER)
+    (place / "of-another").touch()
+    _keep(made, {}, place)
+    owners = {path.name: path.stat().st_uid for path in place.rglob("*")}
+    assert owners.pop("of-another") == os.getuid()
+    assert owners == dict.fromkeys(("rack1", "server.pcap", "counters.json"), CALLER[0])
 
 
 @pytest.mark.parametrize("lab", ["test"], indirect=True)
